@@ -1,0 +1,130 @@
+"""Alarms, what became of them, and the webhooks they owe."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from storage.query import Scope
+
+State = Literal["ok", "alarm", "insufficient data"]
+Severity = Literal["low", "moderate", "critical"]
+Comparison = Literal["lt", "le", "eq", "ne", "ge", "gt"]
+Statistic = Literal["max", "min", "avg", "sum", "count"]
+ChangeType = Literal["creation", "rule change", "state transition", "deletion"]
+DeliveryState = Literal["pending", "delivered", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a rule's query, as the API wrote it: `field op value`, `type` may be empty."""
+
+    field: str
+    op: str
+    value: str
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRule:
+    """Fires when `statistic` of `meter_name` compares with `threshold` in all of the last periods (`period_s` each)."""
+
+    meter_name: str
+    threshold: float
+    query: tuple[Condition, ...] = ()
+    period_s: int = 60
+    comparison_operator: Comparison = "eq"
+    statistic: Statistic = "avg"
+    evaluation_periods: int = 1
+    exclude_outliers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimeConstraint:
+    """The alarm is only evaluated for `duration_s` seconds after `start` (cron text) in `timezone` ("" is UTC)."""
+
+    name: str
+    start: str
+    duration_s: int
+    timezone: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm as it stands. `version` grows with every change: all changes are compare-and-set on it.
+
+    `scope` is what its rule may see: the owner's project, or everything for an administrator's alarm.
+    """
+
+    alarm_id: str
+    name: str
+    type: str
+    rule: ThresholdRule
+    scope: Scope
+    user_id: str | None
+    project_id: str | None
+    timestamp: datetime
+    state_timestamp: datetime
+    description: str = ""
+    enabled: bool = True
+    state: State = "insufficient data"
+    state_reason: str = "Not evaluated yet"
+    severity: Severity = "low"
+    repeat_actions: bool = False
+    ok_actions: tuple[str, ...] = ()
+    alarm_actions: tuple[str, ...] = ()
+    insufficient_data_actions: tuple[str, ...] = ()
+    time_constraints: tuple[TimeConstraint, ...] = ()
+    evaluated_at: datetime | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmChange:
+    """One line of an alarm's history; `detail` is the JSON text the API answers."""
+
+    event_id: str
+    alarm_id: str
+    type: ChangeType
+    detail: str
+    user_id: str | None
+    project_id: str | None
+    on_behalf_of: str | None
+    timestamp: datetime
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook owed: `body` is sent byte for byte to `url` under `delivery_id` until the receiver takes it."""
+
+    delivery_id: str
+    alarm_id: str
+    project_id: str | None
+    url: str
+    body: bytes
+    created_at: datetime
+    next_attempt_at: datetime
+    attempts: int = 0
+    state: DeliveryState = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to deliver: `status` is the HTTP status or None, `error` says what went wrong ("" when delivered)."""
+
+    delivery_id: str
+    number: int
+    at: datetime
+    status: int | None
+    error: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmFilter:
+    """Which alarms are meant; None means any, and the scope always holds."""
+
+    scope: Scope
+    fields: Mapping[str, str | bool] = field(default_factory=dict)

@@ -1,0 +1,35 @@
+"""Errors of `storage`; callers need to know one thing: try again, or never?
+
+StorageError
+├── DatabaseUnavailable   retryable: keep the work and try it again
+├── SchemaMismatch        the schema is missing, older or newer than this program
+├── DataRefused           the database refuses this very data: bisect, then quarantine
+└── Conflict              somebody else changed the row first: read it again
+"""
+
+
+class StorageError(Exception):
+    """Base of every error raised on purpose by `storage`."""
+
+    retryable = False
+
+
+class DatabaseUnavailable(StorageError):
+    """The database did not answer, is read-only, full or locked: wait and try again.
+
+    Check that the server of `database.url` runs, that the password is right and its disk has room.
+    """
+
+    retryable = True
+
+
+class SchemaMismatch(StorageError):
+    """The schema is missing, older or newer than this program: run `nephometer db upgrade`."""
+
+
+class DataRefused(StorageError):
+    """The database refuses this very data; trying again cannot help."""
+
+
+class Conflict(StorageError):
+    """A compare-and-set lost: the row was changed or taken by another process."""

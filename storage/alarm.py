@@ -1,7 +1,6 @@
 """Alarms, what became of them, and the webhooks they owe."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -52,7 +51,8 @@ class TimeConstraint:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alarm as it stands. `version` grows with every change: all changes are compare-and-set on it.
+    """An alarm as it stands. `version` grows with every change and every lease: all
+    changes are compare-and-set on it, so an evaluator that was paused cannot write what it saw long ago.
 
     `scope` is what its rule may see: the owner's project, or everything for an administrator's alarm.
     """
@@ -79,6 +79,12 @@ class Alarm:
     evaluated_at: datetime | None = None
     version: int = 1
 
+    def actions(self) -> tuple[str, ...]:
+        """The URLs to tell about the state the alarm is in."""
+        if self.state == "ok":
+            return self.ok_actions
+        return self.alarm_actions if self.state == "alarm" else self.insufficient_data_actions
+
 
 @dataclass(frozen=True, slots=True)
 class AlarmChange:
@@ -97,16 +103,22 @@ class AlarmChange:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One webhook owed: `body` is sent byte for byte to `url` under `delivery_id` until the receiver takes it."""
+    """One webhook owed: `body` is sent byte for byte to `url` under `delivery_id` until the receiver takes it.
+
+    `attempts` counts the tries begun, the one under way included; `step` is the place in the back-off
+    schedule. `host` is the URL's host and port, and "" for actions that need no network.
+    """
 
     delivery_id: str
     alarm_id: str
     project_id: str | None
+    host: str
     url: str
     body: bytes
     created_at: datetime
     next_attempt_at: datetime
     attempts: int = 0
+    step: int = 0
     state: DeliveryState = "pending"
 
 
@@ -123,8 +135,48 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Transition:
+    """What an evaluation leads to: all of it is written, or nothing.
+
+    `alarm` is the alarm in its new state with the version that was read; `change` is None when the state
+    stayed and only its actions are repeated.
+    """
+
+    alarm: Alarm
+    change: AlarmChange | None
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmFilter:
     """Which alarms are meant; None means any, and the scope always holds."""
 
     scope: Scope
-    fields: Mapping[str, str | bool] = field(default_factory=dict)
+    alarm_id: str | None = None
+    name: str | None = None
+    type: str | None = None
+    meter: str | None = None
+    project_id: str | None = None
+    user_id: str | None = None
+    state: str | None = None
+    severity: str | None = None
+    enabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which lines of an alarm's history are meant: of its project, made by `project_id` or `user_id`.
+
+    `start` and `end` are bounds of the time; `start_open` and `end_closed` as in `SampleQuery`.
+    """
+
+    scope: Scope
+    alarm_id: str
+    type: str | None = None
+    severity: str | None = None
+    project_id: str | None = None
+    user_id: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    start_open: bool = False
+    end_closed: bool = False

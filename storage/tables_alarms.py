@@ -5,7 +5,7 @@
 
 from sqlalchemy import Boolean, Column, Index, Integer, Table
 
-from storage.tables import Big, Blob, Text, identifier, metadata
+from storage.tables import Big, Blob, LongText, identifier, metadata
 
 alarm = Table(
     "alarm",
@@ -21,14 +21,14 @@ alarm = Table(
     Column("enabled", Boolean, nullable=False),
     Column("severity", identifier(16), nullable=False),
     Column("state", identifier(32), nullable=False),
-    Column("state_reason", Text, nullable=False),
-    Column("definition", Text, nullable=False),  # JSON: description, rule, actions, time constraints
+    Column("state_reason", LongText, nullable=False),
+    Column("definition", LongText, nullable=False),  # JSON: description, rule, actions, time constraints
     Column("timestamp", Big, nullable=False),
     Column("state_timestamp", Big, nullable=False),
     Column("evaluated_at", Big),
     Column("due_at", Big, nullable=False),
-    Index("alarm_by_due", "due_at"),
-    Index("alarm_by_project", "project_id"),
+    Index("ix_alarm_due", "due_at"),
+    Index("ix_alarm_project", "project_id"),
 )
 
 alarm_change = Table(
@@ -37,13 +37,13 @@ alarm_change = Table(
     Column("event_id", identifier(36), primary_key=True),
     Column("alarm_id", identifier(36), nullable=False),
     Column("type", identifier(32), nullable=False),
-    Column("detail", Text, nullable=False),  # JSON, as the API answers it
+    Column("detail", LongText, nullable=False),  # JSON, as the API answers it
     Column("user_id", identifier(255)),
     Column("project_id", identifier(255)),
     Column("on_behalf_of", identifier(255)),
     Column("severity", identifier(16), nullable=False),
     Column("timestamp", Big, nullable=False),
-    Index("alarm_change_by_alarm", "alarm_id", "timestamp"),
+    Index("ix_alarm_change_alarm", "alarm_id", "timestamp"),
 )
 
 delivery = Table(
@@ -53,15 +53,15 @@ delivery = Table(
     Column("alarm_id", identifier(36), nullable=False),
     Column("project_id", identifier(255), nullable=False),  # "" when the alarm has none
     Column("host", identifier(255), nullable=False),
-    Column("url", Text, nullable=False),
+    Column("url", LongText, nullable=False),
     Column("body", Blob, nullable=False),
     Column("created_at", Big, nullable=False),
     Column("state", identifier(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("step", Integer, nullable=False),  # position in the back-off schedule; a replay begins it again
     Column("next_attempt_at", Big, nullable=False),  # while an attempt runs: when its lease ends
-    Index("delivery_by_due", "state", "next_attempt_at"),
-    Index("delivery_by_alarm", "alarm_id", "created_at"),
+    Index("ix_delivery_due", "state", "next_attempt_at"),
+    Index("ix_delivery_alarm", "alarm_id", "created_at"),
 )
 
 delivery_attempt = Table(
@@ -71,7 +71,7 @@ delivery_attempt = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("at", Big, nullable=False),
     Column("status", Integer),
-    Column("error", Text, nullable=False),
+    Column("error", LongText, nullable=False),
     Column("duration_ms", Integer, nullable=False),
 )
 

@@ -1,0 +1,24 @@
+"""What somebody claims to be a sample, before anything about it has been checked."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The fields of a `storage.sample.Sample`, each of any type: `collector.normalize` makes a sample of it.
+
+    A `timestamp` may be a datetime or text; `id` may be 16 bytes or None.
+    """
+
+    meter: object
+    type: object
+    unit: object
+    volume: object
+    resource_id: object
+    project_id: object
+    timestamp: object
+    user_id: object = None
+    source: object = None
+    metadata: object = None
+    generation: object = None
+    id: object = None

@@ -1,0 +1,38 @@
+"""Errors of `collector`; callers need to know one thing: try again, or never?
+
+CollectorError
+├── InvalidMessage         never: the bytes can not be read as what they claim to be; quarantine them
+├── InvalidDefinition      never: a definition file is wrong; names file, entry and key
+├── BusUnavailable         retryable: the broker did not take or give anything
+└── PublisherUnavailable   retryable: the destination did not answer, nothing may be acknowledged
+"""
+
+
+class CollectorError(Exception):
+    """Base of every error raised on purpose by `collector`."""
+
+    retryable = False
+
+
+class InvalidMessage(CollectorError):
+    """These bytes can never become samples: they belong in quarantine, with this text as the reason."""
+
+
+class InvalidDefinition(CollectorError):
+    """A definition file is wrong: correct the named key of the named entry, then start again."""
+
+
+class BusUnavailable(CollectorError):
+    """The broker did not confirm: keep the batch and try it again.
+
+    Check that the broker of `bus.url` runs, that the password and virtual host are right, that it
+    raised no memory or disk alarm, and that a collector has declared the queue of agent batches.
+    """
+
+    retryable = True
+
+
+class PublisherUnavailable(CollectorError):
+    """The destination did not answer: keep the messages unacknowledged and try them again."""
+
+    retryable = True

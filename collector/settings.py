@@ -1,0 +1,115 @@
+"""What an operator sets about the broker and about how batches are gathered."""
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+# The control exchanges OpenStack services use unless told otherwise. Cinder, Manila and Trove set none
+# in their code and so send to oslo.messaging's own default, `openstack`.
+SERVICE_EXCHANGES = (
+    "openstack",
+    "nova",
+    "cinder",
+    "glance",
+    "neutron",
+    "keystone",
+    "swift",
+    "heat",
+    "trove",
+    "manila",
+    "magnum",
+    "ironic",
+    "octavia",
+    "designate",
+    "aodh",
+    "ceilometer",
+)
+
+
+class BusSettings(BaseModel):
+    """Section `bus`: the message broker."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: SecretStr | None = Field(
+        default=None,
+        description="Broker, amqp://user:password@host:5672/vhost or amqps://…; unset: work without a broker",
+    )
+    notification_urls: tuple[SecretStr, ...] = Field(
+        default=(), description="Brokers to take notifications from instead of `url`, one URL each"
+    )
+    exchanges: tuple[str, ...] = Field(
+        default=SERVICE_EXCHANGES, description="Exchanges of the services whose notifications are taken"
+    )
+    topics: tuple[str, ...] = Field(
+        default=("notifications", "versioned_notifications"),
+        description="Notification topics of the services",
+    )
+    notification_queue: str = Field(
+        default="nephometer.notifications", min_length=1, description="Our own queue of notifications"
+    )
+    sample_queue: str = Field(
+        default="nephometer.samples", min_length=1, description="Our own queue of agents' batches"
+    )
+    dead_queue: str = Field(
+        default="nephometer.dead",
+        min_length=1,
+        description="Our own queue of messages that killed collectors",
+    )
+    exchange: str = Field(
+        default="nephometer", min_length=1, description="Our own exchange, which agents publish to"
+    )
+    notification_prefetch: int = Field(
+        default=2000, ge=1, le=65535, description="Unacknowledged notifications a collector holds at most"
+    )
+    sample_prefetch: int = Field(
+        default=16, ge=1, le=65535, description="Unacknowledged agent batches a collector holds at most"
+    )
+    heartbeat: int = Field(
+        default=15, ge=2, le=600, description="Seconds between heartbeats; a dead peer is noticed after two"
+    )
+    timeout: float = Field(
+        default=10,
+        gt=0,
+        le=60,
+        description="Seconds to wait for a connection or for the broker's confirmation",
+    )
+
+    @field_validator("url", "notification_urls")
+    @classmethod
+    def _is_amqp(cls, value: object) -> object:
+        for url in value if isinstance(value, tuple) else (value,):
+            if isinstance(url, SecretStr) and not url.get_secret_value().startswith(("amqp://", "amqps://")):
+                raise ValueError("must begin with amqp:// or amqps://")
+        return value
+
+    @property
+    def notification_sources(self) -> tuple[SecretStr, ...]:
+        """Every broker notifications come from: `notification_urls`, else `url`, else none."""
+        return self.notification_urls or ((self.url,) if self.url else ())
+
+
+class CollectorSettings(BaseModel):
+    """Section `collector`: how messages become stored samples."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch_size: int = Field(
+        default=10_000, ge=1, le=100_000, description="Samples of one transaction at most"
+    )
+    batch_wait: float = Field(
+        default=1.0, ge=0, le=60, description="Seconds the first message of a batch waits for others"
+    )
+    notification_limit_bytes: int = Field(
+        default=2**20, ge=1024, description="Bytes of a notification; larger ones go to quarantine unread"
+    )
+    sample_limit_bytes: int = Field(
+        default=8 * 2**20,
+        ge=1024,
+        description="Bytes of an agent's batch; larger ones go to quarantine unread",
+    )
+    definitions: str | None = Field(
+        default=None, description="Folder of definition files used in addition to the packaged ones"
+    )
+    telemetry_secret: SecretStr | None = Field(
+        default=None,
+        description="Ceilometer's [publisher] telemetry_secret: its messages must then be signed with it",
+    )

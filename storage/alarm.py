@@ -26,7 +26,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdRule:
-    """Fires when `statistic` of `meter_name` compares with `threshold` in all of the last periods (`period_s` each)."""
+    """Fires when `statistic` of `meter_name` compares with `threshold` in all of the last periods."""
 
     meter_name: str
     threshold: float
@@ -40,7 +40,7 @@ class ThresholdRule:
 
 @dataclass(frozen=True, slots=True)
 class TimeConstraint:
-    """The alarm is only evaluated for `duration_s` seconds after `start` (cron text) in `timezone` ("" is UTC)."""
+    """Evaluated only for `duration_s` seconds after `start`, a cron text in `timezone` ("" is UTC)."""
 
     name: str
     start: str
@@ -103,7 +103,7 @@ class AlarmChange:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One webhook owed: `body` is sent byte for byte to `url` under `delivery_id` until the receiver takes it.
+    """One webhook owed: `body` goes byte for byte to `url` under `delivery_id` until the receiver takes it.
 
     `attempts` counts the tries begun, the one under way included; `step` is the place in the back-off
     schedule. `host` is the URL's host and port, and "" for actions that need no network.
@@ -124,7 +124,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to deliver: `status` is the HTTP status or None, `error` says what went wrong ("" when delivered)."""
+    """One try to deliver: the HTTP `status` if there was one; `error` is "" when it was delivered."""
 
     delivery_id: str
     number: int

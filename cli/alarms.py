@@ -1,0 +1,210 @@
+"""nephometer alarms: what is watched."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from cli import alarm_changes, conditions
+from cli.alarm_changes import AlarmChanges, RuleChanges
+from cli.client import Document, path
+from cli.output import columns
+from cli.session import Query, Session, verb
+from storage.alarm import Comparison, Severity, State, Statistic
+
+TIMES = ("timestamp", "state_timestamp")
+COLUMNS = columns(
+    "alarm_id", "name", "state", "severity", "enabled", "rule",
+    times=TIMES, hidden=("type", "description", "project_id", "user_id", "state_reason", *TIMES),
+)  # fmt: skip
+DETAIL = columns(
+    "alarm_id", "name", "description", "type", "rule", "query", "state", "state_reason", "state_timestamp",
+    "severity", "enabled", "repeat_actions", "ok_actions", "alarm_actions", "insufficient_data_actions",
+    "time_constraints", "project_id", "user_id", "timestamp",
+    times=TIMES,
+)  # fmt: skip
+HISTORY = columns(
+    "timestamp", "type", "detail", "user_id",
+    times=TIMES, hidden=("event_id", "alarm_id", "project_id", "on_behalf_of", "severity"),
+)  # fmt: skip
+STATE = columns("alarm_id", "state")
+SIGNS = {"lt": "<", "le": "<=", "eq": "=", "ne": "!=", "ge": ">=", "gt": ">"}
+
+AlarmId = Annotated[str, typer.Argument(metavar="ALARM", help="the alarm's id")]
+Name = Annotated[str | None, typer.Option("--name", help="unique within the project")]
+Description = Annotated[str | None, typer.Option("--description", help="what it means")]
+SeverityOption = Annotated[Severity | None, typer.Option("--severity", help="how bad it is (server: low)")]
+Enabled = Annotated[bool | None, typer.Option("--enabled/--disabled", help="whether it is evaluated")]
+Repeat = Annotated[
+    bool | None, typer.Option("--repeat-actions/--no-repeat-actions", help="call again while the state lasts")
+]
+OnAlarm = Annotated[
+    list[str] | None, typer.Option("--alarm-action", metavar="URL", help="called on alarm; repeatable")
+]
+OnOk = Annotated[
+    list[str] | None, typer.Option("--ok-action", metavar="URL", help="called on ok; repeatable")
+]
+OnUnknown = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--insufficient-data-action", metavar="URL", help="called when data are missing; repeatable"
+    ),
+]
+Meter = Annotated[str | None, typer.Option("-m", "--meter", help="the meter to watch")]
+Threshold = Annotated[
+    float | None, typer.Option("--threshold", metavar="NUMBER", help="compared with the statistic")
+]
+Operator = Annotated[
+    Comparison | None, typer.Option("--operator", help="statistic OPERATOR threshold (server: eq)")
+]
+Figure = Annotated[
+    Statistic | None, typer.Option("--statistic", help="of the samples of a period (server: avg)")
+]
+Period = Annotated[
+    int | None,
+    typer.Option("-p", "--period", min=1, metavar="SECONDS", help="length of a period (server: 60)"),
+]
+Periods = Annotated[
+    int | None,
+    typer.Option("--evaluation-periods", min=1, help="periods in a row that must hold (server: 1)"),
+]
+
+app = typer.Typer(help="Alarms: thresholds that call a webhook when they are crossed.", no_args_is_help=True)
+
+
+@verb(app, "list")
+def list_alarms(session: Session, *, query: Query = None) -> None:
+    """Lists alarms."""
+    found = session.client.many("/v2/alarms", conditions.parameters(conditions.parse(query or ())))
+    session.show_all(COLUMNS, [_readable(alarm) for alarm in found])
+
+
+@verb(app, "show")
+def show_alarm(session: Session, alarm: AlarmId) -> None:
+    """Shows one alarm."""
+    session.show_one(DETAIL, _readable(session.client.one(path("v2", "alarms", alarm))))
+
+
+@verb(app, "create")
+def create_alarm(
+    session: Session,
+    *,
+    name: Annotated[str, typer.Option("--name", help="unique within the project")],
+    meter: Annotated[str, typer.Option("-m", "--meter", help="the meter to watch")],
+    threshold: Annotated[
+        float, typer.Option("--threshold", metavar="NUMBER", help="compared with the statistic")
+    ],
+    operator: Operator = None,
+    statistic: Figure = None,
+    period: Period = None,
+    evaluation_periods: Periods = None,
+    query: Query = None,
+    alarm_action: OnAlarm = None,
+    ok_action: OnOk = None,
+    insufficient_data_action: OnUnknown = None,
+    repeat_actions: Repeat = None,
+    severity: SeverityOption = None,
+    description: Description = None,
+    enabled: Enabled = None,
+) -> None:
+    """Creates a threshold alarm and shows it."""
+    rule = RuleChanges(
+        meter_name=meter, threshold=threshold, comparison_operator=operator, statistic=statistic,
+        period=period, evaluation_periods=evaluation_periods, query=query,
+    )  # fmt: skip
+    changes = AlarmChanges(
+        name=name, description=description, severity=severity, enabled=enabled, repeat_actions=repeat_actions,
+        alarm_actions=alarm_action, ok_actions=ok_action, insufficient_data_actions=insufficient_data_action,
+        rule=rule,
+    )  # fmt: skip
+    [alarm] = session.client.add("/v2/alarms", alarm_changes.created(changes))
+    session.show_one(DETAIL, _readable(alarm))
+
+
+@verb(app, "update")
+def update_alarm(
+    session: Session,
+    alarm: AlarmId,
+    *,
+    name: Name = None,
+    meter: Meter = None,
+    threshold: Threshold = None,
+    operator: Operator = None,
+    statistic: Figure = None,
+    period: Period = None,
+    evaluation_periods: Periods = None,
+    query: Query = None,
+    alarm_action: OnAlarm = None,
+    ok_action: OnOk = None,
+    insufficient_data_action: OnUnknown = None,
+    repeat_actions: Repeat = None,
+    severity: SeverityOption = None,
+    description: Description = None,
+    enabled: Enabled = None,
+) -> None:
+    """Changes what is given, keeps the rest, and shows the alarm."""
+    rule = RuleChanges(
+        meter_name=meter, threshold=threshold, comparison_operator=operator, statistic=statistic,
+        period=period, evaluation_periods=evaluation_periods, query=query,
+    )  # fmt: skip
+    changes = AlarmChanges(
+        name=name, description=description, severity=severity, enabled=enabled, repeat_actions=repeat_actions,
+        alarm_actions=alarm_action, ok_actions=ok_action, insufficient_data_actions=insufficient_data_action,
+        rule=rule,
+    )  # fmt: skip
+    where = path("v2", "alarms", alarm)
+    whole = alarm_changes.updated(session.client.one(where), changes)
+    session.show_one(DETAIL, _readable(session.client.replace(where, whole)))
+
+
+@verb(app, "delete")
+def delete_alarm(session: Session, alarm: AlarmId) -> None:
+    """Deletes an alarm; its history stays."""
+    session.client.remove(path("v2", "alarms", alarm))
+    session.say(f"Alarm {alarm} is deleted.")
+
+
+@verb(app, "state")
+def show_state(session: Session, alarm: AlarmId) -> None:
+    """Shows the state of an alarm."""
+    session.show_one(
+        STATE, {"alarm_id": alarm, "state": session.client.text(path("v2", "alarms", alarm, "state"))}
+    )
+
+
+@verb(app, "set-state")
+def set_state(
+    session: Session, alarm: AlarmId, state: Annotated[State, typer.Argument(help="the state it is to have")]
+) -> None:
+    """Sets the state of an alarm until it is evaluated again."""
+    now = session.client.replace_text(path("v2", "alarms", alarm, "state"), state)
+    session.show_one(STATE, {"alarm_id": alarm, "state": now})
+
+
+@verb(app, "history")
+def show_history(session: Session, alarm: AlarmId, *, query: Query = None) -> None:
+    """Lists what happened to an alarm, the newest first; also of a deleted one."""
+    parameters = conditions.parameters(conditions.parse(query or ()))
+    session.show_all(HISTORY, session.client.many(path("v2", "alarms", alarm, "history"), parameters))
+
+
+def _readable(alarm: Document) -> Document:
+    """The alarm with its rule in one line and the rule's conditions beside it."""
+    rule = alarm.get(alarm_changes.RULE)
+    if not isinstance(rule, Mapping):
+        return {**alarm, "rule": alarm.get("type")}
+    sign = SIGNS.get(str(rule.get("comparison_operator")), "?")
+    text = (
+        f"{rule.get('statistic')}({rule.get('meter_name')}) {sign} {rule.get('threshold')}"
+        f" during {rule.get('evaluation_periods')} x {rule.get('period')} s"
+    )
+    query = rule.get("query")
+    parts = (
+        [_condition(item) for item in query if isinstance(item, Mapping)] if isinstance(query, list) else []
+    )
+    return {**alarm, "rule": text, "query": parts}
+
+
+def _condition(condition: Mapping[object, object]) -> str:
+    sign = SIGNS.get(str(condition.get("op") or "eq"), "?")
+    return f"{condition.get('field')}{sign}{condition.get('value')}"

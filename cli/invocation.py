@@ -1,0 +1,64 @@
+"""What was said before the command: `nephometer --config FILE --log-level LEVEL … COMMAND`."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli.errors import CliError
+
+if TYPE_CHECKING:
+    from cli.settings import Loaded
+
+
+class LogLevel(StrEnum):
+    """From which severity on log lines are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a log line looks; `auto` is for people on a terminal and JSON elsewhere."""
+
+    AUTO = "auto"
+    JSON = "json"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The global options; None leaves it to the settings, and those to their usual places."""
+
+    config: Path | None
+    log_level: LogLevel | None
+    log_format: LogFormat | None
+
+    def settings(self, defaults: Mapping[str, Mapping[str, object]] | None = None) -> "Loaded":
+        """The settings this command runs with; raises WrongUsage when they are wrong."""
+        from cli import settings
+
+        return settings.load(self.config, os.environ, defaults=defaults)
+
+    def start_logging(self, loaded: "Loaded") -> None:
+        """Sends log lines to stderr in the format and from the level asked for."""
+        from storage import log
+
+        wanted = self.log_format or LogFormat(loaded.settings.log.format)
+        is_json = wanted is LogFormat.JSON or (wanted is LogFormat.AUTO and not sys.stderr.isatty())
+        log.configure(json=is_json, level=self.log_level or loaded.settings.log.level)
+
+
+def of(context: typer.Context) -> Invocation:
+    """The global options of the running command."""
+    invocation = context.find_root().obj
+    if not isinstance(invocation, Invocation):
+        raise CliError("this command needs to be started as `nephometer`")
+    return invocation

@@ -1,0 +1,116 @@
+"""What every verb that asks the API has in common: its options, its connection, its printing."""
+
+import functools
+import inspect
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Concatenate, ParamSpec, TextIO
+
+import typer
+
+from cli import output
+from cli.client import Client, Document
+from cli.output import Column, Format, Options
+
+DEFAULT_URL = "http://127.0.0.1:8777"
+SERVER_LIMIT = 100
+"""Rows the API answers with when no limit is asked for (Ceilometer's default_api_return_limit)."""
+
+Query = Annotated[
+    list[str] | None,
+    typer.Option("-q", "--query", metavar="'FIELD<OP>[TYPE::]VALUE;…'", help="only what matches; repeatable"),
+]
+Limit = Annotated[
+    int | None, typer.Option("-l", "--limit", min=1, help="at most this many rows, the newest (server: 100)")
+]
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One command's connection and how its answer is to be printed."""
+
+    client: Client
+    options: Options
+    out: TextIO
+    talk: TextIO
+
+    def show_many(
+        self, columns: Sequence[Column], rows: Sequence[Mapping[str, object]], limit: int | None
+    ) -> None:
+        """Prints a listing, and says on stderr when it may have been cut."""
+        if not rows and self.options.format is Format.TABLE:
+            output.write("Nothing found.\n", self.talk)
+            return
+        output.write(output.render_many(columns, rows, self.options, _width(self.out)), self.out)
+        if len(rows) == (limit or SERVER_LIMIT):
+            output.write(f"{len(rows)} rows shown, there may be more: ask with --limit or -q.\n", self.talk)
+
+    def show_all(self, columns: Sequence[Column], rows: Sequence[Mapping[str, object]]) -> None:
+        """Prints a listing that the server never cuts."""
+        self.show_many(columns, rows, limit=len(rows) + 1)
+
+    def show_one(self, columns: Sequence[Column], row: Document) -> None:
+        """Prints one thing."""
+        output.write(output.render_one(columns, row, self.options, _width(self.out)), self.out)
+
+    def say(self, text: str) -> None:
+        """Tells the person, not the program: a line on stderr."""
+        output.write(text + "\n", self.talk)
+
+
+def verb(app: typer.Typer, name: str) -> Callable[[Callable[Concatenate[Session, P], None]], None]:
+    """Mounts a function on `app` as a verb that talks to the API.
+
+    The function gets an open Session first; its other parameters are options and arguments of its own, and
+    the common ones (--url --token --cacert --timeout -f -c) are added to them.
+    """
+
+    def mount(function: Callable[Concatenate[Session, P], None]) -> None:
+        own = list(inspect.signature(function).parameters.values())[1:]
+        common = list(inspect.signature(_open).parameters.values())
+
+        @functools.wraps(function)
+        def command(*args: P.args, **given: P.kwargs) -> None:
+            settings: Any = {parameter.name: given.pop(parameter.name) for parameter in common}
+            session = _open(**settings)  # Any: typer checked every value against _open's signature
+            with session.client:
+                function(session, *args, **given)
+
+        del command.__wrapped__  # typer must see the new signature, not the old one
+        parameters = [*own, *common]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        app.command(name)(command)
+
+    return mount
+
+
+def _open(
+    *,
+    url: Annotated[str, typer.Option(envvar="NEPHOMETER_URL", help="the API server")] = DEFAULT_URL,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="NEPHOMETER_TOKEN", help="sent as X-Auth-Token; the variable hides it from `ps`"),
+    ] = None,
+    cacert: Annotated[
+        str | None,
+        typer.Option(envvar="NEPHOMETER_CACERT", metavar="FILE", help="certificate authorities to trust"),
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="how long to wait")] = 60.0,
+    format: Annotated[Format, typer.Option("-f", "--format", help="how to write the answer")] = Format.TABLE,  # noqa: A002 - the option's name
+    column: Annotated[
+        list[str] | None,
+        typer.Option("-c", "--column", metavar="COLUMN", help="only this column; repeatable"),
+    ] = None,
+) -> Session:
+    client = Client(url, token, cacert=cacert, timeout_s=timeout)
+    return Session(client, Options(format, tuple(column or ())), sys.stdout, sys.stderr)
+
+
+def _width(stream: TextIO) -> int | None:
+    """The width of the terminal behind a stream, None when it is a file or a pipe."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None

@@ -42,7 +42,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class StoredSample:
-    """A sample as it was kept: `message_id` (a UUID text) names it in the API, `recorded_at` is when it arrived."""
+    """A sample as it was kept: `message_id` (a UUID text) names it, `recorded_at` is when it arrived."""
 
     message_id: str
     sample: Sample

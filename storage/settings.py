@@ -8,6 +8,7 @@ class DatabaseSettings(BaseModel):
 
     url: str = Field(
         default="",
+        repr=False,  # it may hold a password
         description="sqlite:///PATH, postgresql+psycopg://USER:PASSWORD@HOST/NAME or mysql+pymysql://…; "
         "unset: an SQLite file in the state folder",
     )

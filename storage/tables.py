@@ -112,7 +112,7 @@ version = Table(
 )
 
 # Which shapes a resource was ever seen with: the meters of a resource without reading a sample.
-series = Table("series", metadata, key("gid"), key("rid"), key("part"))
+series = Table("series", metadata, key("gid"), key("rid"), key("part"), sqlite_with_rowid=False)
 
 hot = Table(
     "hot",
@@ -124,6 +124,7 @@ hot = Table(
     Column("ver", Integer, nullable=False),
     Column("recv", Big, nullable=False),  # arrival, microseconds since 1970 UTC
     Column("vals", ShortBlob, nullable=False),  # 8 bytes big-endian a reading, in the order of the shape
+    sqlite_with_rowid=False,
 )
 
 delta = Table(
@@ -136,8 +137,11 @@ delta = Table(
     Column("id", Digest, primary_key=True),
     Column("ver", Integer, nullable=False),
     Column("recv", Big, nullable=False),
-    Column("vals", LargeBinary(8).with_variant(mysql.BINARY(8), "mysql", "mariadb"), nullable=False),  # as in `hot`
+    Column(
+        "vals", LargeBinary(8).with_variant(mysql.BINARY(8), "mysql", "mariadb"), nullable=False
+    ),  # as in `hot`
     Index("ix_delta_id", "id"),
+    sqlite_with_rowid=False,
 )
 
 # Refused messages by content: the same poison delivered again only counts up.

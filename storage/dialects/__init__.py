@@ -1,0 +1,52 @@
+"""What differs between the databases; one file each, listed in `DIALECTS`."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sqlalchemy import URL, Connection, Engine, Table
+from sqlalchemy.exc import DBAPIError
+
+from storage.dialects.mysql import MySQL
+from storage.dialects.postgresql import PostgreSQL
+from storage.dialects.sqlite import SQLite
+from storage.errors import StorageError
+from storage.settings import DatabaseSettings
+
+
+class Dialect(Protocol):
+    """What the store needs to know of a database."""
+
+    name: str
+
+    def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
+        """Keyword arguments of `create_engine`."""
+
+    def prepare(self, engine: Engine) -> None:
+        """Sets what every session needs and engine options cannot say."""
+
+    def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
+        """Inserts the rows whose primary key is not there yet; returns how many that were.
+
+        `rows` follow the table's columns and are sorted by key.
+        """
+
+    def is_lost_race(self, error: DBAPIError) -> bool:
+        """Whether the whole transaction should simply be tried again (deadlock, serialization, busy)."""
+
+    def is_refused(self, error: DBAPIError) -> bool:
+        """Whether the data itself is refused, so that trying again cannot help."""
+
+    def is_missing_table(self, error: DBAPIError) -> bool:
+        """Whether a table or column is not there."""
+
+
+DIALECTS: tuple[type[Dialect], ...] = (SQLite, PostgreSQL, MySQL)
+
+
+def dialect_of(url: URL) -> Dialect:
+    """The dialect of a database address; raises StorageError naming those there are."""
+    for dialect in DIALECTS:
+        if url.drivername == dialect.name:
+            return dialect()
+    allowed = ", ".join(dialect.name for dialect in DIALECTS)
+    raise StorageError(f"database.url: {url.drivername!r} is not supported; use one of {allowed}")

@@ -1,0 +1,72 @@
+from collections.abc import Sequence
+from typing import cast
+
+from psycopg import Connection as PsycopgConnection
+from psycopg import Cursor
+from sqlalchemy import BigInteger, Connection, Engine, Integer, LargeBinary, SmallInteger, Table
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+
+from storage.settings import DatabaseSettings
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+LOST_RACES = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock timeout
+MISSING = {"42P01", "42703"}  # undefined table, undefined column
+
+COPY_TYPES = ((SmallInteger, "int2"), (BigInteger, "int8"), (Integer, "int4"), (LargeBinary, "bytea"))
+
+
+class PostgreSQL:
+    """psycopg 3; batches arrive by binary COPY into a staging table of the session."""
+
+    name = "postgresql+psycopg"
+
+    def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
+        """UTC and time limits are set for every session."""
+        limit_ms = int(settings.timeout_s * 1000)
+        options = f"-c timezone=UTC -c lock_timeout={limit_ms} -c idle_in_transaction_session_timeout=60000"
+        return {
+            "pool_size": settings.pool_size,
+            "pool_timeout": settings.timeout_s,
+            "isolation_level": "READ COMMITTED",
+            "connect_args": {"connect_timeout": max(2, int(settings.timeout_s)), "options": options},
+        }
+
+    def prepare(self, engine: Engine) -> None:
+        """Nothing more: the session options say it all."""
+
+    def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
+        """COPY to staging, then one INSERT that ignores what is there."""
+        stage = f"stage_{table.name}"
+        connection.exec_driver_sql(
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {table.name}) ON COMMIT DELETE ROWS"
+        )
+        driver = cast("PsycopgConnection[tuple[object, ...]]", connection.connection.driver_connection)
+        with driver.cursor() as cursor:
+            _copy(cursor, stage, table, rows)
+        columns = ", ".join(column.name for column in table.primary_key)
+        result = connection.exec_driver_sql(
+            f"INSERT INTO {table.name} SELECT * FROM {stage} ORDER BY {columns} ON CONFLICT DO NOTHING"  # noqa: S608 - our tables
+        )
+        return int(result.rowcount)
+
+    def is_lost_race(self, error: DBAPIError) -> bool:
+        """By SQLSTATE."""
+        return getattr(error.orig, "sqlstate", None) in LOST_RACES
+
+    def is_refused(self, error: DBAPIError) -> bool:
+        """Class 22 (data exception) and 23 (integrity), and text psycopg cannot send."""
+        return isinstance(error, DataError | IntegrityError)
+
+    def is_missing_table(self, error: DBAPIError) -> bool:
+        """By SQLSTATE."""
+        return getattr(error.orig, "sqlstate", None) in MISSING
+
+
+def _copy(
+    cursor: Cursor[tuple[object, ...]], stage: str, table: Table, rows: Sequence[tuple[object, ...]]
+) -> None:
+    types = [next(name for kind, name in COPY_TYPES if isinstance(c.type, kind)) for c in table.columns]
+    with cursor.copy(f"COPY {stage} FROM STDIN (FORMAT BINARY)".encode()) as copy:
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)

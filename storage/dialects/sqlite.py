@@ -1,0 +1,53 @@
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, Table, event
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+
+from storage.settings import DatabaseSettings
+
+
+class SQLite:
+    """Embedded: write-ahead log, one writer at a time, every commit synced to disk."""
+
+    name = "sqlite"
+
+    def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
+        """`timeout_s` is how long a writer waits for another one."""
+        return {"connect_args": {"timeout": settings.timeout_s}, "pool_size": settings.pool_size}
+
+    def prepare(self, engine: Engine) -> None:
+        """Makes the folder, and BEGIN ours: IMMEDIATE for writers, so that two never deadlock."""
+        path = engine.url.database
+        if path and path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+
+        @event.listens_for(engine, "connect")
+        def configure(connection: sqlite3.Connection, _record: object) -> None:
+            connection.isolation_level = None
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+                connection.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            write = connection.get_execution_options().get("write")
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
+        """One prepared statement for all rows."""
+        marks = ", ".join("?" * len(table.columns))
+        statement = f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608 - our table
+        return int(connection.exec_driver_sql(statement, list(rows)).rowcount)
+
+    def is_lost_race(self, error: DBAPIError) -> bool:
+        """SQLITE_BUSY and SQLITE_LOCKED after the timeout."""
+        return "locked" in str(error.orig) or "busy" in str(error.orig)
+
+    def is_refused(self, error: DBAPIError) -> bool:
+        """Constraint and type errors, and integers beyond 64 bits."""
+        return isinstance(error, DataError | IntegrityError) or "too large" in str(error.orig)
+
+    def is_missing_table(self, error: DBAPIError) -> bool:
+        """SQLite has no error code for it."""
+        return any(words in str(error.orig) for words in ("no such table", "no such column", "has no column"))

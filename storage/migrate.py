@@ -1,0 +1,69 @@
+"""The schema's history: from nothing, or from any earlier release, to what this program needs."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from storage.database import Database
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """The revision a database is at (None: empty) and the one this program needs."""
+
+    current: str | None
+    head: str
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this program can work with the database."""
+        return self.current == self.head
+
+
+def upgrade(database: Database) -> list[str]:
+    """Brings the schema to the newest revision; returns the revisions applied, oldest first.
+
+    Raises DatabaseUnavailable, or StorageError when the database is at a revision this program does not know.
+    """
+    config, before = _config(), state(database)
+    script = ScriptDirectory.from_config(config)
+    applied = [step.revision for step in script.iterate_revisions(before.head, before.current)]
+    if applied:
+        with database.write() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    return applied[::-1]
+
+
+def state(database: Database) -> SchemaState:
+    """Where the schema stands; raises DatabaseUnavailable."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    with database.read() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    return SchemaState(current, head or "")
+
+
+def offline_sql(url: str) -> str:
+    """The statements of a whole upgrade, for an administrator to run by hand."""
+    config = _config()
+    config.output_buffer = io.StringIO()
+    config.attributes["url"] = url
+    command.upgrade(config, "head", sql=True)
+    return config.output_buffer.getvalue()
+
+
+def _config() -> Config:
+    """Migrations ride in the wheel beside this file, and stand at `alembic/` in a checkout."""
+    folder = next(
+        path for path in (HERE / "migrations", HERE.parent / "alembic") if (path / "env.py").exists()
+    )
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config

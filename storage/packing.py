@@ -1,0 +1,56 @@
+"""Readings as bytes: eight each, big-endian, int64 or float64 by meter."""
+
+import struct
+import uuid
+from collections.abc import Sequence
+
+READING = 8
+RID_BITS, MID_BITS, TS_BITS = 40, 24, 53
+
+
+def pack_reading(volume: int | float) -> bytes:
+    """Eight bytes of an int64 or a float64."""
+    return struct.pack(">q", volume) if isinstance(volume, int) else struct.pack(">d", volume)
+
+
+def unpack_reading(blob: bytes, position: int, *, real: bool) -> int | float:
+    """The reading at `position` (0 is the first) of a row of readings."""
+    value: int | float = struct.unpack_from(">d" if real else ">q", blob, position * READING)[0]
+    return value
+
+
+def pack_mids(mids: Sequence[int]) -> bytes:
+    """Four bytes a meter id."""
+    return struct.pack(f">{len(mids)}I", *mids)
+
+
+def unpack_mids(blob: bytes) -> tuple[int, ...]:
+    """Meter ids in the order of the readings."""
+    return struct.unpack(f">{len(blob) // 4}I", blob)
+
+
+def derived_message_id(rid: int, mid: int, ts: int) -> str:
+    """The message id of a polled sample: a version 8 UUID that holds resource, meter and time.
+
+    Polled samples are known by these three, so no id is stored for them and it can still be found again.
+    """
+    packed = (rid << (MID_BITS + TS_BITS)) | (mid << TS_BITS) | ts
+    high, low = packed >> 62, packed & ((1 << 62) - 1)
+    # RFC 9562 version 8: 48 bits, version, 12 bits, variant, 62 bits.
+    return str(uuid.UUID(int=((high >> 12) << 80) | (8 << 76) | ((high & 0xFFF) << 64) | (2 << 62) | low))
+
+
+def parse_message_id(text: str) -> tuple[int, int, int] | bytes | None:
+    """What a message id names: (rid, mid, ts) of a polled sample, 16 bytes of a delta sample, None if it is no id."""
+    try:
+        parsed = uuid.UUID(text)
+    except ValueError:
+        return None
+    if str(parsed) != text:
+        return None
+    if parsed.version != 8:
+        return parsed.bytes
+    high = ((parsed.int >> 80) << 12) | ((parsed.int >> 64) & 0xFFF)
+    packed = (high << 62) | (parsed.int & ((1 << 62) - 1))
+    mid, ts = (packed >> TS_BITS) & ((1 << MID_BITS) - 1), packed & ((1 << TS_BITS) - 1)
+    return packed >> (MID_BITS + TS_BITS), mid, ts

@@ -1,0 +1,153 @@
+"""Who was metered, and by which meters."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, func, select
+
+from storage.database import Database
+from storage.query import MeterSummary, ResourceSummary, SampleQuery, Scope
+from storage.readings import Reader, matches
+from storage.sample import from_microseconds
+from storage.selection import Selection, select_for
+from storage.tables import delta, hot, series
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """When a resource was seen, and the version its latest sample carried."""
+
+    rid: int
+    first: int
+    last: int
+    ver: int
+
+
+class Resources:
+    """Lists resources and their meters."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._reader = Reader()
+
+    def resources(self, query: SampleQuery, limit: int) -> list[ResourceSummary]:
+        """Resources with a sample that matches, the one seen last first, then by id.
+
+        User, source and metadata conditions look at the latest sample only.
+        """
+        with self._database.read() as connection:
+            seen, meters = self._seen(connection, query)
+            found = [self._resource(one, meters.get(one.rid, ())) for one in seen]
+        found.sort(key=lambda one: (-one.last.timestamp(), one.resource_id, one.project_id or ""))
+        return found[:limit]
+
+    def resource(self, scope: Scope, resource_id: str) -> ResourceSummary | None:
+        """The resource of this id, or None when there is none in the scope."""
+        found = self.resources(SampleQuery(scope, resource_id=resource_id), 1)
+        return found[0] if found else None
+
+    def meters(self, query: SampleQuery, limit: int, *, unique: bool = False) -> list[MeterSummary]:
+        """One entry per meter and resource (per meter with `unique`), by resource, project and name.
+
+        User, source and metadata conditions look at the resource's latest sample only.
+        """
+        with self._database.read() as connection:
+            seen, meters = self._seen(connection, query)
+            found = {
+                meter
+                for one in seen
+                for meter in self._meters_of(one, meters.get(one.rid, ()), query, unique)
+            }
+        ordered = sorted(
+            found, key=lambda m: (m.resource_id or "", m.project_id or "", m.name, m.type, m.unit)
+        )
+        return ordered[:limit]
+
+    def _seen(
+        self, connection: Connection, query: SampleQuery
+    ) -> tuple[list[_Seen], Mapping[int, tuple[int, ...]]]:
+        selection = select_for(connection, query)
+        if selection.is_empty:
+            return [], {}
+        latest: dict[int, _Seen] = {}
+        for table in (hot, delta):
+            rows = connection.execute(_seen_in(table, selection)).all()
+            self._reader.load(connection, rows)
+            for row in rows:
+                one = _Seen(row.rid, row.first, row.ts, row.ver)
+                latest[row.rid] = _later(latest.get(row.rid, one), one)
+        seen = [one for one in latest.values() if matches(query, self._reader.version(one.ver))]
+        return seen, self._meters_by_resource(connection, selection)
+
+    def _meters_by_resource(
+        self, connection: Connection, selection: Selection
+    ) -> Mapping[int, tuple[int, ...]]:
+        statement = select(series.c.rid, series.c.part)
+        for column, chosen in ((series.c.gid, selection.gids), (series.c.rid, selection.rids)):
+            if chosen is not None:
+                statement = statement.where(column.in_(sorted(chosen)))
+        rows = connection.execute(statement).all()
+        self._reader.load(connection, (), {row.part for row in rows})
+        mids: dict[int, set[int]] = {}
+        for row in rows:
+            mids.setdefault(row.rid, set()).update(self._reader.mids_of(row.part))
+        return {rid: tuple(sorted(found)) for rid, found in mids.items()}
+
+    def _resource(self, seen: _Seen, mids: Iterable[int]) -> ResourceSummary:
+        owner, around = self._reader.owner(seen.rid), self._reader.version(seen.ver)
+        return ResourceSummary(
+            resource_id=owner.resource_id,
+            project_id=owner.project_id,
+            user_id=around.user_id,
+            source=around.source,
+            first=from_microseconds(seen.first),
+            last=from_microseconds(seen.last),
+            metadata=around.metadata,
+            meters=tuple(sorted({self._reader.meter(mid).name for mid in mids})),
+        )
+
+    def _meters_of(
+        self, seen: _Seen, mids: Iterable[int], query: SampleQuery, unique: bool
+    ) -> Iterable[MeterSummary]:
+        owner, around = self._reader.owner(seen.rid), self._reader.version(seen.ver)
+        for mid in mids:
+            kind = self._reader.meter(mid)
+            if query.meter not in (None, kind.name):
+                continue
+            if unique:
+                yield MeterSummary(kind.name, kind.type, kind.unit, None, None, None, None)
+            else:
+                yield MeterSummary(
+                    kind.name,
+                    kind.type,
+                    kind.unit,
+                    owner.resource_id,
+                    owner.project_id,
+                    around.user_id,
+                    around.source,
+                )
+
+
+def _seen_in(table: Table, selection: Selection) -> Any:  # a Select of labelled columns
+    """Per resource: first and last time, and the version of a row of the last time."""
+    spans = (
+        select(
+            table.c.gid, table.c.rid, func.min(table.c.ts).label("first"), func.max(table.c.ts).label("last")
+        )
+        .where(selection.where(table))
+        .group_by(table.c.gid, table.c.rid)
+        .subquery()
+    )
+    same = and_(table.c.gid == spans.c.gid, table.c.rid == spans.c.rid, table.c.ts == spans.c.last)
+    return (
+        select(table.c.rid, table.c.ts, table.c.ver, table.c.recv, spans.c.first)
+        .join(spans, same)
+        .order_by(table.c.rid, table.c.recv.desc(), table.c.ver.desc())
+    )
+
+
+def _later(one: _Seen, other: _Seen) -> _Seen:
+    """The span of both, with the version of the later (of the earlier argument when equal)."""
+    last = other if other.last > one.last else one
+    return _Seen(one.rid, min(one.first, other.first), last.last, last.ver)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Draft:
     """The fields of a `storage.sample.Sample`, each of any type: `collector.normalize` makes a sample of it.
 
-    A `timestamp` may be a datetime or text; `id` may be 16 bytes or None.
+    A `timestamp` may be a datetime or text; `id` may be 16 bytes or None. `flaw` is what
+    its reader already found wrong with it.
     """
 
     meter: object
@@ -22,3 +23,9 @@ class Draft:
     metadata: object = None
     generation: object = None
     id: object = None
+    flaw: str | None = None
+
+
+def unreadable(flaw: str) -> Draft:
+    """The draft of something in which no fields could be made out."""
+    return Draft(None, None, None, None, None, None, None, flaw=flaw)

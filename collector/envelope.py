@@ -15,7 +15,7 @@ from typing import cast
 
 import msgspec
 
-from collector.draft import Draft
+from collector.draft import Draft, unreadable
 from collector.errors import InvalidMessage
 from collector.strict_json import parse
 from storage.sample import Sample, SampleType, from_microseconds, to_microseconds
@@ -23,6 +23,7 @@ from storage.sample import Sample, SampleType, from_microseconds, to_microsecond
 BATCH_FORMAT = "nephometer.samples"
 BATCH_VERSION = 1
 WRAPPINGS = 4  # envelope 2 is two JSON texts in one another; some relays add one more
+EVENT_TYPE_LIMIT = 255  # characters
 CONTEXT_PREFIX = "_context_"
 
 
@@ -52,6 +53,8 @@ def decode_notification(body: bytes) -> Notification:
     event_type = message.get("event_type")
     if not isinstance(event_type, str) or not event_type:
         raise InvalidMessage("a notification needs an event_type")
+    if len(event_type) > EVENT_TYPE_LIMIT:
+        raise InvalidMessage(f"an event_type longer than {EVENT_TYPE_LIMIT} characters")
     if "payload" not in message:
         raise InvalidMessage("a notification needs a payload")
     message_id = message.get("message_id")
@@ -160,7 +163,7 @@ def _parse_batch(body: bytes) -> object:
 def _draft(row: object, metadata: Sequence[object]) -> Draft:
     """The draft of one row; a row of the wrong shape becomes a draft that says so when it is normalised."""
     if not isinstance(row, list) or len(row) != 12:
-        return Draft(None, None, None, None, None, None, None)
+        return unreadable("a reading of the batch is not a list of 12 values")
     (
         meter,
         kind,

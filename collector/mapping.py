@@ -1,0 +1,126 @@
+"""Notifications become drafts of samples, as definition files say."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from collector.definitions import Entry, Meter
+from collector.draft import Draft
+from collector.envelope import Notification
+from collector.expressions import NOVA_OBJECT, Path
+from storage.sample import make_id
+
+# Failures are reported at these priorities; what they carry describes no resource.
+FAILURES = frozenset({"error", "critical"})
+USER_METADATA_PREFIX = "metering."
+
+
+class MeterMapping:
+    """All definitions, found by event type; it never changes, so any thread may use it."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        by_event: dict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            for event in entry.events:
+                by_event[event].append(entry)
+        self._by_event: Mapping[str, list[Entry]] = dict(by_event)
+
+    def drafts(self, notification: Notification) -> list[Draft]:
+        """The readings a notification holds; all of one resource share time and metadata.
+
+        Empty for event types no definition names, for reports of failures, and for the `.start` of
+        operations on things that have no id yet.
+        """
+        if notification.priority in FAILURES:
+            return []
+        drafts: list[Draft] = []
+        for entry in self._entries(notification.event_type):
+            for number, document in enumerate(_documents(entry, notification)):
+                drafts.extend(_drafts(entry, notification, document, number))
+        return drafts
+
+    def _entries(self, event_type: str) -> Iterator[Entry]:
+        """Entries for the type itself, then for `a.b.*` and `a.*` if it is `a.b.c`; each once."""
+        seen: set[int] = set()
+        for name in _names(event_type):
+            for entry in self._by_event.get(name, ()):
+                if id(entry) not in seen and entry.excluded.isdisjoint({event_type}):
+                    seen.add(id(entry))
+                    yield entry
+
+
+def _names(event_type: str) -> Iterator[str]:
+    yield event_type
+    prefix = event_type
+    while "." in prefix:
+        prefix = prefix.rpartition(".")[0]
+        yield f"{prefix}.*"
+
+
+def _documents(entry: Entry, notification: Notification) -> list[dict[str, object]]:
+    """What the paths of an entry start from, one for each resource the notification names."""
+    document: dict[str, object] = {
+        "payload": notification.payload,
+        "context": notification.context,
+        "event_type": notification.event_type,
+        "publisher_id": notification.publisher_id,
+    }
+    if entry.each is None:
+        return [document]
+    found = entry.each.value(document)
+    return [document | {"item": item} for item in (found if isinstance(found, list) else [found])]
+
+
+def _drafts(
+    entry: Entry, notification: Notification, document: dict[str, object], number: int
+) -> Iterator[Draft]:
+    resource_id = entry.resource.value(document)
+    if resource_id is None and notification.event_type.endswith(".start"):
+        return
+    project_id = entry.project.value(document) if entry.project else None
+    user_id = entry.user.value(document) if entry.user else None
+    metadata = _metadata(entry, document)
+    for meter in entry.meters:
+        volume = meter.volume.value(document)
+        if _says_nothing(meter, volume):
+            continue
+        yield Draft(
+            meter=meter.name,
+            type=meter.type,
+            unit=meter.unit,
+            volume=volume,
+            resource_id=resource_id,
+            project_id=project_id,
+            timestamp=notification.timestamp,
+            user_id=user_id,
+            metadata=metadata,
+            id=make_id(notification.publisher_id, notification.message_id, f"{meter.name}/{number}"),
+        )
+
+
+def _says_nothing(meter: Meter, volume: object) -> bool:
+    return (volume is None and meter.optional) or (isinstance(volume, str) and volume in meter.ignored)
+
+
+def _metadata(entry: Entry, document: dict[str, object]) -> dict[str, object]:
+    found = {key: value.value(document) for key, value in entry.metadata.items()}
+    metadata = {key: value for key, value in found.items() if value is not None}
+    if entry.user_metadata:
+        metadata["user_metadata"] = _user_metadata(entry.user_metadata, document)
+    return metadata
+
+
+def _user_metadata(path: Path, document: dict[str, object]) -> dict[str, object]:
+    """What the owner marked for metering: keys `metering.a.b` of a server become `a_b`.
+
+    Source: Ceilometer's `reserved_metadata_namespace`; dots would read as nesting in queries.
+    """
+    found = path.value(document)
+    while isinstance(found, Mapping) and NOVA_OBJECT in found:
+        found = found[NOVA_OBJECT]
+    if not isinstance(found, Mapping):
+        return {}
+    return {
+        key.removeprefix(USER_METADATA_PREFIX).replace(".", "_"): value
+        for key, value in found.items()
+        if isinstance(key, str) and key.startswith(USER_METADATA_PREFIX)
+    }

@@ -1,0 +1,127 @@
+"""Text and metadata made fit for every database: no NUL, no lone surrogate, no secret, bounded size.
+
+What is too much of metadata is left out and never costs the reading it belongs to; the key
+`metadata_truncated` then says so.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+
+from storage.sample import INT64_MAX, INT64_MIN
+
+STRING_LIMIT_BYTES = 4 * 2**10
+KEY_LIMIT_BYTES = 255
+KEY_LIMIT = 256  # keys and list items of one metadata, nested ones included
+METADATA_LIMIT_BYTES = 64 * 2**10
+DEPTH_LIMIT = 32
+TRUNCATED = "metadata_truncated"
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_SECRET = re.compile("token|passw|secret|authorization|credential|psk")
+
+
+def clean(text: str) -> str:
+    """The text with NUL and lone surrogates, which no database takes, replaced by U+FFFD."""
+    return text if text.isascii() and "\0" not in text else _UNSTORABLE.sub("\ufffd", text)
+
+
+def cut(text: str, limit_bytes: int) -> str:
+    """The longest beginning of a clean text that has at most this many bytes of UTF-8."""
+    if len(text) * 4 <= limit_bytes:
+        return text
+    return text.encode()[:limit_bytes].decode(errors="ignore")
+
+
+def tidy_metadata(metadata: Mapping[object, object]) -> dict[str, object]:
+    """Metadata of the same shape within all limits of this module.
+
+    Keys that name a secret (token, password, authorization …) are left out at every depth. Integers beyond
+    64 bits, non-finite floats and values that are not JSON become text.
+    """
+    tidying = _Tidying()
+    tidied = tidying.mapping(metadata, 1)
+    if tidying.truncated:
+        tidied[TRUNCATED] = True
+    return tidied
+
+
+def remembering_metadata() -> Callable[[Mapping[object, object]], dict[str, object]]:
+    """`tidy_metadata` for the readings of one message, which mostly share the very same metadata object.
+
+    Good only as long as the caller keeps the message: objects are told apart by their place in memory.
+    """
+    known: dict[int, dict[str, object]] = {}
+
+    def tidy(metadata: Mapping[object, object]) -> dict[str, object]:
+        tidied = known.get(id(metadata))
+        if tidied is None:
+            tidied = known[id(metadata)] = tidy_metadata(metadata)
+        return tidied
+
+    return tidy
+
+
+class _Tidying:
+    """The allowance one metadata has left."""
+
+    def __init__(self) -> None:
+        self.truncated = False
+        self._keys = KEY_LIMIT
+        self._bytes = METADATA_LIMIT_BYTES
+
+    def mapping(self, value: Mapping[object, object], depth: int) -> dict[str, object]:
+        tidied: dict[str, object] = {}
+        for key, item in value.items():
+            name = clean(key) if isinstance(key, str) else str(key)
+            if _SECRET.search(name.lower()):
+                continue
+            if (
+                len(name) > KEY_LIMIT_BYTES
+                or not self._afford(len(name.encode()))
+                or not self._fits(item, depth)
+            ):
+                self.truncated = True
+                continue
+            tidied[name] = self._value(item, depth + 1)
+        return tidied
+
+    def _value(self, value: object, depth: int) -> object:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int) and INT64_MIN <= value <= INT64_MAX:
+            return value
+        if isinstance(value, float) and math.isfinite(value):
+            return value
+        if isinstance(value, Mapping):
+            return self.mapping(value, depth)
+        if isinstance(value, (list, tuple)):
+            return self._sequence(value, depth)
+        return self._text(value)
+
+    def _sequence(self, value: list[object] | tuple[object, ...], depth: int) -> list[object]:
+        tidied = []
+        for item in value:
+            if not self._afford(1) or not self._fits(item, depth):
+                self.truncated = True
+                break
+            tidied.append(self._value(item, depth + 1))
+        return tidied
+
+    def _text(self, value: object) -> str:
+        whole = clean(value if isinstance(value, str) else str(value))
+        text = cut(whole, min(STRING_LIMIT_BYTES, self._bytes))
+        self._bytes -= len(text) if text.isascii() else len(text.encode())
+        self.truncated = self.truncated or text != whole
+        return text
+
+    def _fits(self, value: object, depth: int) -> bool:
+        return depth < DEPTH_LIMIT or not isinstance(value, (Mapping, list, tuple))
+
+    def _afford(self, size_bytes: int) -> bool:
+        """Whether one more key of this size is within the limits; it is then paid for."""
+        if self._keys == 0 or self._bytes < size_bytes or size_bytes > KEY_LIMIT_BYTES:
+            return False
+        self._keys -= 1
+        self._bytes -= size_bytes
+        return True

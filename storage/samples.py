@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Table, select, tuple_
 
 from storage.database import Database
-from storage.dimensions import Dimensions, Place, VersionKey, meter_key, resource_key
+from storage.dimensions import Dimensions
+from storage.numbering import Place, VersionKey, meter_key, resource_key
 from storage.packing import derived_message_id, pack_reading
 from storage.quarantine import keep
 from storage.query import SampleQuery, Scope, Stored

@@ -1,0 +1,84 @@
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.config import app
+from cli.errors import WrongUsage
+from cli.settings import load
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A settings file full of secrets, the only source besides the defaults."""
+    for name in ("CREDENTIALS_DIRECTORY", "STATE_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", "/nowhere")
+    file = tmp_path / "nephometer.toml"
+    file.write_text(
+        "[database]\nurl = 'postgresql+psycopg://meter:hidden@db/meter'\n"
+        "[bus]\nurl = 'amqp://guest:hidden@broker/'\nnotification_urls = ['amqp://guest:hidden@other/']\n"
+        "[auth]\nmode = 'token'\n[[auth.tokens]]\ntoken = 'hidden'\nproject_id = 'p'\n"
+        "[alarms]\nsigning_secret = 'hidden'\nallow_networks = ['10.0.0.0/8']\n"
+    )
+    return file
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.output
+
+
+def test_show_is_toml_with_every_key_and_no_secret(config: Path) -> None:
+    shown = run("show", "--config", str(config))
+
+    tables = tomllib.loads(shown)
+    assert "hidden" not in shown
+    assert tables["database"]["url"] == "postgresql+psycopg://meter:***@db/meter"
+    assert tables["bus"]["url"] == "amqp://guest:***@broker/"
+    assert tables["auth"]["tokens"] == [{"token": "***", "project_id": "p", "roles": ["member"]}]
+    assert tables["alarms"]["signing_secret"] == "***"
+    assert tables["api"]["port"] == 8777
+    assert "# definitions is not set" in shown
+
+
+def test_shown_settings_can_be_used_again(config: Path, tmp_path: Path) -> None:
+    config.write_text("[api]\nhost = '::1'\n[alarms]\nallow_networks = ['10.0.0.0/8']\n")
+    again = tmp_path / "again.toml"
+    again.write_text(run("show", "--config", str(config)))
+
+    assert load(again, {}).settings == load(config, {"XDG_STATE_HOME": "/nowhere"}).settings
+
+
+def test_show_tells_the_origin_of_each_value(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEPHOMETER_API__PORT", "1")
+
+    lines = run("show", "--origin", "--config", str(config)).splitlines()
+
+    assert "port = 1  # environment variable NEPHOMETER_API__PORT" in lines
+    assert f'allow_networks = ["10.0.0.0/8"]  # {config}' in lines
+    assert 'host = "127.0.0.1"  # default' in lines
+    assert "# definitions is not set  # default" in lines
+
+
+def test_check_names_the_files_it_read(config: Path) -> None:
+    assert run("check", "--config", str(config)) == f"The settings are right ({config}).\n"
+
+
+def test_check_refuses_wrong_settings(config: Path) -> None:
+    config.write_text("[api]\nport = -1\n")
+
+    with pytest.raises(WrongUsage, match=r"api\.port"):
+        run("check", "--config", str(config))
+
+
+def test_the_schema_knows_every_section_and_the_files_of_secrets() -> None:
+    schema = json.loads(run("schema"))
+
+    assert {"database", "bus", "agent", "api", "alarms"} <= set(schema["properties"])
+    assert "url_file" in schema["$defs"]["BusSettings"]["properties"]
+    assert "token_file" in schema["$defs"]["StaticToken"]["properties"]
+    assert "host_file" not in schema["$defs"]["ApiSettings"]["properties"]

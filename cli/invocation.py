@@ -1,12 +1,15 @@
-"""What was said before the command: `nephometer --config FILE --log-level LEVEL … COMMAND`."""
+"""What was said before the command: `nephometer --config FILE --log-level LEVEL … COMMAND`.
+
+`--config` is understood after the command too, where people look for it.
+"""
 
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +17,12 @@ from cli.errors import CliError
 
 if TYPE_CHECKING:
     from cli.settings import Loaded
+
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="settings instead of /etc/nephometer/nephometer.toml"),
+]
 
 
 class LogLevel(StrEnum):
@@ -56,9 +65,9 @@ class Invocation:
         log.configure(json=is_json, level=self.log_level or loaded.settings.log.level)
 
 
-def of(context: typer.Context) -> Invocation:
-    """The global options of the running command."""
+def of(context: typer.Context, config: Path | None = None) -> Invocation:
+    """The global options of the running command; a `config` said after the command counts more."""
     invocation = context.find_root().obj
     if not isinstance(invocation, Invocation):
         raise CliError("this command needs to be started as `nephometer`")
-    return invocation
+    return invocation if config is None else replace(invocation, config=config)

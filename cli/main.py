@@ -19,7 +19,7 @@ from typer.main import get_command, get_group
 from agent.errors import AgentError
 from cli import invocation
 from cli.errors import CliError
-from cli.invocation import Invocation, LogFormat, LogLevel
+from cli.invocation import ConfigFile, Invocation, LogFormat, LogLevel
 from collector.errors import CollectorError
 from storage.errors import StorageError
 
@@ -97,7 +97,12 @@ def _front(
     context: typer.Context,
     *,
     config: Annotated[
-        Path | None, typer.Option(envvar="NEPHOMETER_CONFIG", metavar="FILE", help="settings file to use")
+        Path | None,
+        typer.Option(
+            envvar="NEPHOMETER_CONFIG",
+            metavar="FILE",
+            help="settings instead of /etc/nephometer/nephometer.toml",
+        ),
     ] = None,
     log_level: Annotated[
         LogLevel | None, typer.Option(help="log from this severity on, whatever log.level says")
@@ -129,11 +134,11 @@ def _role(mounted: Mounted) -> typer.Typer:
     role = typer.Typer(add_completion=False)
 
     @role.command(mounted.name, help=mounted.help)
-    def start(context: typer.Context) -> None:
+    def start(context: typer.Context, config: ConfigFile = None) -> None:
         module = importlib.import_module(f"cli.{mounted.name}")
         defaults: Mapping[str, Mapping[str, object]] | None = getattr(module, "DEFAULTS", None)
         run: Callable[[Loaded], int] = module.run
-        invoked = invocation.of(context)
+        invoked = invocation.of(context, config)
         settings = invoked.settings(defaults)
         invoked.start_logging(settings)
         raise typer.Exit(run(settings))

@@ -1,0 +1,133 @@
+"""nephometer db: the database schema."""
+
+import sys
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import invocation, output
+from cli.errors import CliError
+from cli.invocation import ConfigFile
+from storage import migrate
+from storage.database import Database
+from storage.errors import DatabaseUnavailable
+from storage.log import mask_url
+from storage.settings import DatabaseSettings
+
+SQLITE = "sqlite:///"
+PAUSE_S = 1.0
+
+
+class Dialect(StrEnum):
+    """The databases there is SQL for."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+    MYSQL = "mysql"
+
+
+DRIVERS = {
+    Dialect.SQLITE: "sqlite://",
+    Dialect.POSTGRESQL: "postgresql+psycopg://",
+    Dialect.MYSQL: "mysql+pymysql://",
+}
+
+app = typer.Typer(help="The database schema: create, upgrade, check.", no_args_is_help=True)
+
+
+@app.command()
+def upgrade(
+    context: typer.Context,
+    wait: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="how long to wait for a database that is away")
+    ] = 30.0,
+    config: ConfigFile = None,
+) -> None:
+    """Creates the schema, or brings it to what this version needs. Does nothing when it is there."""
+    settings = invocation.of(context, config).settings().settings.database
+    _talk(f"Upgrading the schema of {mask_url(settings.url)} …")
+    database = open_database(settings)
+    try:
+        applied = _patiently(lambda: migrate.upgrade(database), wait)
+        head = migrate.state(database).head
+    finally:
+        database.dispose()
+    steps = f"applied: {', '.join(applied)}" if applied else "nothing to do"
+    output.write(f"The schema is at {head} ({steps}).\n", sys.stdout)
+
+
+@app.command()
+def check(context: typer.Context, config: ConfigFile = None) -> None:
+    """Tells whether the schema is the one this version needs; exit code 1 when it is not."""
+    settings = invocation.of(context, config).settings().settings.database
+    if is_absent(settings):
+        raise CliError(f"there is no database at {settings.url} yet: run `nephometer db upgrade`")
+    database = open_database(settings)
+    try:
+        state = migrate.state(database)
+    finally:
+        database.dispose()
+    if not state.is_current:
+        here = state.current or "empty"
+        raise CliError(f"the schema is {here}, this version needs {state.head}: run `nephometer db upgrade`")
+    output.write(f"The schema is at {state.head}, as this version needs it.\n", sys.stdout)
+
+
+@app.command("offline-sql")
+def offline_sql(
+    context: typer.Context,
+    dialect: Annotated[Dialect | None, typer.Option(help="default: that of database.url")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Prints the SQL that creates the whole schema, for an administrator to run by hand."""
+    if dialect is None:
+        url = invocation.of(context, config).settings().settings.database.url
+        driver = url.partition(":")[0] + "://"
+        if driver not in DRIVERS.values():
+            raise CliError(f"there is no SQL for {driver}; ask with --dialect {'|'.join(Dialect)}")
+    else:
+        driver = DRIVERS[dialect]
+    output.write(migrate.offline_sql(driver), sys.stdout)
+
+
+def open_database(settings: DatabaseSettings) -> Database:
+    """The database of `settings`; raises CliError when the folder of an SQLite file cannot be made."""
+    try:
+        return Database(settings)
+    except OSError as error:
+        raise CliError(f"cannot create {error.filename}: {error.strerror}") from error
+
+
+def is_absent(settings: DatabaseSettings) -> bool:
+    """Whether the database is an SQLite file that does not exist: looking into it would create it."""
+    file = settings.url.removeprefix(SQLITE).partition("?")[0]
+    return settings.url.startswith(SQLITE) and file not in ("", ":memory:") and not Path(file).exists()
+
+
+def _patiently(
+    work: Callable[[], list[str]],
+    wait_s: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[str]:
+    """What `work` returns, tried again until `wait_s` seconds are over while the database is away."""
+    deadline, is_told = clock() + wait_s, False
+    while True:
+        try:
+            return work()
+        except DatabaseUnavailable as error:
+            if clock() + PAUSE_S > deadline:
+                raise
+            if not is_told:
+                _talk(f"The database does not answer ({error}); waiting up to {wait_s:g} s …")
+                is_told = True
+            sleep(PAUSE_S)
+
+
+def _talk(text: str) -> None:
+    output.write(text + "\n", sys.stderr)

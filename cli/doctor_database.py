@@ -1,0 +1,70 @@
+"""The doctor's look at the database: does it answer, has it the right schema, does its clock agree."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
+from cli.db import is_absent, open_database
+from cli.errors import CliError
+from cli.finding import Finding
+from storage import migrate
+from storage.database import Database
+from storage.errors import StorageError
+from storage.log import mask_url
+from storage.settings import DatabaseSettings
+
+UPGRADE = "run `nephometer db upgrade`"
+NOTICEABLE = timedelta(seconds=3)  # servers answer in whole seconds, and the question takes its time
+HARMFUL = timedelta(seconds=60)
+
+
+def examine(settings: DatabaseSettings, now: datetime) -> list[Finding]:
+    """Findings about the database; when it does not answer, that one alone. Changes nothing."""
+    name = mask_url(settings.url)
+    if is_absent(settings):
+        return [Finding("database", "problem", f"there is no {name} yet", UPGRADE)]
+    try:
+        database = open_database(settings)
+    except (CliError, StorageError) as error:
+        return [Finding("database", "problem", str(error), "correct database.url")]
+    try:
+        database.ping()
+        return [
+            Finding("database", "ok", f"{name} answers"),
+            schema(migrate.state(database)),
+            server_clock(_server_time(database), now),
+        ]
+    except StorageError as error:
+        advice = "check that the server runs, that user, password and database name in database.url are right"
+        return [Finding("database", "problem", f"{name}: {error}", advice)]
+    finally:
+        database.dispose()
+
+
+def schema(state: migrate.SchemaState) -> Finding:
+    """Whether the schema fits this program."""
+    if state.is_current:
+        return Finding("schema", "ok", f"at {state.head}, as this version needs it")
+    if state.current is None:
+        return Finding("schema", "problem", "the database is empty", UPGRADE)
+    return Finding("schema", "problem", f"at {state.current}, this version needs {state.head}", UPGRADE)
+
+
+def server_clock(server: datetime, now: datetime) -> Finding:
+    """Whether the database server's clock agrees with ours."""
+    apart = abs(server - now)
+    words = f"the database server's clock is {apart.total_seconds():.0f} s away from this machine's"
+    advice = "synchronise both clocks (chrony or systemd-timesyncd)"
+    if apart > HARMFUL:
+        return Finding("database clock", "problem", words, advice)
+    if apart > NOTICEABLE:
+        return Finding("database clock", "warning", words, advice)
+    return Finding("database clock", "ok", "agrees with this machine's")
+
+
+def _server_time(database: Database) -> datetime:
+    """The server's time in UTC: PostgreSQL answers with a zone, MariaDB without, SQLite as text."""
+    with database.read() as connection:
+        answer = connection.execute(text("SELECT CURRENT_TIMESTAMP")).scalar_one()
+    moment = answer if isinstance(answer, datetime) else datetime.fromisoformat(str(answer))
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

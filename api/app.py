@@ -1,18 +1,64 @@
 """The API as one application: every route, every middleware, nothing built elsewhere."""
 
-from fastapi import APIRouter, FastAPI
+from importlib.metadata import version
 
-from api import rendering
-from api.dependencies import Services
+from fastapi import APIRouter, Depends, FastAPI, Request
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, Response
 
-ROUTERS: tuple[APIRouter, ...] = ()
+from api import documentation, health, metrics, rendering, versions
+from api.dependencies import Services, check_accept
+from api.faults import answer_fault
+from api.metrics import ApiMetrics
+from api.middleware import BodyLimit, Tracing, TrailingSlash
+from api.policy import anybody
+from api.v2 import capabilities, meters, resources, samples, statistics
+
+ROUTERS: tuple[APIRouter, ...] = (
+    versions.router,
+    health.router,
+    metrics.router,
+    documentation.router,
+)
+V2_ROUTERS: tuple[APIRouter, ...] = (
+    statistics.router,
+    meters.router,
+    samples.router,
+    resources.router,
+    capabilities.router,
+)
 
 
 def create_app(services: Services) -> FastAPI:
     """The application of these services; it opens nothing until it is asked."""
-    app = FastAPI(title="Nephometer", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="Nephometer",
+        version=version("nephometer"),
+        description="Usage metering for OpenStack clouds.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(TrailingSlash),
+            Middleware(Tracing, metrics=ApiMetrics(services.registry)),
+            Middleware(BodyLimit, limit_bytes=services.settings.max_body_bytes),
+        ],
+    )
     app.state.services = services
     rendering.install(app)
+    app.exception_handler(Exception)(answer_fault)
     for router in ROUTERS:
         app.include_router(router)
+    for router in V2_ROUTERS:
+        app.include_router(router, dependencies=[Depends(check_accept)])
+    app.add_api_route(
+        "/openapi.json", _openapi, dependencies=[anybody()], include_in_schema=False, name="openapi"
+    )
     return app
+
+
+async def _openapi(request: Request) -> Response:
+    """The OpenAPI document of this application."""
+    app: FastAPI = request.app
+    return JSONResponse(app.openapi())

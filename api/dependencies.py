@@ -1,17 +1,21 @@
 """What handlers ask for: the parts they use, who is calling, and what the caller may see."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from api.auth import Authenticator, Identity
+from api.errors import NotAcceptable, UnsupportedType
 from api.policy import caller
 from api.scope import scope
 from api.settings import AlarmSettings, ApiSettings
+from storage.alarms import Alarms
+from storage.deliveries import Deliveries
 from storage.query import (
     MeterSummary,
     ResourceSummary,
@@ -21,10 +25,6 @@ from storage.query import (
     StatisticsRow,
 )
 from storage.sample import Refused, Sample, StoredSample
-
-if TYPE_CHECKING:
-    from storage.alarms import Alarms
-    from storage.deliveries import Deliveries
 
 
 class SampleStore(Protocol):
@@ -97,8 +97,8 @@ class Services:
     samples: SampleStore
     statistics: StatisticsStore
     resources: ResourceStore
-    alarms: "Alarms"
-    deliveries: "Deliveries"
+    alarms: Alarms
+    deliveries: Deliveries
     pipeline: Intake
     auth: Authenticator
     readiness: tuple[Check, ...]
@@ -119,8 +119,38 @@ async def in_scope(identity: Annotated[Identity, Depends(caller)]) -> Scope:
 
 
 async def body(request: Request) -> bytes:
-    """The whole request body; the middleware bounds its size."""
-    return await request.body()
+    """The whole request body, whose size the middleware bounds; raises UnsupportedType unless it is JSON."""
+    content = await request.body()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content and kind != "application/json":
+        raise UnsupportedType
+    return content
+
+
+async def check_accept(request: Request) -> None:
+    """Raises NotAcceptable for a caller that takes no JSON."""
+    if not takes_json(request.headers.get("accept", "*/*")):
+        raise NotAcceptable
+
+
+def takes_json(accept: str) -> bool:
+    """Whether an Accept header lets us answer JSON."""
+    weights = dict(_media_range(part) for part in accept.split(","))
+    for media in ("application/json", "application/*", "*/*"):
+        if media in weights:
+            return weights[media] > 0
+    return False
+
+
+def _media_range(part: str) -> tuple[str, float]:
+    media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    quality = next((piece[2:] for piece in parameters if piece.startswith("q=")), "1")
+    return media, float(quality) if re.fullmatch(r"[01](\.\d{0,3})?", quality) else 0.0
+
+
+def base_url(request: Request, settings: ApiSettings) -> str:
+    """The URL this API is reached under, without a slash at its end."""
+    return (settings.public_url or str(request.base_url)).rstrip("/")
 
 
 Caller = Annotated[Identity, Depends(caller)]

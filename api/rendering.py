@@ -6,10 +6,12 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.errors import ApiError, BadRequest, Unavailable
+from collector.errors import PublisherUnavailable
 from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch
 
 
@@ -33,6 +35,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(DatabaseUnavailable)(_database_unavailable)
     app.exception_handler(SchemaMismatch)(_database_unavailable)
     app.exception_handler(DataRefused)(_data_refused)
+    app.exception_handler(PublisherUnavailable)(_database_unavailable)
 
 
 def internal_error() -> Response:
@@ -44,10 +47,25 @@ def _refused(_: Request, error: ApiError) -> Response:
     return render(error)
 
 
-def _aborted(_: Request, error: HTTPException) -> Response:
+def _aborted(request: Request, error: HTTPException) -> Response:
     title = f"{error.status_code} {HTTPStatus(error.status_code).phrase}"
+    if error.status_code == 405:
+        explanation = f"The method {request.method} is not allowed for this resource."
+        return _answer(405, f"{title}\n\n{explanation}", {"Allow": ", ".join(_methods(request))})
     explanation = "The resource could not be found." if error.status_code == 404 else str(error.detail)
     return _answer(error.status_code, f"{title}\n\n{explanation}", error.headers or {})
+
+
+def _methods(request: Request) -> list[str]:
+    """Every method any route has for this path; the router itself only tells those of the first."""
+    routes = [context.original_route for context in iter_route_contexts(request.app.routes)]
+    found = {
+        method
+        for route in routes
+        if isinstance(route, APIRoute) and route.path_regex.match(request.scope["path"])
+        for method in route.methods
+    }
+    return sorted(found)
 
 
 def _invalid(_: Request, error: RequestValidationError) -> Response:

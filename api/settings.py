@@ -43,6 +43,9 @@ class ApiSettings(BaseModel):
     default_limit: int = Field(100, ge=1, description="Rows of a list when the caller gives no limit.")
     max_limit: int = Field(10_000, ge=1, description="Rows a caller may ask for at most.")
     max_periods: int = Field(11_000, ge=1, description="Periods one statistics request may have at most.")
+    max_statistics: int = Field(
+        110_000, ge=1, description="Periods times groups one statistics request may answer at most."
+    )
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Bytes of a request body at most.")
     max_connections: int = Field(1000, ge=1, description="Connections served at once; more get 503.")
     worker_threads: int = Field(16, ge=1, le=200, description="Requests worked on at once.")

@@ -1,0 +1,132 @@
+"""What surrounds every request: its id, its size, its log line, its headers."""
+
+import re
+import time
+import uuid
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import TooLarge
+from api.metrics import ApiMetrics
+from api.rendering import render
+
+_GLOBAL_ID: Final = re.compile(r"req-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SAFE: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+log = structlog.get_logger()
+
+
+class Tracing:
+    """Gives a request its id, counts it, logs it and makes the answer safe for browsers.
+
+    The log line holds the route's template and never the path, the query or a header value: they may hold
+    secrets. A valid X-Openstack-Request-Id of the caller is logged beside ours.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = scope.setdefault("state", {})["request_id"] = f"req-{uuid.uuid4()}"
+        status = 500
+        started = time.monotonic()
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                add_headers(MutableHeaders(scope=message), request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            seconds = time.monotonic() - started
+            self._metrics.answered(scope["method"], route_of(scope), status, seconds)
+            log.info(
+                "request_answered",
+                method=scope["method"],
+                route=route_of(scope),
+                status=status,
+                milliseconds=round(seconds * 1000, 1),
+                request_id=request_id,
+                **_global_id(scope),
+            )
+
+
+class BodyLimit:
+    """Refuses bodies above a size, by what they declare and by what really arrives."""
+
+    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+        self._app = app
+        self._limit_bytes = limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request; while its body is read TooLarge may be raised."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdecimal() and len(declared) < 20 and int(declared) <= self._limit_bytes:
+            await self._app(scope, self._counted(receive), send)
+        else:
+            await render(TooLarge(self._limit_bytes))(scope, receive, send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._limit_bytes:
+                raise TooLarge(self._limit_bytes)
+            return message
+
+        return counted
+
+
+class TrailingSlash:
+    """Takes one slash off the end of a /v2 path, as Ceilometer did; an encoded one belongs to an id and stays."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] == "http" and scope["path"].startswith("/v2/") and scope["path"].endswith("/"):
+            raw = scope.get("raw_path") or b"/"
+            if raw.endswith(b"/"):
+                scope = {**scope, "path": scope["path"][:-1], "raw_path": raw[:-1]}
+        await self._app(scope, receive, send)
+
+
+def add_headers(headers: MutableHeaders, request_id: str) -> None:
+    """Puts the request id and the headers browsers need on an answer that does not have them."""
+    headers["X-Openstack-Request-Id"] = request_id
+    for name, value in _SAFE.items():
+        headers.setdefault(name, value)
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that served a request, `unmatched` if none did."""
+    path = getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) else "unmatched"
+
+
+def _global_id(scope: Scope) -> dict[str, str]:
+    given = Headers(scope=scope).get("x-openstack-request-id", "")
+    return {"global_request_id": given} if _GLOBAL_ID.fullmatch(given) else {}

@@ -1,0 +1,197 @@
+"""The conditions of `q` become a question about samples.
+
+The same rules serve the query of a request and the query inside an alarm's rule.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from api.errors import BadRequest, InvalidInput, UnknownArgument
+from api.scope import check_project
+from api.v2 import times
+from storage.alarm import Condition
+from storage.query import MetadataMatch, SampleQuery, Scope
+from storage.sample import EPOCH, INT64_MAX, INT64_MIN
+
+METER_FIELDS: Final = frozenset({"user", "project", "resource", "source", "metadata"})
+RESOURCE_FIELDS: Final = METER_FIELDS | {"timestamp", "search_offset"}
+SAMPLE_FIELDS: Final = RESOURCE_FIELDS | {"meter", "message_id"}
+
+OPERATORS: Final = ("lt", "le", "eq", "ne", "ge", "gt")
+MAX_OFFSET_MINUTES: Final = 100 * 366 * 24 * 60
+
+_SYNONYMS: Final = {"user_id": "user", "project_id": "project", "resource_id": "resource"}
+_METADATA: Final = re.compile(r"(?:resource_)?metadata\.(.+)", re.DOTALL)
+_TRUE: Final = frozenset({"1", "t", "true", "on", "y", "yes"})
+_FALSE: Final = frozenset({"0", "f", "false", "off", "n", "no"})
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked: `query` for the store, and the time bounds as given, before any search_offset."""
+
+    query: SampleQuery
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def question(conditions: Sequence[Condition], scope: Scope, fields: frozenset[str]) -> Question:
+    """The question of these conditions (all must hold), within the scope.
+
+    `fields` are the fields the endpoint knows. Of several lower or upper time bounds the last one counts.
+    Raises BadRequest for what cannot be asked, NotAuthorized for a project outside the scope.
+    """
+    plain: dict[str, str] = {}
+    metadata: list[MetadataMatch] = []
+    is_contradiction = False
+    for condition in conditions:
+        name, key = _name(condition, conditions, fields)
+        _check(name, condition)
+        if name == "metadata":
+            metadata.append(_metadata(key, condition))
+        elif name != "timestamp":
+            is_contradiction |= plain.setdefault(name, condition.value) != condition.value
+            if name == "project":
+                check_project(scope, condition.value)
+    query = SampleQuery(
+        scope,
+        meter=plain.get("meter"),
+        resource_id=plain.get("resource"),
+        project_id=plain.get("project"),
+        user_id=plain.get("user"),
+        source=plain.get("source"),
+        message_id=plain.get("message_id"),
+        metadata=tuple(metadata),
+    )
+    asked = _bounded(query, conditions, plain.get("search_offset"))
+    return replace(asked, query=_none_of(asked.query)) if is_contradiction else asked
+
+
+def convert(value: str, kind: str) -> str | int | float | bool | datetime:
+    """The value in its declared type; raises BadRequest, worded as Ceilometer did."""
+    if not kind:
+        return _guess(value)
+    converter = _CONVERTERS.get(kind)
+    if converter is None:
+        raise BadRequest(
+            f"The data type {kind} is not supported. The supported data type list is: {list(_CONVERTERS)}"
+        )
+    try:
+        return converter(value)
+    except ValueError as error:
+        raise BadRequest(f"Unable to convert the value {value} to the expected data type {kind}.") from error
+
+
+def _none_of(query: SampleQuery) -> SampleQuery:
+    """The query with a time range that holds no moment: one field cannot equal two values."""
+    return replace(query, start=EPOCH, end=EPOCH, start_open=False, end_closed=False)
+
+
+def _name(condition: Condition, conditions: Sequence[Condition], fields: frozenset[str]) -> tuple[str, str]:
+    """The field's one name, and the key below it for metadata."""
+    match = _METADATA.fullmatch(condition.field)
+    name = "metadata" if match else _SYNONYMS.get(condition.field, condition.field)
+    if name not in fields or (name == "metadata" and not match):
+        shown = ", ".join(
+            f"<Query '{item.field}' {item.op or 'eq'} '{item.value}' {item.type}>" for item in conditions
+        )
+        raise UnknownArgument(
+            condition.field, f"unrecognized field in query: [{shown}], valid keys: {sorted(fields)}"
+        )
+    return name, match.group(1) if match else ""
+
+
+def _check(name: str, condition: Condition) -> None:
+    operator = condition.op or "eq"
+    if operator not in OPERATORS:
+        raise InvalidInput("op", condition.op, f"Value should be one of: {', '.join(OPERATORS)}")
+    if (name == "timestamp") == (operator in {"eq", "ne"}):
+        raise InvalidInput("op", operator, f"unimplemented operator for {condition.field}")
+    convert(condition.value, condition.type)
+
+
+def _metadata(key: str, condition: Condition) -> MetadataMatch:
+    value = convert(condition.value, condition.type)
+    if isinstance(value, datetime):  # metadata holds no datetimes: their text is compared
+        value = condition.value
+    return MetadataMatch(key, value, condition.value)
+
+
+def _bounded(query: SampleQuery, conditions: Sequence[Condition], offset: str | None) -> Question:
+    """The question with its time range, widened on both sides by the offset (minutes)."""
+    start = end = None
+    for condition in conditions:
+        if condition.field == "timestamp":
+            if condition.op in {"gt", "ge"}:
+                start, query = _moment(condition), replace(query, start_open=condition.op == "gt")
+            else:
+                end, query = _moment(condition), replace(query, end_closed=condition.op == "le")
+    width = _offset(offset, has_bound=bool(start or end))
+    try:
+        widened = replace(query, start=start and start - width, end=end and end + width)
+    except OverflowError as error:
+        raise InvalidInput("search_offset", offset, "the time is outside the calendar") from error
+    return Question(widened, start, end)
+
+
+def _moment(condition: Condition) -> datetime:
+    try:
+        return times.parse(condition.value)
+    except ValueError as error:
+        raise InvalidInput("timestamp", condition.value, f"invalid timestamp format: {error}") from error
+
+
+def _offset(text: str | None, *, has_bound: bool) -> timedelta:
+    if text is None:
+        return timedelta()
+    if not has_bound:
+        raise InvalidInput("field", "search_offset", "search_offset cannot be used without timestamp")
+    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or int(text) > MAX_OFFSET_MINUTES:
+        raise InvalidInput("search_offset", text, "a number of minutes is expected")
+    return timedelta(minutes=int(text))
+
+
+def _guess(value: str) -> str | int | float | bool:
+    """What the text would be as a Python literal, else the text itself."""
+    if value in {"True", "False"}:
+        return value == "True"
+    if re.fullmatch(r"[+-]?(0|[1-9][0-9]{0,18})", value, re.ASCII):
+        return _integer(value) if INT64_MIN <= int(value) <= INT64_MAX else value
+    if re.fullmatch(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]+)?", value, re.ASCII):
+        return float(value) if math.isfinite(float(value)) else value
+    quoted = re.fullmatch(r"(['\"])([^'\"\\\n]*)\1", value)
+    return quoted.group(2) if quoted else value
+
+
+def _integer(value: str) -> int:
+    number = int(value) if len(value) <= 20 else INT64_MAX + 1
+    if not INT64_MIN <= number <= INT64_MAX:
+        raise ValueError("beyond 64 bits")
+    return number
+
+
+def _float(value: str) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number
+
+
+def _boolean(value: str) -> bool:
+    word = value.strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError("neither true nor false")
+    return word in _TRUE
+
+
+_CONVERTERS: Final[Mapping[str, Callable[[str], str | int | float | bool | datetime]]] = {
+    "integer": _integer,
+    "float": _float,
+    "string": str,
+    "boolean": _boolean,
+    "datetime": times.parse,
+}

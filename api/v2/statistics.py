@@ -1,0 +1,144 @@
+"""GET /v2/meters/{name}/statistics."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final, get_args
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.dependencies import InScope, Parts, StatisticsStore
+from api.errors import BadRequest, UnknownArgument
+from api.policy import may
+from api.settings import ApiSettings
+from api.v2 import answer, times
+from api.v2.arguments import Aggregate, Arguments, Asked
+from api.v2.parameters import described
+from api.v2.query import SAMPLE_FIELDS, Question, question
+from api.v2.schemas import STANDARD, Statistics, clamp, finite, standard_of
+from storage.query import Cardinality, GroupKey, Scope, StatisticsQuery, StatisticsRow
+
+MAX_PERIOD_S: Final = 100 * 366 * 86400
+
+GROUP_KEYS: Final[tuple[GroupKey, ...]] = get_args(GroupKey)
+CARDINALITIES: Final[tuple[Cardinality, ...]] = get_args(Cardinality)
+
+router = APIRouter(tags=["meters"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A statistics request: the question, and which statistics to answer (none: the five standard ones)."""
+
+    asked: Question
+    query: StatisticsQuery
+    aggregates: tuple[Aggregate, ...]
+
+
+@router.get(
+    "/v2/meters/{name}/statistics",
+    dependencies=[may("telemetry:compute_statistics")],
+    responses={200: {"model": list[Statistics]}},
+    openapi_extra=described("q", "period", "groupby", "aggregate"),
+)
+def compute_statistics(name: str, asked: Asked, scope: InScope, parts: Parts) -> Response:
+    """Statistics of one meter, by period, group and unit; periods without samples are left out."""
+    wanted = _wanted(name, asked, scope)
+    _check_periods(wanted.query, parts.statistics, parts.settings)
+    rows = parts.statistics.compute(wanted.query)
+    if len(rows) > parts.settings.max_statistics:
+        raise BadRequest(
+            f"More than {parts.settings.max_statistics} statistics: ask for fewer groups or periods"
+        )
+    return answer.rows([_statistics(row, wanted) for row in rows])
+
+
+def _wanted(name: str, asked: Arguments, scope: Scope) -> _Wanted:
+    asked.check_names("q", "period", "groupby", "aggregate")
+    questioned = question(asked.conditions(), scope, SAMPLE_FIELDS)
+    aggregates = asked.aggregates()
+    query = StatisticsQuery(
+        replace(questioned.query, meter=name),
+        period_s=_period(asked.integer("period")),
+        groupby=_groupby(asked.texts("groupby")),
+        cardinality=_cardinality(aggregates),
+    )
+    return _Wanted(questioned, query, aggregates)
+
+
+def _period(seconds: int | None) -> int | None:
+    if seconds is not None and seconds < 0:
+        raise BadRequest("Period must be positive.")
+    if seconds is not None and seconds > MAX_PERIOD_S:
+        raise BadRequest(f"Invalid period {seconds}: must not be larger than {MAX_PERIOD_S}")
+    return seconds or None
+
+
+def _groupby(names: Sequence[str]) -> tuple[GroupKey, ...]:
+    for name in names:
+        if name not in GROUP_KEYS:
+            raise UnknownArgument(name, "Invalid groupby fields")
+    return tuple(key for key in GROUP_KEYS if key in names)
+
+
+def _cardinality(aggregates: Sequence[Aggregate]) -> tuple[Cardinality, ...]:
+    for aggregate in aggregates:
+        allowed = CARDINALITIES if aggregate.func == "cardinality" else ("",)
+        if aggregate.func not in {*STANDARD, "stddev", "cardinality"} or aggregate.param not in allowed:
+            shown = f"{aggregate.func}/{aggregate.param}" if aggregate.param else aggregate.func
+            raise BadRequest(f"Invalid aggregation function: {shown}")
+    wanted = {aggregate.param for aggregate in aggregates}
+    return tuple(key for key in CARDINALITIES if key in wanted)
+
+
+def _check_periods(query: StatisticsQuery, store: StatisticsStore, settings: ApiSettings) -> None:
+    """Raises BadRequest for more periods than allowed between the first and last sample.
+
+    The samples are only asked for when the bounds of the question themselves allow too many.
+    """
+    if query.period_s is None:
+        return
+    longest = timedelta(seconds=query.period_s) * settings.max_periods
+    start, end = query.samples.start, query.samples.end or datetime.now(UTC)
+    if start is not None and end - start <= longest:
+        return
+    whole = store.compute(StatisticsQuery(query.samples))
+    if whole and max(row.last for row in whole) - min(row.first for row in whole) > longest:
+        raise BadRequest(
+            f"Period {query.period_s} would give more than {settings.max_periods} periods: "
+            "ask for a longer period or a shorter time range"
+        )
+
+
+def _statistics(row: StatisticsRow, wanted: _Wanted) -> Statistics:
+    span = clamp(row, wanted.asked.start, wanted.asked.end)
+    standard = standard_of(row)
+    shown = {aggregate.func for aggregate in wanted.aggregates} or set(STANDARD)
+    return Statistics(
+        groupby=dict(row.groups) if wanted.query.groupby else None,
+        unit=row.unit,
+        **{name: standard[name] for name in STANDARD if name in shown},
+        aggregate=_aggregate(row, wanted.aggregates),
+        duration=(span[1] - span[0]).total_seconds() if span else None,
+        duration_start=times.text(span[0]) if span else None,
+        duration_end=times.text(span[1]) if span else None,
+        period=wanted.query.period_s or 0,
+        period_start=times.text(row.period_start or row.first),
+        period_end=times.text(row.period_end or row.last),
+    )
+
+
+def _aggregate(row: StatisticsRow, aggregates: Sequence[Aggregate]) -> dict[str, float | None] | None:
+    """The asked-for statistics under `func` or `func/param`, all floats; None when none was asked for."""
+    values: dict[str, float | None] = {}
+    for aggregate in aggregates:
+        if aggregate.func == "cardinality":
+            key = next(key for key in CARDINALITIES if key == aggregate.param)
+            values[f"cardinality/{key}"] = float(row.cardinality[key])
+        elif aggregate.func == "stddev":
+            values["stddev"] = finite(row.stddev)
+        else:
+            value = standard_of(row)[aggregate.func]
+            values[aggregate.func] = None if value is None else float(value)
+    return values or None

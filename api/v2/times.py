@@ -1,0 +1,26 @@
+"""Times as the v2 API writes and reads them: naive UTC out, ISO 8601 in."""
+
+import re
+from datetime import UTC, datetime
+
+_ISO = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}([T ][0-9:]+([.,][0-9]+)?\s*(Z|[+-][0-9:]+)?)?", re.ASCII)
+
+
+def parse(text: str) -> datetime:
+    """The UTC moment of an ISO 8601 text; without a zone it is UTC, digits below a microsecond are cut.
+
+    Raises ValueError. Week and ordinal dates are refused: Python would read some of them as other days.
+    """
+    text = text.strip()
+    if not _ISO.fullmatch(text):
+        raise ValueError("not an ISO 8601 date and time")
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the time is outside the calendar") from error
+
+
+def text(moment: datetime) -> str:
+    """The moment as `2013-01-04T16:42:00`, with `.ffffff` only when it is not on a whole second."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat()

@@ -43,6 +43,11 @@ class BusSettings(BaseModel):
         default=("notifications", "versioned_notifications"),
         description="Notification topics of the services",
     )
+    durable_exchanges: bool = Field(
+        default=False,
+        description="Make exchanges that do not exist yet durable: set it where services set amqp_durable_queues "
+        "or rabbit_quorum_queue",
+    )
     notification_queue: str = Field(
         default="nephometer.notifications", min_length=1, description="Our own queue of notifications"
     )
@@ -58,7 +63,7 @@ class BusSettings(BaseModel):
         default="nephometer", min_length=1, description="Our own exchange, which agents publish to"
     )
     notification_prefetch: int = Field(
-        default=2000, ge=1, le=65535, description="Unacknowledged notifications a collector holds at most"
+        default=500, ge=1, le=65535, description="Unacknowledged notifications a collector holds at most"
     )
     sample_prefetch: int = Field(
         default=16, ge=1, le=65535, description="Unacknowledged agent batches a collector holds at most"

@@ -1,0 +1,34 @@
+"""Where samples go. The database comes first: what it has not taken is not acknowledged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from storage.sample import Refused, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A sample the destination can never take: its place in the batch, and why."""
+
+    index: int
+    reason: str
+
+
+class Publisher(Protocol):
+    """A destination of samples."""
+
+    @property
+    def name(self) -> str:
+        """Its name in logs and metrics."""
+        ...
+
+    def publish(
+        self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime
+    ) -> list[Rejected]:
+        """Take a batch; returns the samples it can never take, in their order, having taken all others.
+
+        Raises PublisherUnavailable when the batch must be tried again.
+        """
+        ...

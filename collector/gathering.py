@@ -1,0 +1,112 @@
+"""Deliveries gathered into batches, and the work on one batch in a thread of its own."""
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from collector.errors import PublisherUnavailable
+from collector.pipeline import Message, Origin
+
+log = structlog.get_logger()
+
+BYTES_LIMIT = 16 * 2**20  # of one batch, so that memory stays small whatever arrives
+HEAD_BYTES = 4 * 2**10  # what quarantine keeps of a message too large to be read
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When the deliveries of one queue are enough for a batch, and how large one of them may be."""
+
+    deliveries: int
+    body_bytes: int
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Messages in the order they came, and the last delivery tag of each queue they came from."""
+
+    messages: list[Message] = field(default_factory=list)
+    last_tags: dict[Origin, int] = field(default_factory=dict)
+
+
+class Gathering:
+    """The batch that is being gathered. Times are monotonic seconds."""
+
+    def __init__(self, limits: dict[Origin, Limits], wait_s: float) -> None:
+        self._limits = limits
+        self._wait_s = wait_s
+        self._start_anew()
+
+    def add(self, origin: Origin, tag: int, body: bytes, received_at: datetime, now_s: float) -> None:
+        """Take in one delivery."""
+        if not self._gathered.messages:
+            self._since_s = now_s
+        self._gathered.messages.append(_message(origin, body, received_at, self._limits[origin].body_bytes))
+        self._gathered.last_tags[origin] = tag
+        self._counts[origin] += 1
+        self._bytes += len(self._gathered.messages[-1].body)
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether there is a batch that is large enough or has waited long enough."""
+        if not self._gathered.messages:
+            return False
+        is_full = any(count >= self._limits[origin].deliveries for origin, count in self._counts.items())
+        return is_full or self._bytes >= BYTES_LIMIT or now_s - self._since_s >= self._wait_s
+
+    def take(self) -> Gathered:
+        """The batch; gathering begins anew."""
+        gathered = self._gathered
+        self._start_anew()
+        return gathered
+
+    def _start_anew(self) -> None:
+        self._gathered = Gathered()
+        self._counts: Counter[Origin] = Counter()
+        self._bytes = 0
+        self._since_s = 0.0
+
+
+class Job:
+    """The work on one batch in a thread that never holds up the end of the program."""
+
+    def __init__(
+        self,
+        process: Callable[[Sequence[Message]], None],
+        messages: Sequence[Message],
+        when_done: Callable[[], None],
+    ) -> None:
+        self._process = process
+        self._messages = messages
+        self._when_done = when_done
+        self._thread = threading.Thread(target=self._work, name="collector-batch", daemon=True)
+        self.is_done = False
+        self.error: Exception | None = None
+
+    def start(self) -> None:
+        """Begin the work."""
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            self._process(self._messages)
+        except PublisherUnavailable as error:
+            self.error = error
+        except BaseException:
+            log.exception("batch_failed", messages=len(self._messages))
+            self.error = PublisherUnavailable("the program failed on the batch")
+        finally:
+            self.is_done = True
+            self._when_done()
+
+
+def _message(origin: Origin, body: bytes, received_at: datetime, limit_bytes: int) -> Message:
+    if len(body) <= limit_bytes:
+        return Message(body, origin, received_at)
+    digest = hashlib.sha256(body).hexdigest()
+    reason = f"larger than {limit_bytes} bytes: {len(body)} bytes, SHA-256 {digest}"
+    return Message(body[:HEAD_BYTES], origin, received_at, refused=reason)

@@ -1,0 +1,59 @@
+"""What the collector counts, for `/metrics`."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class CollectorMetrics:
+    """The collector's counters; every one is there from the start, so that rates can be taken."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.messages = Counter(
+            "nephometer_collector_messages", "Messages read", ["origin"], registry=registry
+        )
+        self.unmapped = Counter(
+            "nephometer_collector_notifications_unmapped",
+            "Notifications that held no sample",
+            registry=registry,
+        )
+        self.samples = Counter("nephometer_collector_samples", "Samples stored as new", registry=registry)
+        self.duplicates = Counter(
+            "nephometer_collector_duplicates", "Samples that were stored already", registry=registry
+        )
+        self.conflicts = Counter(
+            "nephometer_collector_conflicts",
+            "Samples that were stored already with another value; the first was kept",
+            registry=registry,
+        )
+        self.refused = Counter(
+            "nephometer_collector_refused",
+            "Messages and samples put into quarantine",
+            ["origin"],
+            registry=registry,
+        )
+        self.publish_seconds = Histogram(
+            "nephometer_collector_publish_seconds",
+            "Time to publish a batch",
+            ["publisher"],
+            registry=registry,
+        )
+        self.publish_failures = Counter(
+            "nephometer_collector_publish_failures",
+            "Batches a publisher did not take",
+            ["publisher"],
+            registry=registry,
+        )
+        self.connected = Gauge(
+            "nephometer_collector_bus_connected",
+            "Whether the broker is connected",
+            ["broker"],
+            registry=registry,
+        )
+        self.missing_exchanges = Gauge(
+            "nephometer_collector_missing_exchanges",
+            "Exchanges notifications cannot be taken from",
+            ["broker"],
+            registry=registry,
+        )
+        for origin in ("notifications", "agent", "api"):
+            self.messages.labels(origin)
+            self.refused.labels(origin)

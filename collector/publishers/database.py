@@ -1,0 +1,87 @@
+"""The first publisher: SQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from collector.errors import PublisherUnavailable
+from collector.metrics import CollectorMetrics
+from collector.publishers import Rejected
+from storage.errors import DataRefused, StorageError
+from storage.query import Stored
+from storage.sample import Refused, Sample
+
+log = structlog.get_logger()
+
+
+class Store(Protocol):
+    """The part of `storage.samples.Samples` that is needed here."""
+
+    def store(
+        self, samples: Sequence[Sample], refused: Sequence[Refused] = (), *, received_at: datetime
+    ) -> Stored:
+        """Keep a batch in one transaction."""
+        ...
+
+
+class DatabasePublisher:
+    """Stores each batch in one transaction; a batch the database refuses is halved until one sample is left."""
+
+    name = "database"
+
+    def __init__(self, store: Store, metrics: CollectorMetrics) -> None:
+        self._store = store
+        self._metrics = metrics
+
+    def publish(
+        self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime
+    ) -> list[Rejected]:
+        """Store samples and quarantine together; returns the samples the database refuses.
+
+        Raises PublisherUnavailable when the database is away or its schema is not ours yet.
+        """
+        try:
+            self._write(samples, refused, received_at)
+        except DataRefused as error:
+            if not refused:
+                return self._halve(samples, 0, received_at, error)
+            self._keep(refused, received_at)
+            return self.publish(samples, (), received_at)
+        return []
+
+    def _halve(
+        self, samples: Sequence[Sample], first: int, received_at: datetime, error: DataRefused
+    ) -> list[Rejected]:
+        """Store what can be stored of refused samples that begin at place `first` of the batch."""
+        if len(samples) == 1:
+            log.warning("sample_refused_by_database", meter=samples[0].meter, error=str(error))
+            return [Rejected(first, f"refused by the database: {error}")]
+        middle = len(samples) // 2
+        rejected = []
+        for half, start in ((samples[:middle], first), (samples[middle:], first + middle)):
+            try:
+                self._write(half, (), received_at)
+            except DataRefused as smaller:
+                rejected += self._halve(half, start, received_at, smaller)
+        return rejected
+
+    def _keep(self, refused: Sequence[Refused], received_at: datetime) -> None:
+        try:
+            self._write((), refused, received_at)
+        except DataRefused as error:
+            raise PublisherUnavailable(f"the database refuses to quarantine: {error}") from error
+
+    def _write(self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime) -> None:
+        try:
+            stored = self._store.store(samples, refused, received_at=received_at)
+        except DataRefused:
+            raise
+        except StorageError as error:
+            raise PublisherUnavailable(str(error)) from error
+        self._metrics.samples.inc(stored.new)
+        self._metrics.duplicates.inc(stored.duplicates)
+        self._metrics.conflicts.inc(stored.conflicts)
+        if stored.conflicts:
+            log.warning("conflicting_samples", samples=stored.conflicts)

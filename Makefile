@@ -1,0 +1,59 @@
+# What people and CI call. Every target is quiet, shows its steps, and may be repeated.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+# ARGS go to the program of the target: make run ARGS="--help", make test ARGS=tests/storage
+ARGS ?=
+
+# What the tests use: servers, what builds libvirt's binding, and systemd-analyze.
+PACKAGES := python3-venv rabbitmq-server postgresql mariadb-server libvirt-dev pkg-config gcc libc6-dev python3-dev systemd
+
+.PHONY: help run test check lint format pins wheel
+
+help:
+	@echo "make run      install into .venv and start the whole program here (Ctrl-C ends it)"
+	@echo "make test     install what the tests need, then check and test everything"
+	@echo "make lint     only style, types and architecture"
+	@echo "make format   let ruff lay out the code"
+	@echo "make pins     pin the newest dependencies pyproject.toml allows, with hashes"
+	@echo "make wheel    build the wheel into dist/"
+
+run:
+	@.ci/environment run
+	@exec $(BIN)/nephometer up $(ARGS)
+
+test:
+	@.ci/packages $(PACKAGES)
+	@.ci/environment test
+	@$(MAKE) check
+	@echo "tests"
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+lint:
+	@.ci/environment test
+	@$(MAKE) check
+
+check:
+	@echo "style"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo "make format puts these right:"; $(BIN)/ruff format --check .; }
+	@echo "types"
+	@$(BIN)/mypy --no-error-summary
+	@echo "architecture"
+	@$(BIN)/lint-imports --no-logo > .cache/imports.log 2>&1 || { cat .cache/imports.log; exit 1; }
+
+format:
+	@.ci/environment test
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format .
+
+pins:
+	@.ci/pins
+
+wheel:
+	@.ci/environment test
+	@$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist .
+	@ls dist/*.whl

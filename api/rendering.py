@@ -63,7 +63,7 @@ def _methods(request: Request) -> list[str]:
         method
         for route in routes
         if isinstance(route, APIRoute) and route.path_regex.match(request.scope["path"])
-        for method in route.methods
+        for method in route.methods or ()
     }
     return sorted(found)
 

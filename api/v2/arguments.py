@@ -10,6 +10,7 @@ from api.dependencies import Body
 from api.errors import BadRequest, InvalidInput, UnknownArgument
 from collector.errors import InvalidMessage
 from collector.strict_json import parse
+from collector.text import clean
 from storage.alarm import Condition
 
 MAX_CONDITIONS = 64
@@ -31,7 +32,10 @@ class Aggregate:
 
 
 class Arguments:
-    """Every argument of a request by name, each a list of texts in the order they were given."""
+    """Every argument of a request by name, each a list of texts in the order they were given.
+
+    The texts are clean: what no database takes is replaced as it was when samples were stored.
+    """
 
     def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
         self._values = values
@@ -115,7 +119,7 @@ async def arguments(request: Request, content: Body) -> Arguments:
     """The arguments of this request; one given both in the URL and in the body is refused."""
     values: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
-        values.setdefault(name, []).append(value)
+        values.setdefault(name, []).append(clean(value))
     if request.method == "GET" and content:
         for name, texts in _from_body(json_value(content)).items():
             if name in values:
@@ -156,5 +160,5 @@ def _text(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, (str, int, float)):
-        return str(value)
+        return clean(str(value))
     raise InvalidInput(name, "", "a text or a number is expected")

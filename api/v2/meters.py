@@ -15,6 +15,7 @@ from api.v2.parameters import described
 from api.v2.posting import read_samples
 from api.v2.query import METER_FIELDS, SAMPLE_FIELDS, question
 from api.v2.schemas import Meter, OldSample
+from collector.text import clean
 from storage.sample import StoredSample
 
 router = APIRouter(tags=["meters"])
@@ -46,7 +47,7 @@ def list_old_samples(name: str, asked: Asked, scope: InScope, parts: Parts) -> R
     asked.check_names("q", "limit")
     wanted = question(asked.conditions(), scope, SAMPLE_FIELDS)
     limit = answer.limit(asked.integer("limit"), parts.settings)
-    found = parts.samples.find(replace(wanted.query, meter=name), limit)
+    found = parts.samples.find(replace(wanted.query, meter=clean(name)), limit)
     return answer.rows([OldSample.of(stored) for stored in found])
 
 

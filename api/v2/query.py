@@ -24,6 +24,8 @@ SAMPLE_FIELDS: Final = RESOURCE_FIELDS | {"meter", "message_id"}
 OPERATORS: Final = ("lt", "le", "eq", "ne", "ge", "gt")
 MAX_OFFSET_MINUTES: Final = 100 * 366 * 24 * 60
 
+_RANGE: Final = frozenset({"lt", "le", "ge", "gt"})
+_EQUALITY: Final = frozenset({"eq"})
 _SYNONYMS: Final = {"user_id": "user", "project_id": "project", "resource_id": "resource"}
 _METADATA: Final = re.compile(r"(?:resource_)?metadata\.(.+)", re.DOTALL)
 _TRUE: Final = frozenset({"1", "t", "true", "on", "y", "yes"})
@@ -109,7 +111,7 @@ def _check(name: str, condition: Condition) -> None:
     operator = condition.op or "eq"
     if operator not in OPERATORS:
         raise InvalidInput("op", condition.op, f"Value should be one of: {', '.join(OPERATORS)}")
-    if (name == "timestamp") == (operator in {"eq", "ne"}):
+    if operator not in (_RANGE if name == "timestamp" else _EQUALITY):
         raise InvalidInput("op", operator, f"unimplemented operator for {condition.field}")
     convert(condition.value, condition.type)
 

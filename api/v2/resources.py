@@ -11,6 +11,7 @@ from api.v2.arguments import Asked
 from api.v2.parameters import described
 from api.v2.query import RESOURCE_FIELDS, question
 from api.v2.schemas import Resource
+from collector.text import clean
 
 router = APIRouter(tags=["resources"])
 
@@ -40,7 +41,7 @@ def list_resources(request: Request, asked: Asked, scope: InScope, parts: Parts)
 def get_resource(resource_id: str, request: Request, asked: Asked, scope: InScope, parts: Parts) -> Response:
     """One resource by its id, which may hold slashes."""
     asked.check_names()
-    summary = parts.resources.resource(scope, resource_id)
+    summary = parts.resources.resource(scope, clean(resource_id))
     if summary is None:
         raise NotFound("Resource", resource_id)
     return answer.one(Resource.of(summary, base_url(request, parts.settings), with_meters=True))

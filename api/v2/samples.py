@@ -11,6 +11,7 @@ from api.v2.arguments import Asked
 from api.v2.parameters import described
 from api.v2.query import SAMPLE_FIELDS, question
 from api.v2.schemas import Sample
+from collector.text import clean
 
 router = APIRouter(tags=["samples"])
 
@@ -37,7 +38,7 @@ def list_samples(asked: Asked, scope: InScope, parts: Parts) -> Response:
 def get_sample(message_id: str, asked: Asked, scope: InScope, parts: Parts) -> Response:
     """One sample by its message id."""
     asked.check_names()
-    stored = parts.samples.get(scope, message_id)
+    stored = parts.samples.get(scope, clean(message_id))
     if stored is None:
         raise NotFound("Sample", message_id)
     return answer.one(Sample.of(stored))

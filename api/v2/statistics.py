@@ -17,6 +17,7 @@ from api.v2.arguments import Aggregate, Arguments, Asked
 from api.v2.parameters import described
 from api.v2.query import SAMPLE_FIELDS, Question, question
 from api.v2.schemas import STANDARD, Statistics, clamp, finite, standard_of
+from collector.text import clean
 from storage.query import Cardinality, GroupKey, Scope, StatisticsQuery, StatisticsRow
 
 MAX_PERIOD_S: Final = 100 * 366 * 86400
@@ -59,7 +60,7 @@ def _wanted(name: str, asked: Arguments, scope: Scope) -> _Wanted:
     questioned = question(asked.conditions(), scope, SAMPLE_FIELDS)
     aggregates = asked.aggregates()
     query = StatisticsQuery(
-        replace(questioned.query, meter=name),
+        replace(questioned.query, meter=clean(name)),
         period_s=_period(asked.integer("period")),
         groupby=_groupby(asked.texts("groupby")),
         cardinality=_cardinality(aggregates),

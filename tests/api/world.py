@@ -1,0 +1,106 @@
+"""The API over a real SQLite store, with three callers of project A, one of project B, and the two big roles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.auth import authenticator
+from api.dependencies import Check, Services
+from api.settings import AlarmSettings, ApiSettings, AuthSettings
+from collector.mapping import MeterMapping
+from collector.metrics import CollectorMetrics
+from collector.pipeline import Pipeline
+from collector.publishers.database import DatabasePublisher
+from storage.alarms import Alarms
+from storage.database import Database
+from storage.deliveries import Deliveries
+from storage.migrate import upgrade
+from storage.resources import Resources
+from storage.sample import Sample
+from storage.samples import Samples
+from storage.settings import DatabaseSettings
+from storage.statistics import Statistics
+from tests.factories import NOW
+
+TOKENS = AuthSettings.model_validate(
+    {
+        "mode": "token",
+        "tokens": [
+            {"token": "reader-a", "project_id": "project-a", "user_id": "user-r", "roles": ["reader"]},
+            {"token": "member-a", "project_id": "project-a", "user_id": "user-a", "roles": ["member"]},
+            {"token": "member-b", "project_id": "project-b", "user_id": "user-b", "roles": ["member"]},
+            {"token": "admin", "project_id": "project-admin", "user_id": "root", "roles": ["admin"]},
+            {"token": "service", "project_id": "services", "user_id": "agent", "roles": ["service"]},
+        ],
+    }
+)
+
+
+@dataclass
+class World:
+    """An application, its store, and a client for every caller."""
+
+    database: Database
+    settings: ApiSettings = field(default_factory=ApiSettings)
+    auth: AuthSettings = TOKENS
+    readiness: tuple[Check, ...] = ()
+    replaced: dict[str, Any] = field(default_factory=dict)  # Any: stubs in place of services
+
+    def __post_init__(self) -> None:
+        self.samples = Samples(self.database)
+        registry = CollectorRegistry()
+        metrics = CollectorMetrics(registry)
+        pipeline = Pipeline([DatabasePublisher(self.samples, metrics)], MeterMapping(()), metrics)
+        parts: dict[str, Any] = {  # Any: the fields of Services
+            "samples": self.samples,
+            "statistics": Statistics(self.database),
+            "resources": Resources(self.database),
+            "alarms": Alarms(self.database),
+            "deliveries": Deliveries(self.database),
+            "pipeline": pipeline,
+            "auth": authenticator(self.auth),
+            "readiness": self.readiness,
+            "settings": self.settings,
+            "alarm_settings": AlarmSettings(),
+            "registry": registry,
+        }
+        self.app: FastAPI = create_app(Services(**(parts | self.replaced)))
+
+    def client(self, token: str | None = "admin", **headers: str) -> TestClient:
+        """A client that sends this token."""
+        sent = headers | ({"X-Auth-Token": token} if token else {})
+        return TestClient(self.app, headers=sent, raise_server_exceptions=False)
+
+    def keep(self, samples: Sequence[Sample]) -> None:
+        """Stores samples as if they had arrived at `NOW`."""
+        self.samples.store(samples, received_at=NOW)
+
+
+def empty_database(folder: Path) -> Database:
+    """An SQLite database with the schema and nothing in it."""
+    database = Database(DatabaseSettings(url=f"sqlite:///{folder / 'nephometer.db'}"))
+    upgrade(database)
+    return database
+
+
+def fault(answer: Any) -> str:  # Any: httpx2's response
+    """The faultstring of a refused request."""
+    text: str = answer.json()["error_message"]["faultstring"]
+    return text
+
+
+def conditions(*triples: tuple[str, str, str] | tuple[str, str, str, str]) -> list[tuple[str, str]]:
+    """Query parameters of (field, op, value[, type]) conditions, in the order the real client sends them."""
+    rows = [(*triple, "")[:4] for triple in triples]
+    return [
+        *(("q.field", row[0]) for row in rows),
+        *(("q.op", row[1]) for row in rows),
+        *(("q.type", row[3]) for row in rows),
+        *(("q.value", row[2]) for row in rows),
+    ]

@@ -97,7 +97,7 @@ class Client:
         parameters: Parameters = (),
         body: Document | Sequence[Document] | str | None = None,
     ) -> object:
-        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        content = None if body is None else _encode(body)
         headers = {"Content-Type": "application/json"} if content is not None else {}
         try:
             answer = self._http.request(
@@ -126,6 +126,13 @@ class Client:
         if answer.status_code in NOT_READY:
             raise ServerUnreachable(f"{self._url} is not ready: {reason}")
         raise ServerRefused(reason)
+
+
+def _encode(body: object) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except ValueError as error:
+        raise WrongUsage("NaN and infinities are no numbers the API takes") from error
 
 
 def _fault(document: object) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -220,6 +221,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int | Non
     if width is None:
         console = Console(file=text, width=1_000_000, color_system=None, force_terminal=False)
     else:
-        console = Console(file=text, width=width, force_terminal=True, highlight=False)
+        color_system: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+        console = Console(file=text, width=width, color_system=color_system, force_terminal=True)
     console.print(table, soft_wrap=width is None)
     return text.getvalue()

@@ -45,7 +45,7 @@ class Session:
         if not rows and self.options.format is Format.TABLE:
             output.write("Nothing found.\n", self.talk)
             return
-        output.write(output.render_many(columns, rows, self.options, _width(self.out)), self.out)
+        output.write(output.render_many(columns, rows, self.options, width(self.out)), self.out)
         if len(rows) == (limit or SERVER_LIMIT):
             output.write(f"{len(rows)} rows shown, there may be more: ask with --limit or -q.\n", self.talk)
 
@@ -55,7 +55,7 @@ class Session:
 
     def show_one(self, columns: Sequence[Column], row: Document) -> None:
         """Prints one thing."""
-        output.write(output.render_one(columns, row, self.options, _width(self.out)), self.out)
+        output.write(output.render_one(columns, row, self.options, width(self.out)), self.out)
 
     def say(self, text: str) -> None:
         """Tells the person, not the program: a line on stderr."""
@@ -101,16 +101,18 @@ def _open(
         typer.Option(envvar="NEPHOMETER_CACERT", metavar="FILE", help="certificate authorities to trust"),
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="how long to wait")] = 60.0,
-    format: Annotated[Format, typer.Option("-f", "--format", help="how to write the answer")] = Format.TABLE,  # noqa: A002 - the option's name
+    output_format: Annotated[
+        Format, typer.Option("-f", "--format", help="how to write the answer")
+    ] = Format.TABLE,
     column: Annotated[
         list[str] | None,
         typer.Option("-c", "--column", metavar="COLUMN", help="only this column; repeatable"),
     ] = None,
 ) -> Session:
     client = Client(url, token, cacert=cacert, timeout_s=timeout)
-    return Session(client, Options(format, tuple(column or ())), sys.stdout, sys.stderr)
+    return Session(client, Options(output_format, tuple(column or ())), sys.stdout, sys.stderr)
 
 
-def _width(stream: TextIO) -> int | None:
+def width(stream: TextIO) -> int | None:
     """The width of the terminal behind a stream, None when it is a file or a pipe."""
     return shutil.get_terminal_size().columns if stream.isatty() else None

@@ -1,0 +1,65 @@
+"""nephometer doctor: what is wrong here, and what to do about it."""
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cli import doctor_agent, doctor_broker, doctor_database, doctor_machine, invocation, output
+from cli.finding import Finding
+from cli.invocation import ConfigFile
+from cli.output import Format, Options, columns
+from cli.session import width
+from cli.settings import Loaded, state_dir
+from collector import bus
+
+COLUMNS = columns("check", "level", "message", "advice")
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("doctor")
+def doctor(
+    context: typer.Context,
+    output_format: Annotated[
+        Format, typer.Option("-f", "--format", help="how to write the findings")
+    ] = Format.TABLE,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("-c", "--column", metavar="COLUMN", help="only this column; repeatable"),
+    ] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Checks database, broker, libvirt, clock and disk, and says what to do. Exit code 1 for a problem."""
+    findings = examine(invocation.of(context, config).settings(), datetime.now(UTC))
+    rows = [
+        {"check": found.check, "level": found.level, "message": found.message, "advice": found.advice}
+        for found in findings
+    ]
+    options = Options(output_format, tuple(column or ()))
+    output.write(output.render_many(COLUMNS, rows, options, width(sys.stdout)), sys.stdout)
+    if has_problem(findings):
+        raise typer.Exit(1)
+
+
+def examine(loaded: Loaded, now: datetime) -> list[Finding]:
+    """Everything found on this machine and at the servers of the settings; changes nothing."""
+    settings, state = loaded.settings, state_dir(os.environ)
+    files = ", ".join(map(str, loaded.files)) or "no file, defaults and environment only"
+    return [
+        Finding("settings", "ok", files),
+        *doctor_database.examine(settings.database, now),
+        *doctor_broker.examine(settings.bus, bus.absent_exchanges),
+        doctor_agent.libvirt(settings.agent.libvirt_uri, timeout_s=settings.agent.source_deadline),
+        doctor_agent.spool(settings.agent.spool_dir or state / "spool"),
+        *doctor_machine.clock(now, doctor_machine.is_synchronised(), doctor_machine.hardware_time()),
+        doctor_machine.disk(doctor_machine.room(state)),
+    ]
+
+
+def has_problem(findings: Sequence[Finding]) -> bool:
+    """Whether something keeps the program from working."""
+    return any(found.level == "problem" for found in findings)

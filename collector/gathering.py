@@ -1,18 +1,11 @@
-"""Deliveries gathered into batches, and the work on one batch in a thread of its own."""
+"""Deliveries gathered into batches."""
 
 import hashlib
-import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import structlog
-
-from collector.errors import PublisherUnavailable
 from collector.pipeline import Message, Origin
-
-log = structlog.get_logger()
 
 BYTES_LIMIT = 16 * 2**20  # of one batch, so that memory stays small whatever arrives
 HEAD_BYTES = 4 * 2**10  # what quarantine keeps of a message too large to be read
@@ -69,39 +62,6 @@ class Gathering:
         self._counts: Counter[Origin] = Counter()
         self._bytes = 0
         self._since_s = 0.0
-
-
-class Job:
-    """The work on one batch in a thread that never holds up the end of the program."""
-
-    def __init__(
-        self,
-        process: Callable[[Sequence[Message]], None],
-        messages: Sequence[Message],
-        when_done: Callable[[], None],
-    ) -> None:
-        self._process = process
-        self._messages = messages
-        self._when_done = when_done
-        self._thread = threading.Thread(target=self._work, name="collector-batch", daemon=True)
-        self.is_done = False
-        self.error: Exception | None = None
-
-    def start(self) -> None:
-        """Begin the work."""
-        self._thread.start()
-
-    def _work(self) -> None:
-        try:
-            self._process(self._messages)
-        except PublisherUnavailable as error:
-            self.error = error
-        except BaseException:
-            log.exception("batch_failed", messages=len(self._messages))
-            self.error = PublisherUnavailable("the program failed on the batch")
-        finally:
-            self.is_done = True
-            self._when_done()
 
 
 def _message(origin: Origin, body: bytes, received_at: datetime, limit_bytes: int) -> Message:

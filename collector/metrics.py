@@ -48,8 +48,8 @@ class CollectorMetrics:
             ["broker"],
             registry=registry,
         )
-        self.missing_exchanges = Gauge(
-            "nephometer_collector_missing_exchanges",
+        self.unbound_exchanges = Gauge(
+            "nephometer_collector_unbound_exchanges",
             "Exchanges notifications cannot be taken from",
             ["broker"],
             registry=registry,

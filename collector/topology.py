@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from collector.gathering import Limits
 from collector.pipeline import Origin
-from collector.settings import BusSettings
+from collector.settings import BusSettings, CollectorSettings
 
 SAMPLE_ROUTING_KEY = "samples"
 DEAD_SUFFIX = ".dead"
@@ -55,6 +56,15 @@ class Feed:
     origins: tuple[Origin, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class BrokerState:
+    """What a broker looked like: the exchanges it lacks, and what waits in our queues that it has."""
+
+    address: str
+    missing_exchanges: tuple[str, ...]
+    waiting: Mapping[str, int]
+
+
 def feeds(settings: BusSettings) -> list[Feed]:
     """The brokers to consume from: agents' batches from `url`, notifications from their sources."""
     origins: dict[str, list[Origin]] = {}
@@ -63,6 +73,21 @@ def feeds(settings: BusSettings) -> list[Feed]:
     for url in settings.notification_sources:
         origins.setdefault(url.get_secret_value(), []).append("notifications")
     return [Feed(SecretStr(url), tuple(taken)) for url, taken in origins.items()]
+
+
+def prefetch(settings: BusSettings, origin: Origin) -> int:
+    """How many messages of this origin may be unacknowledged."""
+    return settings.notification_prefetch if origin == "notifications" else settings.sample_prefetch
+
+
+def limits(settings: BusSettings, options: CollectorSettings) -> dict[Origin, Limits]:
+    """Half of what may be unacknowledged makes a batch, so that the next is gathered while one is in work."""
+    return {
+        "notifications": Limits(
+            max(1, settings.notification_prefetch // 2), options.notification_limit_bytes
+        ),
+        "agent": Limits(max(1, settings.sample_prefetch // 2), options.sample_limit_bytes),
+    }
 
 
 def queue_name(settings: BusSettings, origin: Origin) -> str:

@@ -2,41 +2,36 @@
 
 import json
 import math
-import os
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import BaseModel, SecretStr
 
+from cli.invocation import ConfigFile, of
 from cli.layers import TWIN, is_secret, model_in
-from cli.settings import Loaded, Settings, load
+from cli.settings import Loaded, Settings
 from storage.log import MASK, mask_url
-
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="settings instead of /etc/nephometer/nephometer.toml"),
-]
 
 app = typer.Typer(help="Settings: which are in force, and where they come from.", no_args_is_help=True)
 
 
 @app.command("show")
 def show(
+    context: typer.Context,
     *,
     config: ConfigFile = None,
     origin: Annotated[bool, typer.Option("--origin", help="say where each value comes from")] = False,
 ) -> None:
     """Prints the settings in force as TOML, without secrets."""
-    sys.stdout.write("\n".join(_lines(load(config, os.environ), with_origin=origin)) + "\n")
+    sys.stdout.write("\n".join(_lines(of(context, config).settings(), with_origin=origin)) + "\n")
 
 
 @app.command("check")
-def check(*, config: ConfigFile = None) -> None:
+def check(context: typer.Context, *, config: ConfigFile = None) -> None:
     """Says whether the settings are right; exit code 2 and the reason when they are not."""
-    files = load(config, os.environ).files
+    files = of(context, config).settings().files
     sys.stdout.write(f"The settings are right ({', '.join(map(str, files)) or 'no file, only defaults'}).\n")
 
 

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from cli.config import app
 from cli.errors import WrongUsage
+from cli.invocation import Invocation
 from cli.settings import load
 
 
@@ -27,7 +28,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str) -> str:
-    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    done = CliRunner().invoke(app, list(arguments), obj=Invocation(None, None, None), catch_exceptions=False)
     assert done.exit_code == 0
     return done.output
 

@@ -12,13 +12,15 @@ from api.faults import answer_fault
 from api.metrics import ApiMetrics
 from api.middleware import BodyLimit, Tracing, TrailingSlash
 from api.policy import anybody
-from api.v2 import capabilities, meters, resources, samples, statistics
+from api.v2 import alarms, capabilities, meters, resources, samples, statistics
+from api.v3 import webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
     versions.router,
     health.router,
     metrics.router,
     documentation.router,
+    webhooks.router,
 )
 V2_ROUTERS: tuple[APIRouter, ...] = (
     statistics.router,
@@ -26,6 +28,7 @@ V2_ROUTERS: tuple[APIRouter, ...] = (
     samples.router,
     resources.router,
     capabilities.router,
+    alarms.router,
 )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Protocol
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
+from api.alarms.webhook import Signer
 from api.auth import Authenticator, Identity
 from api.errors import NotAcceptable, UnsupportedType
 from api.policy import caller
@@ -99,6 +100,7 @@ class Services:
     resources: ResourceStore
     alarms: Alarms
     deliveries: Deliveries
+    signer: Signer
     pipeline: Intake
     auth: Authenticator
     readiness: tuple[Check, ...]

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
+from api.alarms.webhook import Signer
 from api.app import create_app
 from api.auth import authenticator
 from api.dependencies import Check, Services
@@ -57,12 +58,14 @@ class World:
         registry = CollectorRegistry()
         metrics = CollectorMetrics(registry)
         pipeline = Pipeline([DatabasePublisher(self.samples, metrics)], MeterMapping(()), metrics)
+        deliveries = Deliveries(self.database)
         parts: dict[str, Any] = {  # Any: the fields of Services
             "samples": self.samples,
             "statistics": Statistics(self.database),
             "resources": Resources(self.database),
             "alarms": Alarms(self.database),
-            "deliveries": Deliveries(self.database),
+            "deliveries": deliveries,
+            "signer": Signer(deliveries, None, lambda: NOW),
             "pipeline": pipeline,
             "auth": authenticator(self.auth),
             "readiness": self.readiness,

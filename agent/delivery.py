@@ -1,0 +1,47 @@
+"""The loop that empties the outbox, whatever the way out does."""
+
+import random
+import threading
+
+import structlog
+
+from agent.outbox import Outbox
+
+BACKOFF_S = (1.0, 60.0)
+IDLE_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Delivery:
+    """Hands batches to the transport one after the other, oldest first; a failed one is tried again."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._failures = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until `stop` is set; a send under way is not interrupted."""
+        while not stop.is_set():
+            try:
+                delivered = self._outbox.deliver()
+            except Exception as error:  # noqa: BLE001 - said in _fail; the batch stays and is tried again
+                stop.wait(self._fail(error))
+                continue
+            if self._failures and delivered:
+                log.info("delivery_up", failures=self._failures)
+                self._failures = 0
+            if not delivered:
+                self._outbox.wait(IDLE_S)
+
+    def _fail(self, error: Exception) -> float:
+        """Seconds to wait before the next attempt: doubling up to a minute, with jitter."""
+        shortest_s, longest_s = BACKOFF_S
+        wait_s = min(shortest_s * 2.0 ** min(self._failures, 10), longest_s)
+        if not self._failures:
+            expected = getattr(error, "retryable", False)
+            log.warning(
+                "delivery_down", error=str(error) or repr(error), exc_info=None if expected else error
+            )
+        self._failures += 1
+        return wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing

@@ -1,0 +1,204 @@
+"""The guests of this node through libvirt, however badly one of them hangs."""
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from agent import deadline
+from agent.errors import SourceUnavailable
+from agent.instance import Domain, DomainStats
+from agent.sources import qemu
+
+# Running, blocked, paused, suspended by the guest: its QEMU lives. For any other state libvirt gives
+# the processor time of its own daemon as the domain's (measured on 9.0).
+ALIVE = frozenset({1, 2, 3, 7})
+REFRESH_S = 600.0
+BACKOFF_S = (1.0, 60.0)
+MOST_STUCK = 2  # the first call that hangs, and the one that tried past it; the daemon has 20 workers
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One domain of a bulk call."""
+
+    uuid: str
+    number: int
+    name: str
+    stats: DomainStats
+
+
+class Connection(Protocol):
+    """What is asked of one connection; every method may hang as long as it likes."""
+
+    def statistics(self) -> list[Row]:
+        """Every active domain, in one call; raises SourceUnavailable."""
+        ...
+
+    def definition(self, uuid: str) -> str | None:
+        """The domain's XML; None when it has left."""
+        ...
+
+    def take_changed(self) -> set[str]:
+        """Uuids of domains whose definition changed since the last call."""
+        ...
+
+    def is_alive(self) -> bool:
+        """Whether the other end is there."""
+        ...
+
+    def close(self) -> None:
+        """Let it go."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    xml: str
+    started: str
+    fetched_s: float
+    devices: frozenset[str]
+
+
+_Lives = Mapping[tuple[str, int], _Definition]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    connection: Connection
+    domains: list[Domain]
+    lives: _Lives
+
+
+class Hypervisor:
+    """Domains with their counters and definitions, from one bulk call per read.
+
+    A call that hangs on a wedged guest is left behind and a second connection asked, whose answer lacks
+    only what that guest cannot tell. Never more than two calls hang at the same time.
+    `deadline_s` is for both attempts and what lies between them. `clock` gives monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        *,
+        deadline_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        start_ticks: Callable[[set[str]], Mapping[str, str]] = qemu.start_ticks,
+    ) -> None:
+        self._connect = connect
+        self._patience_s = deadline_s * 0.45
+        self._clock = clock
+        self._start_ticks = start_ticks
+        self._connection: Connection | None = None
+        self._lives: _Lives = {}
+        self._stuck: list[Future[_Answer]] = []
+        self._failures = 0
+        self._retry_at = 0.0
+        self._reason = ""
+
+    def read(self, _now: datetime) -> list[Domain]:
+        """Every living domain, in libvirt's order; raises SourceUnavailable."""
+        self._bury_finished()
+        if len(self._stuck) >= MOST_STUCK:
+            raise SourceUnavailable("libvirt hangs: two calls are still waiting for it")
+        if self._connection is None and self._clock() < self._retry_at:
+            raise SourceUnavailable(self._reason)
+        answer = self._ask()
+        if answer is None and len(self._stuck) < MOST_STUCK:
+            answer = self._ask()
+        if answer is None:
+            raise SourceUnavailable(f"libvirt did not answer within {self._patience_s:g} s")
+        self._connection, self._lives, self._failures = answer.connection, answer.lives, 0
+        return answer.domains
+
+    def close(self) -> None:
+        """Let the connection go. Calls that hang are left to themselves."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _ask(self) -> _Answer | None:
+        """One attempt; None when it took too long and was left behind, with its connection."""
+        call = deadline.start(partial(self._work, self._connection, self._lives), "libvirt")
+        try:
+            return call.result(timeout=self._patience_s)
+        except TimeoutError:
+            self._stuck.append(call)
+            self._connection = None
+            log.warning("libvirt_call_stuck", waited_s=self._patience_s, stuck=len(self._stuck))
+            return None
+        except SourceUnavailable as error:
+            self._fail(error)
+            raise
+
+    def _fail(self, error: SourceUnavailable) -> None:
+        self.close()
+        shortest, longest = BACKOFF_S
+        self._failures += 1
+        wait_s = min(shortest * 2.0 ** min(self._failures - 1, 10), longest)
+        self._retry_at = self._clock() + wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+        self._reason = str(error)
+
+    def _bury_finished(self) -> None:
+        """Forget calls that came back late: their answers are old, their connections no longer wanted."""
+        for call in [call for call in self._stuck if call.done()]:
+            self._stuck.remove(call)
+            with contextlib.suppress(SourceUnavailable):
+                call.result().connection.close()
+
+    def _work(self, connection: Connection | None, lives: _Lives) -> _Answer:
+        """Runs beside the reader and may never end, so it changes nothing of `self`."""
+        if connection is not None and not connection.is_alive():
+            connection.close()
+            connection = None
+        if connection is None:
+            connection = self._connect()
+        rows = [row for row in connection.statistics() if row.number >= 0 and row.stats.state in ALIVE]
+        renewed = self._renew(connection, rows, lives)
+        domains = [
+            Domain(row.uuid, row.number, row.name, row.stats, life.xml, life.started)
+            for row in rows
+            if (life := renewed.get((row.uuid, row.number))) is not None
+        ]
+        return _Answer(connection, domains, renewed)
+
+    def _renew(self, connection: Connection, rows: list[Row], lives: _Lives) -> _Lives:
+        """The definitions of these domains, asked again only where they are new, changed or old."""
+        now_s, changed = self._clock(), connection.take_changed()
+        known = {(row.uuid, row.number): lives.get((row.uuid, row.number)) for row in rows}
+        ticks = self._start_ticks({uuid for (uuid, _), life in known.items() if life is None})
+        renewed: dict[tuple[str, int], _Definition] = {}
+        for row in rows:
+            life, devices = known[row.uuid, row.number], _devices(row.stats)
+            if (
+                life is None
+                or row.uuid in changed
+                or life.devices != devices
+                or now_s - life.fetched_s > REFRESH_S
+            ):
+                started = life.started if life else ticks.get(row.uuid, "")
+                life = _fetch(connection, row.uuid, life, _Definition("", started, now_s, devices))
+            if life is not None:  # else it left since the bulk call
+                renewed[row.uuid, row.number] = life
+        return renewed
+
+
+def _fetch(
+    connection: Connection, uuid: str, old: _Definition | None, blank: _Definition
+) -> _Definition | None:
+    xml = connection.definition(uuid)
+    return old if xml is None else replace(blank, xml=xml)
+
+
+def _devices(stats: DomainStats) -> frozenset[str]:
+    return frozenset({disk.target for disk in stats.disks} | {vnic.target for vnic in stats.vnics})

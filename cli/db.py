@@ -11,7 +11,7 @@ import typer
 
 from cli import invocation, output
 from cli.errors import CliError
-from cli.invocation import ConfigFile
+from cli.invocation import ConfigFile, LogLevel
 from storage import migrate
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
@@ -48,11 +48,11 @@ def upgrade(
     config: ConfigFile = None,
 ) -> None:
     """Creates the schema, or brings it to what this version needs. Does nothing when it is there."""
-    settings = invocation.of(context, config).settings().settings.database
+    settings = _settings(context, config)
     _talk(f"Upgrading the schema of {mask_url(settings.url)} …")
     database = open_database(settings)
     try:
-        applied = _patiently(lambda: migrate.upgrade(database), wait)
+        applied = patiently(lambda: migrate.upgrade(database), wait)
         head = migrate.state(database).head
     finally:
         database.dispose()
@@ -63,7 +63,7 @@ def upgrade(
 @app.command()
 def check(context: typer.Context, config: ConfigFile = None) -> None:
     """Tells whether the schema is the one this version needs; exit code 1 when it is not."""
-    settings = invocation.of(context, config).settings().settings.database
+    settings = _settings(context, config)
     if is_absent(settings):
         raise CliError(f"there is no database at {settings.url} yet: run `nephometer db upgrade`")
     database = open_database(settings)
@@ -85,7 +85,7 @@ def offline_sql(
 ) -> None:
     """Prints the SQL that creates the whole schema, for an administrator to run by hand."""
     if dialect is None:
-        url = invocation.of(context, config).settings().settings.database.url
+        url = _settings(context, config).url
         driver = url.partition(":")[0] + "://"
         if driver not in DRIVERS.values():
             raise CliError(f"there is no SQL for {driver}; ask with --dialect {'|'.join(Dialect)}")
@@ -102,13 +102,27 @@ def open_database(settings: DatabaseSettings) -> Database:
         raise CliError(f"cannot create {error.filename}: {error.strerror}") from error
 
 
+def sqlite_file(settings: DatabaseSettings) -> Path | None:
+    """The file of an SQLite database, None for a server or one in memory."""
+    name = settings.url.removeprefix(SQLITE).partition("?")[0]
+    return Path(name) if settings.url.startswith(SQLITE) and name not in ("", ":memory:") else None
+
+
 def is_absent(settings: DatabaseSettings) -> bool:
     """Whether the database is an SQLite file that does not exist: looking into it would create it."""
-    file = settings.url.removeprefix(SQLITE).partition("?")[0]
-    return settings.url.startswith(SQLITE) and file not in ("", ":memory:") and not Path(file).exists()
+    file = sqlite_file(settings)
+    return file is not None and not file.exists()
 
 
-def _patiently(
+def _settings(context: typer.Context, config: Path | None) -> DatabaseSettings:
+    """Section `database`; log lines go to stderr from here on."""
+    invoked = invocation.of(context, config)
+    loaded = invoked.settings()
+    invoked.start_logging(loaded, unasked=LogLevel.WARNING)
+    return loaded.settings.database
+
+
+def patiently(
     work: Callable[[], list[str]],
     wait_s: float,
     *,

@@ -4,13 +4,14 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli import doctor_agent, doctor_broker, doctor_database, doctor_machine, invocation, output
+from cli import db, doctor_agent, doctor_broker, doctor_database, doctor_machine, invocation, output
 from cli.finding import Finding
-from cli.invocation import ConfigFile
+from cli.invocation import ConfigFile, LogLevel
 from cli.output import Format, Options, columns
 from cli.session import width
 from cli.settings import Loaded, state_dir
@@ -34,7 +35,10 @@ def doctor(
     config: ConfigFile = None,
 ) -> None:
     """Checks database, broker, libvirt, clock and disk, and says what to do. Exit code 1 for a problem."""
-    findings = examine(invocation.of(context, config).settings(), datetime.now(UTC))
+    invoked = invocation.of(context, config)
+    loaded = invoked.settings()
+    invoked.start_logging(loaded, unasked=LogLevel.WARNING)
+    findings = examine(loaded, datetime.now(UTC))
     rows = [
         {"check": found.check, "level": found.level, "message": found.message, "advice": found.advice}
         for found in findings
@@ -52,12 +56,19 @@ def examine(loaded: Loaded, now: datetime) -> list[Finding]:
     return [
         Finding("settings", "ok", files),
         *doctor_database.examine(settings.database, now),
-        *doctor_broker.examine(settings.bus, bus.absent_exchanges),
+        *doctor_broker.examine(settings.bus, bus.inspect),
         doctor_agent.libvirt(settings.agent.libvirt_uri, timeout_s=settings.agent.source_deadline),
         doctor_agent.spool(settings.agent.spool_dir or state / "spool"),
         *doctor_machine.clock(now, doctor_machine.is_synchronised(), doctor_machine.hardware_time()),
-        doctor_machine.disk(doctor_machine.room(state)),
+        *(doctor_machine.disk(doctor_machine.room(folder)) for folder in _folders(loaded, state)),
     ]
+
+
+def _folders(loaded: Loaded, state: Path) -> list[Path]:
+    """The folders this machine's roles write to, each once; one inside another shares its disk."""
+    database, spool = db.sqlite_file(loaded.settings.database), loaded.settings.agent.spool_dir
+    others = [folder for folder in (database and database.parent, spool) if folder is not None]
+    return [state, *(folder for folder in dict.fromkeys(others) if not folder.is_relative_to(state))]
 
 
 def has_problem(findings: Sequence[Finding]) -> bool:

@@ -56,13 +56,16 @@ class Invocation:
 
         return settings.load(self.config, os.environ, defaults=defaults)
 
-    def start_logging(self, loaded: "Loaded") -> None:
-        """Sends log lines to stderr in the format and from the level asked for."""
+    def start_logging(self, loaded: "Loaded", *, unasked: LogLevel | None = None) -> None:
+        """Sends log lines to stderr in the format and from the level asked for.
+
+        Without --log-level the level is `unasked` (for commands that answer and end), else that of the settings.
+        """
         from storage import log
 
         wanted = self.log_format or LogFormat(loaded.settings.log.format)
         is_json = wanted is LogFormat.JSON or (wanted is LogFormat.AUTO and not sys.stderr.isatty())
-        log.configure(json=is_json, level=self.log_level or loaded.settings.log.level)
+        log.configure(json=is_json, level=self.log_level or unasked or loaded.settings.log.level)
 
 
 def of(context: typer.Context, config: Path | None = None) -> Invocation:

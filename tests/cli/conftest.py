@@ -1,11 +1,13 @@
 """Fixtures of the command line's tests: a way to call it, and a server to call."""
 
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 
 from cli.main import main
 from tests.cli.stub_api import StubApi
@@ -35,8 +37,20 @@ class Nephometer:
 
 
 @pytest.fixture
+def _own_logging() -> Iterator[None]:
+    """Takes back what a command does to this process's logging: its handler writes to this test's stderr."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
 def nephometer(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _own_logging: None
 ) -> Nephometer:
     for name in [name for name in os.environ if name.startswith("NEPHOMETER_")]:
         monkeypatch.delenv(name)

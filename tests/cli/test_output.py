@@ -80,7 +80,7 @@ def test_a_listing_looks_the_same_for_ever(chosen: Format) -> None:
 
 @pytest.mark.parametrize("chosen", Format)
 def test_one_thing_looks_the_same_for_ever(chosen: Format) -> None:
-    assert output.render_one(COLUMNS, ROWS[0], Options(format, ("id", "labels"))) == GOLDEN_ONE[chosen]
+    assert output.render_one(COLUMNS, ROWS[0], Options(chosen, ("id", "labels"))) == GOLDEN_ONE[chosen]
 
 
 def test_columns_come_in_the_order_asked_for() -> None:

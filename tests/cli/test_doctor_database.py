@@ -1,0 +1,89 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cli import doctor_database
+from cli.finding import Finding
+from storage import migrate
+from storage.database import Database
+from storage.migrate import SchemaState
+from storage.settings import DatabaseSettings
+from tests.factories import NOW
+
+
+def by_check(findings: list[Finding]) -> dict[str, Finding]:
+    return {found.check: found for found in findings}
+
+
+def test_a_database_with_our_schema_is_ok_on_every_server(database_url: str) -> None:
+    settings = DatabaseSettings(url=database_url)
+    database = Database(settings)
+    migrate.upgrade(database)
+    database.dispose()
+
+    findings = doctor_database.examine(settings, datetime.now(UTC))
+
+    assert [(found.check, found.level) for found in findings] == [
+        ("database", "ok"),
+        ("schema", "ok"),
+        ("database clock", "ok"),
+    ]
+
+
+def test_an_empty_database_needs_an_upgrade(database_url: str) -> None:
+    settings = DatabaseSettings(url=database_url)
+    database = Database(settings)
+    database.ping()  # creates the file
+    database.dispose()
+
+    found = by_check(doctor_database.examine(settings, datetime.now(UTC)))
+
+    assert found["schema"] == Finding(
+        "schema", "problem", "the database is empty", "run `nephometer db upgrade`"
+    )
+
+
+def test_a_file_that_does_not_exist_is_not_created_by_looking(tmp_path: Path) -> None:
+    settings = DatabaseSettings(url=f"sqlite:///{tmp_path / 'new' / 'nephometer.db'}")
+
+    [found] = doctor_database.examine(settings, NOW)
+
+    assert (found.check, found.level, found.advice) == ("database", "problem", "run `nephometer db upgrade`")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql+psycopg://user:secret@127.0.0.1:1/db", "mysql+pymysql://user:secret@127.0.0.1:1/db"]
+)
+def test_a_server_that_is_away_is_one_problem_told_without_its_password(url: str) -> None:
+    [found] = doctor_database.examine(DatabaseSettings(url=url, timeout_s=2), NOW)
+
+    assert (found.check, found.level) == ("database", "problem")
+    assert "secret" not in found.message
+    assert "127.0.0.1" in found.message
+
+
+@pytest.mark.parametrize("url", ["oracle://host/db", "nonsense"])
+def test_a_database_this_program_does_not_know_is_a_problem(url: str) -> None:
+    [found] = doctor_database.examine(DatabaseSettings(url=url), NOW)
+
+    assert (found.level, found.advice) == ("problem", "correct database.url")
+
+
+def test_a_schema_of_another_version_is_a_problem() -> None:
+    found = doctor_database.schema(SchemaState("0001", "0002"))
+
+    assert (found.level, found.message) == ("problem", "at 0001, this version needs 0002")
+
+
+@pytest.mark.parametrize(
+    ("apart", "level"),
+    [
+        (timedelta(seconds=2), "ok"),
+        (timedelta(seconds=-30), "warning"),
+        (timedelta(hours=1), "problem"),
+    ],
+)
+def test_a_server_whose_clock_is_off_is_told(apart: timedelta, level: str) -> None:
+    assert doctor_database.server_clock(NOW + apart, NOW).level == level

@@ -63,9 +63,8 @@ class Bus:
         @contextmanager
         def session() -> Iterator[Session]:
             with _connection(feed.url, self._settings) as connection:
-                yield _Session(
-                    _Wiring(connection, self._settings, feed), self._options, self._process, unbound
-                )
+                wiring = Wiring(_Broker(connection).ask, self._settings, feed)
+                yield _Session(connection, wiring, self._options, self._process, unbound)
 
         return Consumer(broker, session, self._metrics.connected.labels(broker))
 

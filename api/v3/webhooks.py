@@ -6,7 +6,6 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from api.alarms.webhook import Signer
 from api.dependencies import Caller, InScope, Parts
 from api.errors import NotFound
 from api.policy import may
@@ -74,8 +73,7 @@ class AttemptAnswer(BaseModel):
 @router.get("/v3/webhooks/secret", dependencies=[may("telemetry:create_alarm")])
 def get_secret(caller: Caller, _: InScope, parts: Parts) -> Secret:
     """The signing secret of the caller's project; whoever may write alarms may read it."""
-    signer = Signer(parts.deliveries, parts.alarm_settings.signing_secret, lambda: datetime.now(UTC))
-    return Secret(secret=signer.secret(caller.project_id))
+    return Secret(secret=parts.signer.secret(caller.project_id))
 
 
 @router.get("/v3/webhooks/deliveries", dependencies=[may("telemetry:alarm_history")])

@@ -29,6 +29,8 @@ from storage.settings import DatabaseSettings
 from storage.statistics import Statistics
 from tests.factories import NOW
 
+Params = list[tuple[str, str | int | float | bool | None]]  # as the client's type has it
+
 TOKENS = AuthSettings.model_validate(
     {
         "mode": "token",
@@ -98,7 +100,7 @@ def fault(answer: Any) -> str:  # Any: httpx2's response
     return text
 
 
-def conditions(*triples: tuple[str, str, str] | tuple[str, str, str, str]) -> list[tuple[str, str]]:
+def conditions(*triples: tuple[str, str, str] | tuple[str, str, str, str]) -> Params:
     """Query parameters of (field, op, value[, type]) conditions, in the order the real client sends them."""
     rows = [(*triple, "")[:4] for triple in triples]
     return [

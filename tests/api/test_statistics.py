@@ -1,0 +1,281 @@
+"""GET /v2/meters/{name}/statistics."""
+
+from datetime import timedelta
+
+import pytest
+
+from api.settings import ApiSettings
+from storage.sample import Sample
+from tests.api.world import World, conditions, fault
+from tests.factories import MINUTE, NOW, sample, series
+
+PATH = "/v2/meters/m/statistics"
+
+
+def gauge(minute: float, volume: float, **changes: object) -> Sample:
+    return sample(
+        meter="m", type="gauge", unit="x", volume=volume, timestamp=NOW + minute * MINUTE, **changes
+    )
+
+
+@pytest.fixture
+def world(world: World) -> World:
+    world.keep([gauge(0, 1.0), gauge(1, 3.0), gauge(5, 8.0, resource_id="instance-2")])
+    return world
+
+
+def test_without_a_period_there_is_one_row_from_the_first_to_the_last_sample(world: World) -> None:
+    answer = world.client().get(PATH)
+
+    assert answer.json() == [
+        {
+            "groupby": None,
+            "unit": "x",
+            "max": 8.0,
+            "min": 1.0,
+            "sum": 12.0,
+            "avg": 4.0,
+            "count": 3,
+            "aggregate": None,
+            "duration": 300.0,
+            "duration_start": "2026-11-23T12:00:00",
+            "duration_end": "2026-11-23T12:05:00",
+            "period": 0,
+            "period_start": "2026-11-23T12:00:00",
+            "period_end": "2026-11-23T12:05:00",
+        }
+    ]
+    assert '"count": 3,' in answer.text
+    assert '"sum": 12.0,' in answer.text
+
+
+def test_periods_begin_at_the_start_of_the_query_and_empty_ones_are_left_out(world: World) -> None:
+    asked = [*conditions(("timestamp", "ge", "2026-11-23T11:59:30")), ("period", "120")]
+
+    rows = world.client().get(PATH, params=asked).json()
+
+    assert [(row["period"], row["period_start"], row["period_end"], row["count"]) for row in rows] == [
+        (120, "2026-11-23T11:59:30", "2026-11-23T12:01:30", 2),
+        (120, "2026-11-23T12:03:30", "2026-11-23T12:05:30", 1),
+    ]
+
+
+def test_periods_begin_at_the_first_sample_when_no_start_is_given(world: World) -> None:
+    rows = world.client().get(PATH, params={"period": "60"}).json()
+
+    assert [row["period_start"][11:] for row in rows] == ["12:00:00", "12:01:00", "12:05:00"]
+
+
+@pytest.mark.parametrize("period", ["0", "+0", ""])
+def test_a_period_of_zero_is_no_period(world: World, period: str) -> None:
+    answer = world.client().get(PATH, params={"period": period})
+
+    if period:
+        assert [row["period"] for row in answer.json()] == [0]
+    else:
+        assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("period", "text"),
+    [
+        ("-1", "Period must be positive."),
+        ("abc", "unable to convert to int"),
+        ("1.5", "unable to convert to int"),
+        (str(10**30), "Invalid period"),
+        (str(10**11), "Invalid period"),
+    ],
+)
+def test_a_period_is_a_sensible_number_of_seconds(world: World, period: str, text: str) -> None:
+    answer = world.client().get(PATH, params={"period": period})
+
+    assert answer.status_code == 400
+    assert text in fault(answer)
+
+
+def test_groups_have_a_row_each(world: World) -> None:
+    rows = world.client().get(PATH + "?groupby=resource_id&groupby=project_id").json()
+
+    assert [(row["groupby"], row["sum"]) for row in rows] == [
+        ({"resource_id": "instance-1", "project_id": "project-a"}, 4.0),
+        ({"resource_id": "instance-2", "project_id": "project-a"}, 8.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("user_id", "user-1"), ("source", "openstack"), ("resource_metadata.instance_type", "m1.small")],
+)
+def test_samples_can_be_grouped_by_what_they_carry(world: World, key: str, value: str) -> None:
+    (row,) = world.client().get(PATH, params={"groupby": key}).json()
+
+    assert row["groupby"] == {key: value}
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "meter", "timestamp", "resource_metadata.x", "metadata.instance_type", "user_id, 1", "RESOURCE_ID"],
+)
+def test_samples_cannot_be_grouped_by_anything_else(world: World, key: str) -> None:
+    answer = world.client().get(PATH, params={"groupby": key})
+
+    assert answer.status_code == 400
+    assert "Invalid groupby fields" in fault(answer)
+
+
+def test_units_are_never_mixed(world: World) -> None:
+    world.keep([sample(meter="m", type="gauge", unit="y", volume=100.0)])
+
+    assert [(row["unit"], row["sum"]) for row in world.client().get(PATH).json()] == [
+        ("x", 12.0),
+        ("y", 100.0),
+    ]
+
+
+def test_selected_aggregates_come_in_their_own_object_and_the_others_are_left_out(world: World) -> None:
+    functions = "&".join(f"aggregate.func={name}" for name in ("cardinality", "max", "stddev", "count"))
+    asked = f"{functions}&aggregate.param=resource_id"
+
+    (row,) = world.client().get(f"{PATH}?{asked}").json()
+
+    assert row["aggregate"] == {
+        "cardinality/resource_id": 2.0,
+        "max": 8.0,
+        "stddev": pytest.approx(2.943920288775949),
+        "count": 3.0,
+    }
+    assert {key: row.get(key, "absent") for key in ("max", "min", "sum", "avg", "count")} == {
+        "max": 8.0, "min": "absent", "sum": "absent", "avg": "absent", "count": 3,
+    }  # fmt: skip
+
+
+def test_an_aggregate_asked_for_twice_comes_once(world: World) -> None:
+    (row,) = world.client().get(f"{PATH}?aggregate.func=avg&aggregate.func=avg").json()
+
+    assert row["aggregate"] == {"avg": 4.0}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "aggregate.func=median",
+        "aggregate.func=",
+        "aggregate.func=AVG",
+        "aggregate.func=cardinality",
+        "aggregate.func=cardinality&aggregate.param=source",
+        "aggregate.func=avg&aggregate.param=resource_id",
+        "aggregate.func=avg&aggregate.func=cardinality&aggregate.param=resource_id",
+    ],
+)
+def test_an_unknown_aggregate_is_refused(world: World, asked: str) -> None:
+    answer = world.client().get(f"{PATH}?{asked}")
+
+    assert answer.status_code == 400
+    assert fault(answer).startswith("Invalid aggregation function: ")
+
+
+def test_a_parameter_without_a_function_is_refused(world: World) -> None:
+    answer = world.client().get(f"{PATH}?aggregate.param=resource_id")
+
+    assert (answer.status_code, fault(answer)) == (400, "There are more aggregate.param than aggregate.func")
+
+
+def test_the_duration_is_clamped_to_what_was_asked_for(world: World) -> None:
+    asked = conditions(
+        ("timestamp", "ge", "2026-11-23T12:00:30"),
+        ("timestamp", "lt", "2026-11-23T12:03:00"),
+        ("search_offset", "eq", "5"),
+    )
+
+    (row,) = world.client().get(PATH, params=asked).json()
+
+    assert (row["count"], row["duration"]) == (3, 150.0)
+    assert (row["duration_start"], row["duration_end"]) == ("2026-11-23T12:00:30", "2026-11-23T12:03:00")
+    assert (row["period_start"], row["period_end"]) == ("2026-11-23T12:00:00", "2026-11-23T12:05:00")
+
+
+def test_the_duration_is_null_when_every_sample_lies_outside_of_what_was_asked_for(world: World) -> None:
+    asked = conditions(
+        ("timestamp", "ge", "2026-11-23T12:02:00"),
+        ("timestamp", "lt", "2026-11-23T12:03:00"),
+        ("resource", "eq", "instance-1"),
+        ("search_offset", "eq", "1"),
+    )
+
+    (row,) = world.client().get(PATH, params=asked).json()
+
+    assert row["count"] == 1
+    assert (row["duration"], row["duration_start"], row["duration_end"]) == (None, None, None)
+
+
+def test_a_meter_nobody_knows_has_no_statistics(world: World) -> None:
+    assert world.client().get("/v2/meters/nothing/statistics").json() == []
+
+
+def test_integer_meters_are_printed_as_floats(world: World) -> None:
+    world.keep(series(3))
+
+    assert (
+        '"sum": 6000000000.0, "avg": 2000000000.0, "count": 3'
+        in world.client().get("/v2/meters/cpu/statistics").text
+    )
+
+
+def test_more_periods_than_allowed_are_refused_with_the_bound(world: World) -> None:
+    small = World(world.database, settings=ApiSettings(max_periods=10)).client()
+    start = conditions(("timestamp", "ge", "2000-01-01"))
+
+    for bounds in (conditions(), start):
+        answer = small.get(PATH, params=[*bounds, ("period", "29")])
+
+        assert answer.status_code == 400
+        assert "Period 29 would give more than 10 periods" in fault(answer)
+
+
+def test_a_long_range_with_few_samples_is_no_reason_to_refuse(world: World) -> None:
+    small = World(world.database, settings=ApiSettings(max_periods=10)).client()
+
+    answer = small.get(PATH, params=[*conditions(("timestamp", "ge", "2000-01-01")), ("period", "60")])
+
+    assert [row["count"] for row in answer.json()] == [1, 1, 1]
+
+
+def test_a_range_within_the_bound_is_not_even_looked_at_first(world: World) -> None:
+    asked = [
+        *conditions(("timestamp", "ge", "2026-11-23T12:00:00"), ("timestamp", "lt", "2026-11-23T12:05:00")),
+        ("period", "30"),
+    ]
+
+    class Once:
+        calls = 0
+
+        def compute(self, query: object) -> list[object]:
+            self.calls += 1
+            return []
+
+    store = Once()
+
+    World(world.database, settings=ApiSettings(max_periods=10), replaced={"statistics": store}).client().get(
+        PATH, params=asked
+    )
+
+    assert store.calls == 1
+
+
+def test_more_rows_than_allowed_are_refused_with_the_bound(world: World) -> None:
+    small = World(world.database, settings=ApiSettings(max_statistics=1)).client()
+
+    answer = small.get(PATH, params={"groupby": "resource_id"})
+
+    assert (answer.status_code, fault(answer)) == (
+        400,
+        "More than 1 statistics: ask for fewer groups or periods",
+    )
+
+
+def test_statistics_of_many_conditions_are_those_of_the_samples_that_match_all(world: World) -> None:
+    asked = conditions(("resource", "eq", "instance-1"), ("timestamp", "gt", "2026-11-23T12:00:00"))
+
+    (row,) = world.client().get(PATH, params=asked).json()
+
+    assert (row["count"], row["sum"], row["duration"]) == (1, 3.0, timedelta().total_seconds())

@@ -17,8 +17,9 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from agent.errors import AgentError
+from api.errors import StartRefused
 from cli import invocation
-from cli.errors import CliError
+from cli.errors import CliError, WrongUsage
 from cli.invocation import ConfigFile, Invocation, LogFormat, LogLevel
 from collector.errors import CollectorError
 from storage.errors import StorageError
@@ -80,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(None if arguments is None else list(arguments), prog_name="nephometer")
     except CliError as error:
         _fail(error, error.exit_code)
+    except StartRefused as error:
+        _fail(error, WrongUsage.exit_code)
     except (AgentError, CollectorError, StorageError) as error:
         _fail(error, FAILED)
     except KeyboardInterrupt:

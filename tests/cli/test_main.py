@@ -7,9 +7,12 @@ from types import ModuleType
 
 import pytest
 
+from agent.errors import SpoolLocked
+from api.errors import StartRefused
 from cli.errors import ServerUnreachable, WrongUsage
 from cli.main import MOUNTED
 from cli.settings import Loaded
+from collector.errors import InvalidDefinition
 from storage.errors import DatabaseUnavailable
 from tests.cli.conftest import Nephometer
 from tests.cli.stub_api import StubApi
@@ -134,7 +137,10 @@ def test_the_settings_file_is_named_before_or_after_the_command(
     [
         (WrongUsage("agent.interval = 'x' from the test is wrong"), 2),
         (ServerUnreachable("no answer from\nnowhere"), 3),
+        (StartRefused("auth.mode none is only for loopback"), 2),
         (DatabaseUnavailable("the database is away"), 1),
+        (SpoolLocked("another agent works with the spool"), 1),
+        (InvalidDefinition("nova.yaml: no such key"), 1),
         (KeyboardInterrupt(), 130),
     ],
 )

@@ -34,7 +34,8 @@ def run_together(parts: Sequence[Part], stop: threading.Event) -> int:
     """
     ended = _Ended()
     threads = [
-        threading.Thread(target=_guard, args=(part, stop, ended), name=part.name, daemon=True) for part in parts
+        threading.Thread(target=_guard, args=(part, stop, ended), name=part.name, daemon=True)
+        for part in parts
     ]
     with _signals(stop):
         for thread in threads:

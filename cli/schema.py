@@ -49,7 +49,9 @@ def missing(database: Database) -> str | None:
         return str(error)
     if found.is_current:
         return None
-    return f"the schema is at revision {found.current or 'none'}, not {found.head}: run `nephometer db upgrade`"
+    return (
+        f"the schema is at revision {found.current or 'none'}, not {found.head}: run `nephometer db upgrade`"
+    )
 
 
 class DatabaseCheck:

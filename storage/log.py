@@ -16,8 +16,9 @@ SECRET_NAMES = re.compile(r"(?i)password|passwd|secret|token|authorization|cooki
 PASSWORD_IN_URL = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
 # Everything that could begin a second line or drive a terminal.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# It writes an error for every single attempt to connect; collector.bus tells the change instead.
-QUIET = ("pika",)
+# pika writes an error for every single attempt to connect; collector.bus tells the change instead.
+# alembic tells its context at every look; whoever upgrades tells the revisions.
+QUIET = ("pika", "alembic")
 
 
 def configure(*, json: bool, level: str) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 from storage.database import Database
+from storage.errors import SchemaMismatch
 
 HERE = Path(__file__).parent
 
@@ -44,10 +45,13 @@ def upgrade(database: Database) -> list[str]:
 
 def state(database: Database) -> SchemaState:
     """Where the schema stands; raises DatabaseUnavailable."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    with database.read() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    return SchemaState(current, head or "")
+    head = ScriptDirectory.from_config(_config()).get_current_head() or ""
+    try:
+        with database.read() as connection:
+            current = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    except SchemaMismatch:  # alembic's own table is not there: nothing is
+        return SchemaState(None, head)
+    return SchemaState(current, head)
 
 
 def offline_sql(url: str) -> str:

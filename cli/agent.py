@@ -1,0 +1,67 @@
+import os
+import threading
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+from agent.discovery import Discovery
+from agent.metrics import AgentMetrics
+from agent.outbox import Outbox, Transport
+from agent.pollsters.catalog import HOST, INSTANCES, MOUNTS
+from agent.runner import AnyPart, Runner
+from agent.runner import Part as Sampling
+from agent.settings import AgentSettings
+from agent.sources import libvirt
+from agent.sources.host import Host, Mounts, boot_id
+from agent.sources.hypervisor import Hypervisor
+from agent.spool import Spool
+from cli.errors import WrongUsage
+from cli.process import Part, run_together
+from cli.settings import Loaded, Settings, state_dir
+from collector.bus import SamplePublisher
+
+
+def run(loaded: Loaded) -> int:
+    """The agent, until it is told to stop; returns the exit code."""
+    registry = CollectorRegistry()
+    part = agent(loaded.settings, by_broker(loaded.settings), registry)
+    return run_together([part], threading.Event())
+
+
+def by_broker(settings: Settings) -> SamplePublisher:
+    """The way to the collectors; raises WrongUsage without a broker."""
+    if settings.bus.url is None:
+        raise WrongUsage(
+            "bus.url is not set: an agent sends its samples to the broker (or use `nephometer up`)"
+        )
+    return SamplePublisher(settings.bus)
+
+
+def agent(settings: Settings, transport: Transport, registry: CollectorRegistry) -> Part:
+    """The agent as a part of a process; raises AgentError when the spool is taken by another agent."""
+    options, metrics = settings.agent, AgentMetrics(registry)
+    spool = Spool(options.spool_dir or state_dir(os.environ) / "spool")
+    outbox = Outbox(spool, transport, metrics, limit_bytes=options.spool_limit_bytes)
+    runner = Runner(_samplings(options), outbox, options, metrics)
+
+    def run_and_close(stop: threading.Event) -> None:
+        try:
+            runner.run(stop)
+        finally:
+            outbox.close()
+
+    return Part("agent", run_and_close)
+
+
+def _samplings(options: AgentSettings) -> list[AnyPart]:
+    samplings: list[AnyPart] = [
+        Sampling(Host(options.host), [pollster() for pollster in HOST]),
+        Sampling(Mounts(options.host), [pollster() for pollster in MOUNTS]),
+    ]
+    if options.libvirt_uri:
+        hypervisor = Hypervisor(
+            partial(libvirt.connect, options.libvirt_uri), deadline_s=options.source_deadline
+        )
+        discovery = Discovery(hypervisor.read, node=options.host, boot_id=boot_id())
+        samplings.append(Sampling(discovery, [pollster() for pollster in INSTANCES]))
+    return samplings

@@ -1,0 +1,24 @@
+import threading
+
+from cli.errors import WrongUsage
+from cli.parts import Server
+from cli.process import Part, run_together
+from cli.schema import when_ready
+from cli.settings import Loaded
+from collector.bus import Bus
+
+
+def run(loaded: Loaded) -> int:
+    """The collector, until it is told to stop; returns the exit code."""
+    if not loaded.settings.bus.notification_sources:
+        raise WrongUsage(
+            "bus.url is not set: a collector takes its samples from the broker (or use `nephometer up`)"
+        )
+    return run_together([collector(Server.of(loaded.settings))], threading.Event())
+
+
+def collector(server: Server) -> Part:
+    """The consumer of every broker, begun when the database is there."""
+    settings = server.settings
+    bus = Bus(settings.bus, settings.collector, server.pipeline.process, server.metrics)
+    return when_ready(Part("collector", bus.run), server.database)

@@ -1,0 +1,107 @@
+"""The parts of the server roles, built from the settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from api.alarms.address import Policy
+from api.alarms.delivery import DeliveryLoop
+from api.alarms.evaluator import Evaluator, rules
+from api.alarms.metrics import AlarmMetrics
+from api.alarms.sender import WebhookSender
+from api.alarms.webhook import Signer
+from api.app import create_app
+from api.auth import authenticator, check_exposure
+from api.dependencies import Check, Services
+from api.server import serve
+from cli.process import Part
+from cli.schema import DatabaseCheck, SchemaCheck, when_ready
+from cli.settings import Settings
+from collector.definitions import load_definitions
+from collector.mapping import MeterMapping
+from collector.metrics import CollectorMetrics
+from collector.pipeline import Pipeline
+from collector.publishers.database import DatabasePublisher
+from storage.alarms import Alarms
+from storage.database import Database
+from storage.deliveries import Deliveries
+from storage.resources import Resources
+from storage.samples import Samples
+from storage.statistics import Statistics
+
+
+def now() -> datetime:
+    """This moment, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What the server roles of one process share."""
+
+    settings: Settings
+    database: Database
+    registry: CollectorRegistry
+    metrics: CollectorMetrics
+    pipeline: Pipeline
+    deliveries: Deliveries
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Server":
+        """Built, but nothing is opened yet; raises StorageError and CollectorError for unusable settings."""
+        database, registry = Database(settings.database), CollectorRegistry()
+        metrics = CollectorMetrics(registry)
+        pipeline = _pipeline(settings, database, metrics)
+        return cls(settings, database, registry, metrics, pipeline, Deliveries(database))
+
+    def signer(self) -> Signer:
+        """Signs webhooks."""
+        return Signer(self.deliveries, self.settings.alarms.signing_secret, now)
+
+    def api(self, checks: tuple[Check, ...], on_started: Callable[[str], None] | None = None) -> Part:
+        """The API server; raises StartRefused when the settings would expose it to everybody."""
+        settings = self.settings
+        check_exposure(settings.api, settings.auth)
+        services = Services(
+            samples=Samples(self.database),
+            statistics=Statistics(self.database),
+            resources=Resources(self.database),
+            alarms=Alarms(self.database),
+            deliveries=self.deliveries,
+            signer=self.signer(),
+            pipeline=self.pipeline,
+            auth=authenticator(settings.auth),
+            readiness=(DatabaseCheck(self.database), SchemaCheck(self.database), *checks),
+            settings=settings.api,
+            alarm_settings=settings.alarms,
+            registry=self.registry,
+        )
+        app = create_app(services)
+        return Part("api", lambda stop: serve(app, settings.api, stop, on_started))
+
+    def alarms(self) -> list[Part]:
+        """The evaluator and the deliverer of webhooks."""
+        metrics = AlarmMetrics(self.registry)
+        alarms = self.settings.alarms
+        evaluator = Evaluator(Alarms(self.database), rules(Statistics(self.database)), alarms, metrics, now)
+        sender = WebhookSender(Policy(alarms.allow_networks), alarms.delivery_timeout)
+        delivery = DeliveryLoop(self.deliveries, sender, self.signer(), metrics, now)
+        return [
+            when_ready(Part("evaluator", evaluator.run), self.database),
+            when_ready(Part("delivery", delivery.run), self.database),
+        ]
+
+
+def _pipeline(settings: Settings, database: Database, metrics: CollectorMetrics) -> Pipeline:
+    folder = settings.collector.definitions
+    secret = settings.collector.telemetry_secret
+    return Pipeline(
+        [DatabasePublisher(Samples(database), metrics)],
+        MeterMapping(load_definitions(Path(folder) if folder else None)),
+        metrics,
+        batch_size=settings.collector.batch_size,
+        telemetry_secret=secret.get_secret_value() if secret else None,
+    )

@@ -16,6 +16,9 @@ from storage.sample import from_microseconds, to_microseconds
 
 ALARM, CHANGE = tables.alarm.c, tables.alarm_change.c
 
+# A lease further ahead than any lease can be comes from a clock that was wrong: it does not count.
+CLOCK_SKEW = timedelta(minutes=1)
+
 
 class Alarms:
     """The alarms of all projects; whoever asks for some says in which scope.
@@ -99,10 +102,11 @@ class Alarms:
     def lease_due(self, now: datetime, interval: timedelta, limit: int) -> list[Alarm]:
         """Takes at most `limit` enabled alarms that are due, longest due first.
 
-        Each is due again after `interval`. No two evaluators get the same alarm. The version grows, so only the last to lease one can `record`.
+        Each is due again after `interval`. No two evaluators get the same alarm, and as its version grows,
+        only the last to lease it can `record`.
         """
         with self._database.read() as connection:
-            due = [alarm_of(row) for row in connection.execute(_due(now).limit(limit))]
+            due = [alarm_of(row) for row in connection.execute(_due(now, interval).limit(limit))]
         if not due:
             return []
         leased = {"due_at": to_microseconds(now + interval), "evaluated_at": to_microseconds(now)}
@@ -136,8 +140,9 @@ class Alarms:
         return None if due_at is None else from_microseconds(due_at)
 
 
-def _due(now: datetime) -> Select[*tuple[object, ...]]:
-    is_due = (ALARM.due_at <= to_microseconds(now)) & ALARM.enabled
+def _due(now: datetime, interval: timedelta) -> Select[*tuple[object, ...]]:
+    clock_was_set_back = ALARM.due_at > to_microseconds(now + interval + CLOCK_SKEW)
+    is_due = ALARM.enabled & ((ALARM.due_at <= to_microseconds(now)) | clock_was_set_back)
     return select(tables.alarm).where(is_due).order_by(ALARM.due_at, ALARM.alarm_id)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from storage import tables_alarms as tables
 from storage.alarm import Attempt, Delivery, DeliveryState
 from storage.alarm_rows import attempt_of, delivery_of
+from storage.alarm_secrets import Secrets
 from storage.database import Database
 from storage.query import Scope
 from storage.sample import from_microseconds, to_microseconds
@@ -38,6 +39,7 @@ class Deliveries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._secrets = Secrets(database)
 
     def lease(self, now: datetime, under_way: Sequence[Delivery], limits: Limits) -> list[Delivery]:
         """Takes what may start now, longest due first, beside what this process has under way.
@@ -140,6 +142,10 @@ class Deliveries:
         with self._database.read() as connection:
             due_at = connection.scalar(statement)
         return None if due_at is None else from_microseconds(due_at)
+
+    def signing_key(self, fresh: bytes, now: datetime) -> bytes:
+        """The key all processes derive webhook secrets from, which becomes `fresh` when there is none yet."""
+        return self._secrets.get_or_create("webhook signing", fresh, now)
 
     def _candidates(self, now: datetime, under_way: Sequence[Delivery], limits: Limits) -> list[Delivery]:
         hosts = Counter(one.host for one in under_way)

@@ -1,18 +1,18 @@
 """nephometer config: which settings are in force, whether they are right, what there is to set."""
 
 import json
-import math
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import typer
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
+from cli.example import example
 from cli.invocation import ConfigFile, of
 from cli.layers import TWIN, is_secret, model_in
 from cli.settings import Loaded, Settings
-from storage.log import MASK, mask_url
+from cli.toml import toml
 
 app = typer.Typer(help="Settings: which are in force, and where they come from.", no_args_is_help=True)
 
@@ -41,6 +41,12 @@ def schema() -> None:
     sys.stdout.write(json.dumps(_schema(), indent=2, ensure_ascii=False) + "\n")
 
 
+@app.command("example")
+def print_example() -> None:
+    """Prints a settings file with every key, its meaning and its default."""
+    sys.stdout.write(example())
+
+
 def _lines(loaded: Loaded, *, with_origin: bool) -> Iterator[str]:
     for number, name in enumerate(Settings.model_fields):
         if number:
@@ -61,41 +67,10 @@ def _table(name: str, section: BaseModel, loaded: Loaded, *, with_origin: bool) 
         if value is None:
             yield f"# {key} is not set{comment}"
         else:
-            yield f"{key} = {_toml(value, secret=is_secret(field))}{comment}"
+            yield f"{key} = {toml(value, secret=is_secret(field))}{comment}"
     for inner, model in below:
         yield ""
         yield from _table(inner, model, loaded, with_origin=with_origin)
-
-
-def _toml(value: object, *, secret: bool = False) -> str:
-    """A value as TOML writes it; of secrets only what a URL says besides its password."""
-    if isinstance(value, SecretStr):
-        return _toml(value.get_secret_value(), secret=True)
-    if isinstance(value, BaseModel):
-        fields = type(value).model_fields.items()
-        present = {key: (getattr(value, key), is_secret(field)) for key, field in fields}
-        return _inline({key: of for key, of in present.items() if of[0] is not None})
-    if isinstance(value, Mapping):
-        return _inline({str(key): (of, secret) for key, of in value.items()})
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(_toml(inner, secret=secret) for inner in value)}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else str(value)
-    if isinstance(value, int):
-        return str(value)
-    text = str(value)
-    shown = text if not secret else mask_url(text) if "://" in text else MASK
-    return json.dumps(shown, ensure_ascii=False)
-
-
-def _inline(entries: Mapping[str, tuple[object, bool]]) -> str:
-    inside = (
-        f"{json.dumps(key, ensure_ascii=False)} = {_toml(value, secret=secret)}"
-        for key, (value, secret) in entries.items()
-    )
-    return f"{{ {', '.join(inside)} }}" if entries else "{}"
 
 
 def _schema() -> Mapping[str, object]:

@@ -157,7 +157,9 @@ def test_the_image_copies_what_exists_and_is_not_ignored() -> None:
 
 
 def test_the_image_has_no_root_and_says_how_it_is() -> None:
-    last = list(instructions())[-1 - [name for name, _ in reversed(list(instructions()))].index("FROM") :]
+    stage: list[tuple[str, str]] = []
+    for instruction in instructions():
+        stage = [instruction] if instruction[0] == "FROM" else [*stage, instruction]
 
-    assert [rest for name, rest in last if name == "USER"] == ["8777"]
-    assert {"HEALTHCHECK", "ENTRYPOINT"} <= {name for name, _ in last}
+    assert [rest for name, rest in stage if name == "USER"] == ["8777"]
+    assert {"HEALTHCHECK", "ENTRYPOINT"} <= {name for name, _ in stage}

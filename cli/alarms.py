@@ -8,6 +8,8 @@ import typer
 from cli import alarm_changes, conditions
 from cli.alarm_changes import AlarmChanges, RuleChanges
 from cli.client import Document, path
+from cli.errors import WrongUsage
+from cli.listen import receive
 from cli.output import columns
 from cli.session import Query, Session, verb
 from storage.alarm import Comparison, Severity, State, Statistic
@@ -186,6 +188,22 @@ def show_history(session: Session, alarm: AlarmId, *, query: Query = None) -> No
     """Lists what happened to an alarm, the newest first; also of a deleted one."""
     parameters = conditions.parameters(conditions.parse(query or ()))
     session.show_all(HISTORY, session.client.many(path("v2", "alarms", alarm, "history"), parameters))
+
+
+@verb(app, "listen")
+def listen(
+    session: Session,
+    *,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="port on 127.0.0.1 to listen on")] = 9009,
+    count: Annotated[int | None, typer.Option(min=1, help="end after so many webhooks")] = None,
+) -> None:
+    """Receives webhooks on this machine, checks their signatures and shows them; Ctrl-C ends it."""
+    secret = str(session.client.one(path("v3", "webhooks", "secret"))["secret"])
+    session.say(f"Listening on http://127.0.0.1:{port}/ for webhooks.")
+    try:
+        receive(port, secret, count, session.tell)
+    except OSError as error:
+        raise WrongUsage(f"cannot listen on port {port}: {error.strerror}") from error
 
 
 def _readable(alarm: Document) -> Document:

@@ -57,6 +57,11 @@ class Session:
         """Prints one thing."""
         output.write(output.render_one(columns, row, self.options, width(self.out)), self.out)
 
+    def tell(self, text: str) -> None:
+        """A line of data on stdout, at once."""
+        output.write(text + "\n", self.out)
+        self.out.flush()
+
     def say(self, text: str) -> None:
         """Tells the person, not the program: a line on stderr."""
         output.write(text + "\n", self.talk)

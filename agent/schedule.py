@@ -13,17 +13,19 @@ class Schedule:
     def __init__(self, intervals_s: Mapping[str, float], start_s: float) -> None:
         self._intervals_s = dict(intervals_s)
         self._start_s = start_s
-        self._next_s = dict.fromkeys(intervals_s, start_s)
+        self._turns = dict.fromkeys(intervals_s, 0)  # counted, so that rounding cannot make one come twice
 
     def take_due(self, now_s: float) -> frozenset[str]:
         """The pollsters due by now; each is then due again at its next time after now."""
-        due = frozenset(name for name, next_s in self._next_s.items() if next_s <= now_s)
+        due = frozenset(name for name in self._turns if self._time_s(name) <= now_s)
         for name in due:
-            interval_s = self._intervals_s[name]
-            passed = int((now_s - self._start_s) // interval_s)
-            self._next_s[name] = self._start_s + (passed + 1) * interval_s
+            passed = int((now_s - self._start_s) // self._intervals_s[name])
+            self._turns[name] = max(passed, self._turns[name]) + 1
         return due
 
     def next_s(self) -> float | None:
         """When something is due next; None when there is nothing to poll."""
-        return min(self._next_s.values(), default=None)
+        return min((self._time_s(name) for name in self._turns), default=None)
+
+    def _time_s(self, name: str) -> float:
+        return self._start_s + self._turns[name] * self._intervals_s[name]

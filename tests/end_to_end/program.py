@@ -19,7 +19,9 @@ COMMAND = Path(sys.executable).parent / "nephometer"
 class Program:
     """One `nephometer ROLE`; a context manager that stops it. `log` is what it wrote on standard error."""
 
-    def __init__(self, role: str, folder: Path, settings: Mapping[str, str], *, command: Path = COMMAND) -> None:
+    def __init__(
+        self, role: str, folder: Path, settings: Mapping[str, str], *, command: Path = COMMAND
+    ) -> None:
         self.name = f"{role}-{len(list(folder.glob('*.log')))}"
         self.log = folder / f"{self.name}.log"
         self.out = folder / f"{self.name}.out"
@@ -100,23 +102,33 @@ class Api:
     """A caller of the API with a token."""
 
     def __init__(self, url: str, token: str = "") -> None:
-        self._client = httpx2.Client(
-            base_url=url, headers={"X-Auth-Token": token} if token else {}, trust_env=False, timeout=30
-        )
+        self.url = url
+        self._headers = {"X-Auth-Token": token, "Content-Type": "application/json"}
 
     def get(self, path: str, **parameters: str | list[str]) -> Any:  # Any: JSON
-        answer = self._client.get(path, params=parameters)
+        answer = self._ask("GET", path, parameters=parameters)
         assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
         return answer.json()
 
     def post(self, path: str, content: object) -> Any:  # Any: JSON
-        answer = self._client.post(path, content=json.dumps(content), headers={"Content-Type": "application/json"})
+        answer = self._ask("POST", path, content=json.dumps(content))
         assert answer.status_code in (200, 201), f"{answer.status_code} {answer.text}"
         return answer.json()
 
     def status(self, path: str) -> int | None:
         """The status of an answer; None when nobody answers."""
         try:
-            return self._client.get(path).status_code
+            return self._ask("GET", path).status_code
         except httpx2.TransportError:
             return None
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        parameters: Mapping[str, str | list[str]] | None = None,
+        content: str | None = None,
+    ) -> httpx2.Response:
+        with httpx2.Client(base_url=self.url, headers=self._headers, trust_env=False, timeout=30) as client:
+            return client.request(method, path, params=parameters, content=content)

@@ -41,17 +41,17 @@ class Session:
     def show_many(
         self, columns: Sequence[Column], rows: Sequence[Mapping[str, object]], limit: int | None
     ) -> None:
-        """Prints a listing, and says on stderr when it may have been cut."""
-        if not rows and self.options.format is Format.TABLE:
-            output.write("Nothing found.\n", self.talk)
-            return
-        output.write(output.render_many(columns, rows, self.options, width(self.out)), self.out)
-        if len(rows) == (limit or SERVER_LIMIT):
-            output.write(f"{len(rows)} rows shown, there may be more: ask with --limit or -q.\n", self.talk)
+        """Prints a listing, and says on stderr when the server may have cut it without being asked to."""
+        self.show_all(columns, rows)
+        if limit is None and len(rows) == SERVER_LIMIT:
+            self.say(f"{len(rows)} rows shown, there may be more: ask with --limit or -q.")
 
     def show_all(self, columns: Sequence[Column], rows: Sequence[Mapping[str, object]]) -> None:
         """Prints a listing that the server never cuts."""
-        self.show_many(columns, rows, limit=len(rows) + 1)
+        if not rows and self.options.format is Format.TABLE:
+            self.say("Nothing found.")
+            return
+        output.write(output.render_many(columns, rows, self.options, width(self.out)), self.out)
 
     def show_one(self, columns: Sequence[Column], row: Document) -> None:
         """Prints one thing."""

@@ -44,6 +44,12 @@ def test_settings_are_read_without_any_servers_library() -> None:
     assert not imported("import cli.settings").intersection(SERVER_LIBRARIES)
 
 
+def test_an_agent_runs_without_the_servers_libraries() -> None:
+    assert not imported("import cli.agent").intersection(
+        {"sqlalchemy", "alembic", "fastapi", "uvicorn", "numpy"}
+    )
+
+
 @pytest.mark.parametrize("module", ["meters", "samples", "resources", "statistics", "alarms"])
 def test_a_verb_of_the_api_needs_neither_settings_nor_servers_libraries(module: str) -> None:
     assert not imported(f"import cli.{module}").intersection((*SERVER_LIBRARIES, "pydantic", "structlog"))

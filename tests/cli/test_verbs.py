@@ -114,12 +114,14 @@ def test_nothing_found_is_said_to_the_person_not_to_the_program(nephometer: Neph
 
 
 def test_a_listing_that_may_be_cut_says_so(nephometer: Nephometer, api: StubApi) -> None:
-    api.answer("GET", "/v2/samples", [SAMPLE, SAMPLE])
+    api.answer("GET", "/v2/samples", [SAMPLE] * 100)
 
-    ended = nephometer("samples", "list", "--limit", "2", "-f", "value", "-c", "meter")
+    unasked = nephometer("samples", "list", "-f", "value", "-c", "meter")
+    asked = nephometer("samples", "list", "--limit", "100", "-f", "value", "-c", "meter")
 
-    assert ended.out == "cpu\ncpu\n"
-    assert "there may be more" in ended.err
+    assert unasked.out == asked.out == "cpu\n" * 100
+    assert "there may be more" in unasked.err
+    assert asked.err == ""
 
 
 def test_one_sample_is_shown_with_its_metadata(nephometer: Nephometer, api: StubApi) -> None:

@@ -8,7 +8,6 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _tell_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version  # 25 ms, only needed here
+
         sys.stdout.write(f"nephometer {version('nephometer')}\n")
         raise typer.Exit
 

@@ -21,8 +21,8 @@ def read_instant(value: object) -> datetime:
     nanoseconds are cut. Raises ValueError for anything else: numbers, which could be seconds or
     milliseconds, week dates, and moments before 1970 or after 2200.
     """
-    moment = value if isinstance(value, datetime) else _read_text(value)
     try:
+        moment = value if isinstance(value, datetime) else _read_text(value)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError("a time out of range") from error

@@ -57,9 +57,7 @@ def pipeline(
     telemetry_secret: str | None = None,
     batch_size: int = 10_000,
 ) -> Pipeline:
-    return Pipeline(
-        [publisher], mapping, metrics(), batch_size=batch_size, telemetry_secret=telemetry_secret
-    )
+    return Pipeline([publisher], mapping, metrics(), batch_size=batch_size, telemetry_secret=telemetry_secret)
 
 
 def message(body: bytes | object, origin: Origin = "notifications", received_at: datetime = NOW) -> Message:

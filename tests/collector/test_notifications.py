@@ -10,9 +10,7 @@ from storage.sample import Sample
 from tests.collector.factories import StubPublisher, message, pipeline
 
 FOLDER = Path(__file__).parent / "notifications"
-RECORDED = sorted(
-    path for path in FOLDER.glob("*/*.json") if not path.name.endswith(".expected.json")
-)
+RECORDED = sorted(path for path in FOLDER.glob("*/*.json") if not path.name.endswith(".expected.json"))
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -1,0 +1,97 @@
+import contextlib
+import json
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collector.ceilometer import ceilometer_drafts
+from collector.draft import Draft
+from collector.envelope import decode_drafts, decode_notification, encode_batch
+from collector.errors import InvalidMessage
+from collector.normalize import Unfit, normalize
+from storage.sample import Sample, is_countable
+from tests.collector.factories import MAPPING, NOW, SAMPLE, notification, polled
+
+QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+EVENTS = st.sampled_from(
+    ["compute.instance.exists", "instance.exists", "metrics.update", "compute.metrics.update", "volume.exists",
+     "capacity.pool.x", "image.send", "l3.meter", "network.exists", "compute.instance.create.end"]
+)  # fmt: skip
+KEYS = st.sampled_from(
+    ["volume_id", "size", "uuid", "flavor", "memory_mb", "metrics", "network", "label_id", "bytes", "name_to_id",
+     "glance_metadata", "nova_object.data", "metadata", "created_at", "launched_at", "instance_id", "host"]
+)  # fmt: skip
+
+
+def check(draft: Draft) -> None:
+    """A draft becomes a sample any database can keep, or a reason."""
+    result = normalize(draft, NOW)
+    if isinstance(result, Unfit):
+        assert result.reason
+        return
+    assert is_countable(result.volume)
+    json.dumps([result.meter, result.resource_id, result.project_id, result.metadata], allow_nan=False)
+    for text in (
+        result.meter,
+        result.resource_id,
+        result.unit,
+        result.project_id or "",
+        str(result.metadata),
+    ):
+        assert "\0" not in text
+        text.encode()
+
+
+@QUICK
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_notification_or_invalid(body: bytes) -> None:
+    with contextlib.suppress(InvalidMessage):
+        decode_notification(body)
+
+
+@QUICK
+@given(EVENTS, st.dictionaries(KEYS, ANYTHING, max_size=6), ANYTHING)
+def test_any_payload_becomes_samples_or_reasons(
+    event: str, payload: dict[str, object], moment: object
+) -> None:
+    body = json.dumps(notification(event_type=event, payload=payload, timestamp=moment)).encode()
+
+    for draft in MAPPING.drafts(decode_notification(body)):
+        check(draft)
+
+
+@QUICK
+@given(st.sampled_from(sorted(polled())), ANYTHING)
+def test_any_polled_sample_becomes_a_sample_or_a_reason(field: str, value: object) -> None:
+    body = json.dumps(notification(event_type="metering", payload=[polled(**{field: value})])).encode()
+
+    for draft in ceilometer_drafts(decode_notification(body), None):
+        check(draft)
+
+
+@QUICK
+@given(st.integers(0, 12), ANYTHING)
+def test_any_reading_of_a_batch_becomes_a_sample_or_a_reason(place: int, value: object) -> None:
+    batch = json.loads(encode_batch([SAMPLE]))
+    batch[3][0][place : place + 1] = [value]
+
+    for draft in decode_drafts(json.dumps(batch).encode()):
+        check(draft)
+
+
+@QUICK
+@given(st.binary(max_size=60), st.integers(0, 80))
+def test_damaged_batches_are_batches_or_invalid(noise: bytes, place: int) -> None:
+    body = encode_batch([SAMPLE])
+
+    try:
+        drafts = decode_drafts(body[:place] + noise + body[place + len(noise) :])
+    except InvalidMessage:
+        return
+    for draft in drafts:
+        assert isinstance(normalize(draft, NOW), Sample | Unfit)

@@ -1,0 +1,72 @@
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from collector import topology
+from collector.settings import BusSettings, CollectorSettings
+
+URL = "amqp://user:hunter2@broker:5672/cloud"
+OTHER = "amqps://user:hunter2@other/"
+
+
+def test_passwords_of_brokers_show_up_nowhere() -> None:
+    settings = BusSettings(url=SecretStr(URL), notification_urls=(SecretStr(OTHER),))
+
+    assert "hunter2" not in f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+    assert topology.address(SecretStr(URL)) == "broker:5672/cloud"
+    assert "hunter2" not in topology.address(SecretStr("amqp://user:hunter2@broker:port/"))
+
+
+def test_a_url_of_another_protocol_is_refused() -> None:
+    with pytest.raises(ValidationError, match="must begin with amqp:// or amqps://"):
+        BusSettings(url=SecretStr("http://broker"))
+    with pytest.raises(ValidationError, match="must begin with amqp:// or amqps://"):
+        BusSettings(notification_urls=(SecretStr(URL), SecretStr("rabbit://broker")))
+
+
+def test_without_a_broker_nothing_is_consumed() -> None:
+    assert topology.feeds(BusSettings()) == []
+
+
+def test_one_broker_gives_both_batches_and_notifications() -> None:
+    (feed,) = topology.feeds(BusSettings(url=SecretStr(URL)))
+
+    assert feed.origins == ("agent", "notifications")
+
+
+def test_notification_brokers_take_the_place_of_the_agents_broker() -> None:
+    settings = BusSettings(url=SecretStr(URL), notification_urls=(SecretStr(OTHER), SecretStr(URL)))
+
+    assert [(feed.url.get_secret_value(), feed.origins) for feed in topology.feeds(settings)] == [
+        (URL, ("agent", "notifications")),
+        (OTHER, ("notifications",)),
+    ]
+
+
+def test_services_exchanges_are_created_as_oslo_messaging_creates_them() -> None:
+    settings = BusSettings(url=SecretStr(URL), exchanges=("nova",))
+    (feed,) = topology.feeds(settings)
+
+    assert topology.exchanges(settings, feed)[2:] == [topology.Exchange("nova", "topic", durable=False)]
+    assert topology.exchanges(settings.model_copy(update={"durable_exchanges": True}), feed)[2].durable
+
+
+def test_our_queues_never_lose_a_message_to_a_limit() -> None:
+    settings = BusSettings(url=SecretStr(URL))
+    (feed,) = topology.feeds(settings)
+
+    dead, *ours = topology.queues(settings, feed)
+
+    assert dead.arguments == {"x-queue-type": "quorum"}
+    for queue in ours:
+        assert queue.arguments["x-queue-type"] == "quorum"
+        assert queue.arguments["x-dead-letter-exchange"] == "nephometer.dead"
+        assert queue.arguments["x-dead-letter-strategy"] == "at-least-once"
+        assert queue.arguments["x-overflow"] == "reject-publish"
+
+
+def test_the_next_batch_is_gathered_while_one_is_in_work() -> None:
+    settings = BusSettings(notification_prefetch=500, sample_prefetch=1)
+
+    limits = topology.limits(settings, CollectorSettings())
+
+    assert (limits["notifications"].deliveries, limits["agent"].deliveries) == (250, 1)

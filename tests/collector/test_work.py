@@ -1,0 +1,171 @@
+import random
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from collector.backoff import LONGEST_S, Backoff
+from collector.confirmation import Confirmation
+from collector.errors import BusUnavailable, PublisherUnavailable
+from collector.gathering import BYTES_LIMIT, Gathering, Limits
+from collector.pipeline import Message, Origin
+from collector.work import Work
+from tests.collector.factories import NOW
+
+LIMITS: dict[Origin, Limits] = {"notifications": Limits(3, 2**20), "agent": Limits(2, 2 * BYTES_LIMIT)}
+
+
+def gathering_of(*origins: Origin) -> Gathering:
+    gathering = Gathering(LIMITS, 1.0)
+    for tag, origin in enumerate(origins, start=1):
+        gathering.add(origin, tag, b"body", NOW, now_s=10)
+    return gathering
+
+
+def test_a_batch_is_due_when_it_has_waited_long_enough() -> None:
+    gathering = gathering_of("notifications", "agent")
+
+    assert not gathering.is_due(10.9)
+    assert gathering.is_due(11)
+
+
+def test_a_batch_is_due_at_once_when_one_queue_has_given_enough() -> None:
+    assert not gathering_of("notifications", "notifications", "agent").is_due(10)
+    assert gathering_of("notifications", "notifications", "notifications").is_due(10)
+    assert gathering_of("agent", "notifications", "agent").is_due(10)
+
+
+def test_a_batch_is_due_at_once_when_it_is_large() -> None:
+    gathering = gathering_of()
+
+    gathering.add("agent", 1, bytes(BYTES_LIMIT), NOW, 10)
+
+    assert gathering.is_due(10)
+
+
+def test_a_taken_batch_knows_the_last_delivery_of_each_queue_and_a_new_one_begins() -> None:
+    gathering = gathering_of("agent", "notifications", "agent", "notifications")
+
+    taken = gathering.take()
+
+    assert [message.origin for message in taken.messages] == [
+        "agent",
+        "notifications",
+        "agent",
+        "notifications",
+    ]
+    assert taken.last_tags == {"agent": 3, "notifications": 4}
+    assert not gathering.is_due(1e9)
+
+
+class Database:
+    """Processes batches; away while `away`."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.batches: list[Sequence[Message]] = []
+        self.done = threading.Event()
+
+    def process(self, messages: Sequence[Message]) -> None:
+        if self.away:
+            raise PublisherUnavailable("away")
+        self.batches.append(messages)
+
+
+def test_deliveries_are_acknowledged_only_after_their_batch_is_processed() -> None:
+    database, acknowledged = Database(), list[tuple[Origin, int]]()
+    work = Work(
+        gathering_of("agent", "notifications"),
+        database.process,
+        lambda *tag: acknowledged.append(tag),
+        database.done.set,
+    )
+
+    work.turn(11)
+    assert database.done.wait(5)
+    assert acknowledged == []
+    work.turn(11)
+
+    assert len(database.batches) == 1
+    assert acknowledged == [("agent", 1), ("notifications", 2)]
+    assert not work.is_going_on
+
+
+def test_an_absent_database_is_asked_again_with_the_same_batch_and_nothing_is_acknowledged() -> None:
+    database, acknowledged = Database(), list[tuple[Origin, int]]()
+    database.away = True
+    gathering = gathering_of("agent")
+    work = Work(gathering, database.process, lambda *tag: acknowledged.append(tag), database.done.set)
+
+    now_s = 11.0
+    for _ in range(6):
+        database.done.clear()
+        work.turn(now_s)
+        assert database.done.wait(5)
+        work.turn(now_s)
+        assert not work.is_going_on  # it waits
+        now_s += 5
+    gathering.add("agent", 2, b"later", NOW, now_s)
+    database.away = False
+    database.done.clear()
+    work.turn(now_s)
+    assert database.done.wait(5)
+    work.turn(now_s, start=False)
+
+    assert [[message.body for message in batch] for batch in database.batches] == [[b"body"]]
+    assert acknowledged == [("agent", 1)]
+
+
+def test_a_program_error_is_no_reason_to_acknowledge() -> None:
+    done, acknowledged = threading.Event(), list[tuple[Origin, int]]()
+
+    def fail(_messages: Sequence[Message]) -> None:
+        raise ZeroDivisionError
+
+    work = Work(gathering_of("agent"), fail, lambda *tag: acknowledged.append(tag), done.set)
+    work.turn(11)
+    assert done.wait(5)
+    work.turn(11)
+
+    assert acknowledged == []
+
+
+def test_waiting_times_double_with_jitter_up_to_a_limit_below_5_seconds() -> None:
+    backoff = Backoff(random.Random(1))
+
+    waits = [backoff.next_s() for _ in range(10)]
+
+    assert 0.25 <= waits[0] <= 0.5
+    assert all(LONGEST_S / 2 <= wait <= LONGEST_S < 5 for wait in waits[3:])
+    assert len(set(waits)) == 10
+    backoff.reset()
+    assert backoff.next_s() <= 0.5
+
+
+def test_a_confirm_after_a_return_is_no_success() -> None:
+    confirmation = Confirmation(timeout_s=0.01)
+
+    confirmation.note_return("no queue took it: NO_ROUTE")
+    confirmation.answer(taken=True)
+
+    with pytest.raises(BusUnavailable, match="NO_ROUTE"):
+        confirmation.wait()
+
+
+def test_a_refusal_an_end_and_silence_are_no_success_and_a_confirm_is() -> None:
+    confirmation = Confirmation(timeout_s=0.01)
+
+    with pytest.raises(BusUnavailable, match="in time"):
+        confirmation.wait()
+    confirmation.expect()
+    confirmation.answer(taken=False)
+    with pytest.raises(BusUnavailable, match="refused"):
+        confirmation.wait()
+    confirmation.expect()
+    confirmation.fail("connection lost")
+    confirmation.answer(taken=True)
+    with pytest.raises(BusUnavailable, match="connection lost"):
+        confirmation.wait()
+    confirmation.expect()
+    confirmation.answer(taken=True)
+    confirmation.wait()

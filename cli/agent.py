@@ -16,6 +16,7 @@ from agent.sources.host import Host, Mounts, boot_id
 from agent.sources.hypervisor import Hypervisor
 from agent.spool import Spool
 from cli.errors import WrongUsage
+from cli.exposition import metrics
 from cli.process import Part, run_together
 from cli.settings import Loaded, Settings, state_dir
 from collector.bus import SamplePublisher
@@ -25,7 +26,7 @@ def run(loaded: Loaded) -> int:
     """The agent, until it is told to stop; returns the exit code."""
     registry = CollectorRegistry()
     part = agent(loaded.settings, by_broker(loaded.settings), registry)
-    return run_together([part], threading.Event())
+    return run_together([part, *metrics(loaded.settings.metrics, registry)], threading.Event())
 
 
 def by_broker(settings: Settings) -> SamplePublisher:
@@ -39,10 +40,10 @@ def by_broker(settings: Settings) -> SamplePublisher:
 
 def agent(settings: Settings, transport: Transport, registry: CollectorRegistry) -> Part:
     """The agent as a part of a process; raises AgentError when the spool is taken by another agent."""
-    options, metrics = settings.agent, AgentMetrics(registry)
+    options, counts = settings.agent, AgentMetrics(registry)
     spool = Spool(options.spool_dir or state_dir(os.environ) / "spool")
-    outbox = Outbox(spool, transport, metrics, limit_bytes=options.spool_limit_bytes)
-    runner = Runner(_samplings(options), outbox, options, metrics)
+    outbox = Outbox(spool, transport, counts, limit_bytes=options.spool_limit_bytes)
+    runner = Runner(_samplings(options), outbox, options, counts)
 
     def run_and_close(stop: threading.Event) -> None:
         try:

@@ -1,6 +1,7 @@
 import threading
 
 from cli.errors import WrongUsage
+from cli.exposition import metrics
 from cli.parts import Server
 from cli.process import Part, run_together
 from cli.schema import when_ready
@@ -14,7 +15,9 @@ def run(loaded: Loaded) -> int:
         raise WrongUsage(
             "bus.url is not set: a collector takes its samples from the broker (or use `nephometer up`)"
         )
-    return run_together([collector(Server.of(loaded.settings))], threading.Event())
+    server = Server.of(loaded.settings)
+    parts = [collector(server), *metrics(loaded.settings.metrics, server.registry)]
+    return run_together(parts, threading.Event())
 
 
 def collector(server: Server) -> Part:

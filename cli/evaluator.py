@@ -1,5 +1,6 @@
 import threading
 
+from cli.exposition import metrics
 from cli.parts import Server
 from cli.process import run_together
 from cli.settings import Loaded
@@ -7,4 +8,6 @@ from cli.settings import Loaded
 
 def run(loaded: Loaded) -> int:
     """The alarm evaluator and its webhooks, until it is told to stop; returns the exit code."""
-    return run_together(Server.of(loaded.settings).alarms(), threading.Event())
+    server = Server.of(loaded.settings)
+    parts = [*server.alarms(), *metrics(loaded.settings.metrics, server.registry)]
+    return run_together(parts, threading.Event())

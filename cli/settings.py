@@ -34,6 +34,20 @@ class LogSettings(BaseModel):
     )
 
 
+class MetricsSettings(BaseModel):
+    """Prometheus metrics of roles without an API server."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="address the metrics page listens on")
+    port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="port of the metrics page of agent, collector and evaluator; 0: none (api and up have /metrics)",
+    )
+
+
 class Settings(BaseModel):
     """Everything an operator can set, by section."""
 
@@ -47,6 +61,7 @@ class Settings(BaseModel):
     auth: AuthSettings = Field(default_factory=AuthSettings)
     alarms: AlarmSettings = Field(default_factory=AlarmSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
 
 
 @dataclass(frozen=True, slots=True)

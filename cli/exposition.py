@@ -1,0 +1,33 @@
+"""The /metrics page of roles that have no API server."""
+
+import threading
+
+import structlog
+from prometheus_client import CollectorRegistry, start_http_server
+
+from cli.errors import WrongUsage
+from cli.process import Part
+from cli.settings import MetricsSettings
+
+log = structlog.get_logger()
+
+
+def metrics(settings: MetricsSettings, registry: CollectorRegistry) -> list[Part]:
+    """The part that serves the page, if `metrics.port` is set; raises WrongUsage when the port is taken."""
+    if not settings.port:
+        return []
+    try:
+        server, thread = start_http_server(settings.port, settings.host, registry)
+    except OSError as error:
+        raise WrongUsage(
+            f"metrics.port: cannot listen on {settings.host}:{settings.port}: {error}"
+        ) from error
+
+    def serve(stop: threading.Event) -> None:
+        stop.wait()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    log.info("metrics_started", host=settings.host, port=settings.port)
+    return [Part("metrics", serve)]

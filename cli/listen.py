@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+from cli.output import printable
+
 PREFIX = "whsec_"
 TOLERANCE_S = 300
 BODY_BYTES = 1 << 20
@@ -42,7 +44,8 @@ def receive(port: int, secret: str, count: int | None, tell: Callable[[str], Non
             body = self.rfile.read(min(int(self.headers.get("content-length", 0)), BODY_BYTES))
             headers = {name.lower(): value for name, value in self.headers.items()}
             wrong = verify(secret, headers, body, time.time())
-            tell(f"refused, {wrong}" if wrong else f"signature verified: {body.decode(errors='replace')}")
+            text = printable(body.decode(errors="replace"))  # tenants choose what is in it
+            tell(f"refused, {wrong}" if wrong else f"signature verified: {text}")
             self.send_response(400 if wrong else 204)
             self.end_headers()
             if left is not None:

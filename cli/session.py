@@ -60,7 +60,6 @@ class Session:
     def tell(self, text: str) -> None:
         """A line of data on stdout, at once."""
         output.write(text + "\n", self.out)
-        self.out.flush()
 
     def say(self, text: str) -> None:
         """Tells the person, not the program: a line on stderr."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, exc, make_url, text
 
 from storage.dialects import Dialect, dialect_of
 from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch, StorageError
+from storage.log import mask_url
 from storage.settings import DatabaseSettings
 
 T = TypeVar("T")
@@ -90,7 +91,7 @@ class Database:
 
     def _ours(self, error: exc.SQLAlchemyError) -> StorageError:
         """The error of `storage.errors` that tells the caller what to do; never holds the statement's values."""
-        reason = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
+        reason = mask_url(str(getattr(error, "orig", None) or error).strip().split("\n")[0])
         if isinstance(error, exc.TimeoutError):
             return DatabaseUnavailable(f"no free database connection: {reason}")
         if isinstance(error, exc.DBAPIError):

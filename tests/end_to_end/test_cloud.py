@@ -110,10 +110,13 @@ def cloud(folder: Path, database_url: str, rabbitmq: RabbitMQ, port: int) -> Ite
     database.dispose()
 
 
-def notify(cloud: Cloud, first: int, count: int) -> None:
-    """Sends rounds of notifications in a process of its own."""
+@contextmanager
+def notifying(cloud: Cloud, first: int, count: int) -> Iterator[None]:
+    """Rounds of notifications, sent by a process of its own meanwhile, all of them by the end."""
     script = [sys.executable, "-W", "ignore", producer.__file__, cloud.bus, str(first), str(count)]
-    subprocess.run(script, check=True, timeout=120)
+    with subprocess.Popen(script) as sending:
+        yield
+        assert sending.wait(120) == 0
 
 
 @contextmanager
@@ -141,9 +144,10 @@ def test_every_sample_is_stored_once_whoever_is_killed(cloud: Cloud, rabbitmq: R
     eventually(lambda: Api(cloud.url).status("/readyz") == 200, "ready")
     eventually(lambda: len(bindings(rabbitmq, cloud)) >= 8, "the services' exchanges are bound")
 
-    notify(cloud, 0, ROUNDS)
-    eventually(lambda: cloud.notified().total() > ROUNDS, "some are stored")
-    collectors[0].kill()
+    with notifying(cloud, 0, ROUNDS):
+        eventually(lambda: cloud.notified().total() > ROUNDS, "some are stored")
+        collectors[0].kill()
+        assert cloud.notified().total() < expected(0, ROUNDS).total()
     eventually(lambda: cloud.notified() == expected(0, ROUNDS), "the other one stores the rest")
 
     collectors[0] = cloud.start("collector")
@@ -151,7 +155,8 @@ def test_every_sample_is_stored_once_whoever_is_killed(cloud: Cloud, rabbitmq: R
     eventually(lambda: len(bindings(rabbitmq, cloud)) >= 8, "bound again after the restart")
     cloud.start("evaluator")
     with alarm_receiver(cloud) as receiver:
-        notify(cloud, ROUNDS, ROUNDS)
+        with notifying(cloud, ROUNDS, ROUNDS):
+            pass
         whole = expected(0, 2 * ROUNDS)
         eventually(lambda: cloud.notified() == whole, "set and sum are what was sent")
         receiver.wait(1)

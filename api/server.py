@@ -94,7 +94,8 @@ def _listen(settings: ApiSettings) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((host, settings.port), family=family, backlog=1024)
     except OSError as error:
-        raise StartRefused(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+        reason = str(error.strerror).partition(" (while")[0]  # create_server repeats the address
+        raise StartRefused(f"cannot listen on {settings.host}:{settings.port}: {reason}") from error
     with listener:
         yield listener
 

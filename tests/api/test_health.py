@@ -1,0 +1,65 @@
+from dataclasses import dataclass
+
+from tests.api.world import World
+
+
+@dataclass
+class Finding:
+    """A check that always finds the same."""
+
+    name: str
+    reason: str | None = None
+
+    def check(self) -> str | None:
+        return self.reason
+
+
+def test_a_server_that_lives_says_so_whatever_else_is_broken(world: World) -> None:
+    client = World(world.database, readiness=(Finding("database", "away"),)).client(None)
+
+    for path in ("/healthz", "/healthcheck"):
+        assert (client.get(path).status_code, client.get(path).json()) == (200, {"status": "ok"})
+
+
+def test_a_server_is_ready_when_every_check_is_well(world: World) -> None:
+    client = World(world.database, readiness=(Finding("database"), Finding("schema"))).client(None)
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "ready": True,
+        "checks": [
+            {"name": "database", "ok": True, "reason": None},
+            {"name": "schema", "ok": True, "reason": None},
+        ],
+    }
+
+
+def test_a_server_is_not_ready_while_one_check_is_not_and_says_which(world: World) -> None:
+    client = World(
+        world.database, readiness=(Finding("database"), Finding("broker", "does not answer"))
+    ).client(None)
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["checks"][1] == {"name": "broker", "ok": False, "reason": "does not answer"}
+
+
+def test_requests_are_counted_by_route_and_never_by_what_callers_wrote(world: World) -> None:
+    client = world.client()
+    for path in ("/v2/meters/secret-meter", "/v2/resources/secret-resource", "/secret-path"):
+        client.get(path)
+    client.request("BREW", "/v2/meters")
+
+    page = client.get("/metrics")
+
+    assert page.headers["Content-Type"].startswith("text/plain")
+    assert (
+        'nephometer_api_requests_total{method="GET",route="/v2/meters/{name}",status="200"} 1.0' in page.text
+    )
+    assert 'nephometer_api_requests_total{method="GET",route="unmatched",status="404"} 1.0' in page.text
+    assert 'nephometer_api_requests_total{method="other",route="/v2/meters",status="405"} 1.0' in page.text
+    assert 'nephometer_api_request_seconds_count{route="/v2/meters/{name}"} 1.0' in page.text
+    assert "secret" not in page.text

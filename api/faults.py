@@ -24,6 +24,6 @@ async def answer_fault(request: Request, error: Exception) -> Response:
         error=type(error).__name__,
         places=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-5:]],
     )
-    response = internal_error()
+    response = internal_error(request.scope["path"])
     add_headers(MutableHeaders(raw=response.raw_headers), request_id)
     return response

@@ -83,7 +83,7 @@ class BodyLimit:
         if declared.isdecimal() and len(declared) < 20 and int(declared) <= self._limit_bytes:
             await self._app(scope, self._counted(receive), send)
         else:
-            await render(TooLarge(self._limit_bytes))(scope, receive, send)
+            await render(TooLarge(self._limit_bytes), scope["path"])(scope, receive, send)
 
     def _counted(self, receive: Receive) -> Receive:
         taken = 0

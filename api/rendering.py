@@ -1,8 +1,12 @@
-"""How errors look on the wire: the bodies of Ceilometer's v2 API."""
+"""How errors look on the wire: Ceilometer's bodies, and problem details (RFC 9457) below /v3.
+
+One tree of errors, one place that writes them down.
+"""
 
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,17 +18,21 @@ from api.errors import ApiError, BadRequest, Unavailable
 from collector.errors import PublisherUnavailable
 from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch
 
+NATIVE: Final = "/v3/"
 
-def render(error: ApiError) -> Response:
-    """The answer for a refused request."""
+
+def render(error: ApiError, path: str) -> Response:
+    """The answer for a refused request to this path."""
+    if path.startswith(NATIVE):
+        return _problem(error.status, error.faultstring.partition("\n")[0], error.headers)
     if error.is_text:
-        return _answer(error.status, error.faultstring, error.headers)
+        return _ceilometers(error.status, error.faultstring, error.headers)
     fault = {
         "debuginfo": None,
         "faultcode": "Server" if error.status >= 500 else "Client",
         "faultstring": error.faultstring,
     }
-    return _answer(error.status, fault, error.headers)
+    return _ceilometers(error.status, fault, error.headers)
 
 
 def install(app: FastAPI) -> None:
@@ -38,50 +46,63 @@ def install(app: FastAPI) -> None:
     app.exception_handler(PublisherUnavailable)(_database_unavailable)
 
 
-def internal_error() -> Response:
+def internal_error(path: str) -> Response:
     """The answer for a fault of ours: says nothing about the inside."""
-    return render(ApiError(500, "Internal Server Error"))
+    return render(ApiError(500, "Internal Server Error"), path)
 
 
-def _refused(_: Request, error: ApiError) -> Response:
-    return render(error)
+def _refused(request: Request, error: ApiError) -> Response:
+    return render(error, request.scope["path"])
 
 
 def _aborted(request: Request, error: HTTPException) -> Response:
-    title = f"{error.status_code} {HTTPStatus(error.status_code).phrase}"
+    """What the router refuses: unknown paths and methods."""
+    path, headers = request.scope["path"], dict(error.headers or {})
+    explanation = str(error.detail)
+    if error.status_code == 404:
+        explanation = "The resource could not be found."
     if error.status_code == 405:
         explanation = f"The method {request.method} is not allowed for this resource."
-        return _answer(405, f"{title}\n\n{explanation}", {"Allow": ", ".join(_methods(request))})
-    explanation = "The resource could not be found." if error.status_code == 404 else str(error.detail)
-    return _answer(error.status_code, f"{title}\n\n{explanation}", error.headers or {})
+        headers = {"Allow": ", ".join(_methods(request, path))}
+    if path.startswith(NATIVE):
+        return _problem(error.status_code, explanation, headers)
+    title = f"{error.status_code} {HTTPStatus(error.status_code).phrase}"
+    return _ceilometers(error.status_code, f"{title}\n\n{explanation}", headers)
 
 
-def _methods(request: Request) -> list[str]:
+def _methods(request: Request, path: str) -> list[str]:
     """Every method any route has for this path; the router itself only tells those of the first."""
     routes = [context.original_route for context in iter_route_contexts(request.app.routes)]
     found = {
         method
         for route in routes
-        if isinstance(route, APIRoute) and route.path_regex.match(request.scope["path"])
+        if isinstance(route, APIRoute) and route.path_regex.match(path)
         for method in route.methods or ()
     }
     return sorted(found)
 
 
-def _invalid(_: Request, error: RequestValidationError) -> Response:
+def _invalid(request: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][1:])
-    return render(BadRequest(f"{place}: {first['msg']}" if place else str(first["msg"])))
+    return _refused(request, BadRequest(f"{place}: {first['msg']}" if place else str(first["msg"])))
 
 
-def _database_unavailable(_: Request, __: Exception) -> Response:
-    return render(Unavailable("The database is not available"))
+def _database_unavailable(request: Request, _: Exception) -> Response:
+    return _refused(request, Unavailable("The database is not available"))
 
 
-def _data_refused(_: Request, __: Exception) -> Response:
-    return render(BadRequest("The database refuses this data"))
+def _data_refused(request: Request, _: Exception) -> Response:
+    return _refused(request, BadRequest("The database refuses this data"))
 
 
-def _answer(status: int, message: object, headers: Mapping[str, str]) -> Response:
+def _ceilometers(status: int, message: object, headers: Mapping[str, str]) -> Response:
     body = json.dumps({"error_message": message})
     return Response(body, status, headers=dict(headers), media_type="application/json")
+
+
+def _problem(status: int, detail: str, headers: Mapping[str, str]) -> Response:
+    body = json.dumps(
+        {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    )
+    return Response(body, status, headers=dict(headers), media_type="application/problem+json")

@@ -1,5 +1,7 @@
 """What every /v2 path has in common: content types, methods, paths, arguments, headers, error bodies."""
 
+from http import HTTPStatus
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -329,3 +331,30 @@ def test_capabilities_tell_what_is_there_and_what_is_not(world: World) -> None:
     assert told["api"]["statistics:groupby"] is True
     assert told["api"]["statistics:aggregation:selectable:cardinality"] is True
     assert told["api"]["samples:query:complex"] is False
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "token", "status", "detail"),
+    [
+        ("GET", "/v3/nothing", "admin", 404, "The resource could not be found."),
+        ("PUT", "/v3/webhooks/secret", "admin", 405, "The method PUT is not allowed for this resource."),
+        ("GET", "/v3/webhooks/secret", "nobody", 401, "Authentication required"),
+        ("GET", "/v3/webhooks/secret", "reader-a", 403, "403 Forbidden"),
+        (
+            "GET",
+            "/v3/webhooks/deliveries?state=odd",
+            "admin",
+            400,
+            "state: Input should be 'pending', 'delivered' or 'failed'",
+        ),
+    ],
+)
+def test_errors_of_the_native_api_are_problem_details(
+    world: World, method: str, path: str, token: str, status: int, detail: str
+) -> None:
+    answer = world.client(token).request(method, path)
+
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail,
+    }  # fmt: skip

@@ -16,6 +16,7 @@ from storage.settings import DatabaseSettings
 T = TypeVar("T")
 
 MAX_TRIES = 10
+WRITE_LIMIT_S = 60.0
 
 
 class Database:
@@ -43,17 +44,14 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A connection for questions; nothing written on it is kept."""
         with self._translate(), self.engine.connect() as connection, connection.begin() as transaction:
+            self.dialect.limit(connection, self.settings.timeout_s)
             yield connection
             transaction.rollback()
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, limit_s: float = WRITE_LIMIT_S) -> Iterator[Connection]:
         """A connection in one transaction, committed at the end of the block, rolled back on any error."""
-        with (
-            self._translate(),
-            self.engine.connect().execution_options(write=True) as connection,
-            connection.begin(),
-        ):
+        with self._translate(), self._writing(limit_s) as connection:
             yield connection
 
     def write_retrying(self, work: Callable[[Connection], T]) -> T:
@@ -63,7 +61,7 @@ class Database:
         """
         for tries in range(MAX_TRIES):
             try:
-                with self.engine.connect().execution_options(write=True) as connection, connection.begin():
+                with self._writing(WRITE_LIMIT_S) as connection:
                     return work(connection)
             except exc.DBAPIError as error:
                 if tries == MAX_TRIES - 1 or not self.dialect.is_lost_race(error):
@@ -81,6 +79,12 @@ class Database:
     def dispose(self) -> None:
         """Closes the pooled connections."""
         self.engine.dispose()
+
+    @contextmanager
+    def _writing(self, limit_s: float) -> Iterator[Connection]:
+        with self.engine.connect().execution_options(write=True) as connection, connection.begin():
+            self.dialect.limit(connection, limit_s)
+            yield connection
 
     @contextmanager
     def _translate(self) -> Iterator[None]:

@@ -37,7 +37,7 @@ def upgrade(database: Database) -> list[str]:
     script = ScriptDirectory.from_config(config)
     applied = [step.revision for step in script.iterate_revisions(before.head, before.current)]
     if applied:
-        with database.write() as connection:
+        with database.write(limit_s=0) as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     return applied[::-1]

@@ -24,6 +24,9 @@ class Dialect(Protocol):
     def prepare(self, engine: Engine) -> None:
         """Sets what every session needs and engine options cannot say."""
 
+    def limit(self, connection: Connection, seconds: float) -> None:
+        """Ends any statement of this transaction that takes longer; 0 is no limit."""
+
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """Inserts the rows whose primary key is not there yet; returns how many that were.
 

@@ -12,7 +12,7 @@ MISSING = {1146, 1054}  # table, column
 
 SESSION = (
     "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE',"
-    " innodb_lock_wait_timeout = {lock_s}, max_statement_time = {statement_s}"
+    " innodb_lock_wait_timeout = {lock_s}"
 )
 ROWS_PER_STATEMENT = 1000  # about 0.2 MB of literals, far below max_allowed_packet
 
@@ -39,12 +39,16 @@ class MySQL:
                 "connect_timeout": max(2, limit_s),
                 "read_timeout": 120,
                 "write_timeout": 120,
-                "init_command": SESSION.format(lock_s=limit_s, statement_s=120),
+                "init_command": SESSION.format(lock_s=limit_s),
             },
         }
 
     def prepare(self, engine: Engine) -> None:
         """Nothing more: the session command says it all."""
+
+    def limit(self, connection: Connection, seconds: float) -> None:
+        """Holds until the next transaction sets its own."""
+        connection.exec_driver_sql(f"SET max_statement_time = {float(seconds)}")
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """Multi-row statements; a row whose key is there is left as it is."""

@@ -34,6 +34,10 @@ class PostgreSQL:
     def prepare(self, engine: Engine) -> None:
         """Nothing more: the session options say it all."""
 
+    def limit(self, connection: Connection, seconds: float) -> None:
+        """Holds until the transaction ends."""
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """COPY to staging, then one INSERT that ignores what is there."""
         stage = f"stage_{table.name}"

@@ -1,11 +1,15 @@
 import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from storage.settings import DatabaseSettings
+
+STEPS_BETWEEN_LOOKS = 100_000
 
 
 class SQLite:
@@ -33,6 +37,14 @@ class SQLite:
         def begin(connection: Connection) -> None:
             write = connection.get_execution_options().get("write")
             connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    def limit(self, connection: Connection, seconds: float) -> None:
+        """SQLite asks every so many steps of its machine whether to go on."""
+        driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+        end = time.monotonic() + seconds
+        driver.set_progress_handler(
+            (lambda: time.monotonic() > end) if seconds else None, STEPS_BETWEEN_LOOKS
+        )
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """One prepared statement for all rows."""

@@ -1,0 +1,89 @@
+import threading
+import time
+
+import pytest
+from sqlalchemy import text
+
+from storage.database import Database
+from storage.errors import DatabaseUnavailable, StorageError
+from storage.query import EVERYTHING, SampleQuery
+from storage.samples import Samples
+from storage.settings import DatabaseSettings
+from tests.factories import NOW, sample
+from tests.servers import DatabaseServer
+
+ENDLESS = """
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000000000)
+    SELECT count(*) FROM numbers
+"""
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "oracle://x", "postgresql://x", "mysql://x"])
+def test_an_address_of_another_kind_is_refused_with_those_there_are(url: str) -> None:
+    with pytest.raises(StorageError, match=r"database\.url"):
+        Database(DatabaseSettings(url=url))
+
+
+def test_a_question_that_takes_too_long_is_ended(database_url: str) -> None:
+    database = Database(DatabaseSettings(url=database_url, timeout_s=0.5))
+    begun = time.monotonic()
+
+    with pytest.raises(DatabaseUnavailable):
+        ask_endlessly(database)
+
+    assert time.monotonic() - begun < 10
+    database.dispose()
+
+
+def ask_endlessly(database: Database) -> None:
+    with database.read() as connection:
+        if database.dialect.name == "mysql+pymysql":
+            connection.execute(text("SET max_recursive_iterations = 1000000000"))
+        connection.execute(text(ENDLESS)).all()
+
+
+def test_passwords_do_not_show_in_errors() -> None:
+    database = Database(DatabaseSettings(url="mysql+pymysql://me:hush@127.0.0.1:1/none"))
+
+    with pytest.raises(DatabaseUnavailable) as error:
+        database.ping()
+
+    assert "hush" not in str(error.value) + repr(database.settings)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_a_restarted_server_is_used_again_at_once(kind: str, request: pytest.FixtureRequest) -> None:
+    server: DatabaseServer = request.getfixturevalue(kind)
+    database = Database(DatabaseSettings(url=server.create_database()))
+    database.ping()
+
+    server.kill()
+    with pytest.raises(DatabaseUnavailable):
+        database.ping()
+    server.start()
+
+    database.ping()
+    database.dispose()
+
+
+def test_writers_wait_for_each_other(database: Database) -> None:
+    """Deadlocks and busy databases are tried again whole: every writer gets through."""
+    samples = Samples(database)
+    failed: list[Exception] = []
+
+    def write(project: str) -> None:
+        try:
+            for number in range(5):
+                own = sample(resource_id=f"r{number}", project_id=project, metadata={"n": project})
+                Samples(database).store([own], received_at=NOW)
+        except Exception as error:  # noqa: BLE001 - told below
+            failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(f"p{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failed == []
+    assert len(samples.find(SampleQuery(EVERYTHING), 100)) == 20

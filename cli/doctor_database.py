@@ -11,6 +11,7 @@ from storage import migrate
 from storage.database import Database
 from storage.errors import StorageError
 from storage.log import mask_url
+from storage.quarantine import Quarantine
 from storage.settings import DatabaseSettings
 
 UPGRADE = "run `nephometer db upgrade`"
@@ -29,11 +30,13 @@ def examine(settings: DatabaseSettings, now: datetime) -> list[Finding]:
         return [Finding("database", "problem", str(error), "correct database.url")]
     try:
         database.ping()
-        return [
+        found = migrate.state(database)
+        findings = [
             Finding("database", "ok", f"{name} answers"),
-            schema(migrate.state(database)),
+            schema(found),
             server_clock(_server_time(database), now),
         ]
+        return [*findings, quarantine(Quarantine(database))] if found.is_current else findings
     except StorageError as error:
         advice = "check that the server runs, that user, password and database name in database.url are right"
         return [Finding("database", "problem", f"{name}: {error}", advice)]
@@ -48,6 +51,21 @@ def schema(state: migrate.SchemaState) -> Finding:
     if state.current is None:
         return Finding("schema", "problem", "the database is empty", UPGRADE)
     return Finding("schema", "problem", f"at {state.current}, this version needs {state.head}", UPGRADE)
+
+
+def quarantine(kept: Quarantine) -> Finding:
+    """Whether something arrived that could not become a sample."""
+    count = kept.count()
+    if not count:
+        return Finding("quarantine", "ok", "nothing was refused")
+    (newest,) = kept.newest(1)
+    words = (
+        f"{count} messages could not become samples; the newest, at {newest.last_seen:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    reason = f"{words} from {newest.origin}: {newest.reason}"
+    return Finding(
+        "quarantine", "warning", reason, "mend what sends them; table quarantine holds the originals"
+    )
 
 
 def server_clock(server: datetime, now: datetime) -> Finding:

@@ -8,6 +8,8 @@ from cli.finding import Finding
 from storage import migrate
 from storage.database import Database
 from storage.migrate import SchemaState
+from storage.quarantine import Quarantine
+from storage.sample import Refused
 from storage.settings import DatabaseSettings
 from tests.factories import NOW
 
@@ -28,6 +30,7 @@ def test_a_database_with_our_schema_is_ok_on_every_server(database_url: str) -> 
         ("database", "ok"),
         ("schema", "ok"),
         ("database clock", "ok"),
+        ("quarantine", "ok"),
     ]
 
 
@@ -42,6 +45,19 @@ def test_an_empty_database_needs_an_upgrade(database_url: str) -> None:
     assert found["schema"] == Finding(
         "schema", "problem", "the database is empty", "run `nephometer db upgrade`"
     )
+
+
+def test_refused_messages_are_told_with_the_newest_reason(database_url: str) -> None:
+    settings = DatabaseSettings(url=database_url)
+    database = Database(settings)
+    migrate.upgrade(database)
+    Quarantine(database).keep([Refused("volume is no number", b"{}", "notifications", NOW)])
+    database.dispose()
+
+    found = by_check(doctor_database.examine(settings, datetime.now(UTC)))
+
+    assert found["quarantine"].level == "warning"
+    assert "notifications: volume is no number" in found["quarantine"].message
 
 
 def test_a_file_that_does_not_exist_is_not_created_by_looking(tmp_path: Path) -> None:

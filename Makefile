@@ -8,8 +8,10 @@ BIN := .venv/bin
 # ARGS go to the program of the target: make run ARGS="--help", make test ARGS=tests/storage
 ARGS ?=
 
-# What the tests use: servers, what builds libvirt's binding, and systemd-analyze.
-PACKAGES := python3-venv rabbitmq-server postgresql mariadb-server libvirt-dev pkg-config gcc libc6-dev python3-dev systemd
+# What the tests use: servers, a hypervisor, what builds libvirt's binding, and systemd-analyze.
+PACKAGES := python3-venv rabbitmq-server postgresql mariadb-server systemd \
+    libvirt-dev pkg-config gcc libc6-dev python3-dev \
+    libvirt-daemon libvirt-daemon-driver-qemu qemu-system-x86 qemu-utils iproute2
 
 .PHONY: help run test check lint format pins wheel
 

@@ -7,10 +7,11 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 
 from api import documentation, health, metrics, rendering, versions
+from api.auth import Everybody
 from api.dependencies import Services, check_accept
 from api.faults import answer_fault
 from api.metrics import ApiMetrics
-from api.middleware import BodyLimit, Tracing, TrailingSlash
+from api.middleware import BodyLimit, LoopbackHost, Tracing, TrailingSlash
 from api.policy import anybody
 from api.v2 import alarms, capabilities, meters, resources, samples, statistics
 from api.v3 import webhooks
@@ -42,11 +43,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        middleware=[
-            Middleware(TrailingSlash),
-            Middleware(Tracing, metrics=ApiMetrics(services.registry)),
-            Middleware(BodyLimit, limit_bytes=services.settings.max_body_bytes),
-        ],
+        middleware=_middleware(services),
     )
     app.state.services = services
     rendering.install(app)
@@ -59,6 +56,19 @@ def create_app(services: Services) -> FastAPI:
         "/openapi.json", _openapi, dependencies=[anybody()], include_in_schema=False, name="openapi"
     )
     return app
+
+
+def _middleware(services: Services) -> list[Middleware]:
+    """Outermost first."""
+    settings = services.settings
+    always = [
+        Middleware(TrailingSlash),
+        Middleware(Tracing, metrics=ApiMetrics(services.registry)),
+        Middleware(BodyLimit, limit_bytes=settings.max_body_bytes),
+    ]
+    if isinstance(services.auth, Everybody):
+        return [*always, Middleware(LoopbackHost, public_url=settings.public_url)]
+    return always
 
 
 async def _openapi(request: Request) -> Response:

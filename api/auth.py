@@ -67,14 +67,15 @@ def authenticator(settings: AuthSettings) -> Authenticator:
 
 def check_exposure(api: ApiSettings, auth: AuthSettings) -> None:
     """Raises StartRefused if anybody but this machine could call an API that asks for no token."""
-    if auth.mode == "none" and not _is_loopback(api.host):
+    if auth.mode == "none" and not is_loopback(api.host):
         raise StartRefused(
             f"auth.mode is none, so api.host must be a loopback address such as 127.0.0.1, not {api.host}; "
             "to listen there set auth.mode to token and give auth.tokens"
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this very machine."""
     if host == "localhost":
         return True
     try:

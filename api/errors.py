@@ -5,6 +5,7 @@ ApiError                 a status and a sentence for the caller
 ├── Unauthenticated      401  no token, or one nobody knows
 ├── NotAuthorized        401  another project was asked for (Ceilometer answered 401 here, not 403)
 ├── Forbidden            403  the caller's roles do not allow this
+├── UnknownHost          403  the request was sent to a name that is not ours
 ├── NotFound             404
 ├── NotAcceptable        406
 ├── Conflict             409
@@ -83,6 +84,17 @@ class Forbidden(ApiError):
     def __init__(self) -> None:
         super().__init__(
             403, "403 Forbidden\n\nAccess was denied to this resource.\n\n RBAC Authorization Failed"
+        )
+
+
+class UnknownHost(ApiError):
+    """The API asks for no token, and the request names a host that is not this machine."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            403,
+            "Without authentication the API only answers requests for a loopback host: use http://127.0.0.1, "
+            "set api.public_url, or set auth.mode to token",
         )
 
 

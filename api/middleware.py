@@ -4,12 +4,14 @@ import re
 import time
 import uuid
 from typing import Final
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import TooLarge
+from api.auth import is_loopback
+from api.errors import TooLarge, UnknownHost
 from api.metrics import ApiMetrics
 from api.rendering import render
 
@@ -97,6 +99,32 @@ class BodyLimit:
             return message
 
         return counted
+
+
+class LoopbackHost:
+    """Refuses requests for foreign host names, for an API that asks for no token.
+
+    A web page can point its own name at 127.0.0.1 and then read, in a visitor's browser, what listens there
+    (DNS rebinding). The browser still sends the page's name as Host.
+    """
+
+    def __init__(self, app: ASGIApp, public_url: str | None) -> None:
+        self._app = app
+        self._public_host = urlsplit(public_url).hostname if public_url else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] == "http" and not self._is_ours(Headers(scope=scope).get("host", "")):
+            await render(UnknownHost(), scope["path"])(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname
+        except ValueError:
+            return False
+        return not host or (name is not None and (is_loopback(name) or name == self._public_host))
 
 
 class TrailingSlash:

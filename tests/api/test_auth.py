@@ -3,7 +3,7 @@ import pytest
 from api.auth import Everybody, Identity, StaticTokens, check_exposure
 from api.errors import StartRefused, Unauthenticated
 from api.settings import ApiSettings, AuthSettings
-from tests.api.world import TOKENS, World
+from tests.api.world import TOKENS, World, fault
 
 
 def test_a_token_stands_for_the_identity_it_is_bound_to() -> None:
@@ -68,3 +68,46 @@ def test_claimed_headers_do_not_widen_a_token(world: World) -> None:
     client = world.client("reader-a", **{"X-Roles": "admin", "X-Project-Id": "project-b"})
 
     assert client.post("/v2/meters/cpu", json=[]).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8777", "localhost", "LOCALHOST:80", "[::1]:8777", "127.9.9.9", ""]
+)
+def test_without_authentication_requests_for_this_machine_are_answered(world: World, host: str) -> None:
+    everybody = World(world.database, auth=AuthSettings())
+
+    assert everybody.client(None, Host=host).get("/v2/meters").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example:8777",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "evil.example@127.0.0.1x",
+        "[",
+        "192.0.2.1",
+        "0.0.0.0",
+        ":80",
+    ],
+)
+@pytest.mark.parametrize("path", ["/v2/meters", "/", "/metrics", "/docs"])
+def test_without_authentication_a_page_that_rebinds_its_name_reads_nothing(
+    world: World, host: str, path: str
+) -> None:
+    answer = World(world.database, auth=AuthSettings()).client(None, Host=host).get(path)
+
+    assert answer.status_code == 403
+    assert "loopback host" in fault(answer)
+
+
+def test_without_authentication_the_public_name_is_answered_too(world: World) -> None:
+    settings = ApiSettings(public_url="https://cloud.example/metering")
+    everybody = World(world.database, auth=AuthSettings(), settings=settings)
+
+    assert everybody.client(None, Host="cloud.example").get("/v2/meters").status_code == 200
+
+
+def test_with_tokens_any_host_name_will_do(world: World) -> None:
+    assert world.client("admin", Host="metering.cloud.example").get("/v2/meters").status_code == 200

@@ -257,7 +257,7 @@ def test_two_deltas_are_two_unless_they_carry_the_same_idempotency_key(world: Wo
 
 
 def test_in_mode_none_a_sample_has_no_owner_unless_one_is_given(world: World) -> None:
-    client = World(world.database, auth=AuthSettings()).client(None)
+    client = World(world.database, auth=AuthSettings(), url="http://127.0.0.1:8777").client(None)
 
     (nobodys,) = post(client, POSTED).json()
     (somebodys,) = post(client, posted(project_id="p")).json()

@@ -53,6 +53,7 @@ class World:
     settings: ApiSettings = field(default_factory=ApiSettings)
     auth: AuthSettings = TOKENS
     readiness: tuple[Check, ...] = ()
+    url: str = "http://testserver"
     replaced: dict[str, Any] = field(default_factory=dict)  # Any: stubs in place of services
 
     def __post_init__(self) -> None:
@@ -80,7 +81,7 @@ class World:
     def client(self, token: str | None = "admin", **headers: str) -> TestClient:
         """A client that sends this token."""
         sent = headers | ({"X-Auth-Token": token} if token else {})
-        return TestClient(self.app, headers=sent, raise_server_exceptions=False)
+        return TestClient(self.app, self.url, headers=sent, raise_server_exceptions=False)
 
     def keep(self, samples: Sequence[Sample]) -> None:
         """Stores samples as if they had arrived at `NOW`."""

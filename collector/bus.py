@@ -8,7 +8,7 @@ broker owns a connection and does nothing slow; batches are worked on in threads
 import functools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -32,8 +32,7 @@ from collector.work import Process, Work
 log = structlog.get_logger()
 
 REBIND_S = 10.0  # an exchange that was deleted, or made anew by its service, is bound again within this time
-TICK_S = 0.25
-CLOSE_S = 2.0
+TICK_S, CLOSE_S = 0.25, 2.0
 FINISH_S = 8.0  # how long a batch may still take once the program is to end
 PERSISTENT = pika.BasicProperties(content_type="application/json", delivery_mode=2)
 
@@ -209,9 +208,9 @@ class _Link:
             on_open_error_callback=self._on_end,
             on_close_callback=self._on_end,
         )
-        self._thread = threading.Thread(
-            target=self._connection.ioloop.start, name="sample-publisher", daemon=True
-        )
+        self._lock = threading.Lock()  # between calls into the loop and its end
+        self._has_ended = False
+        self._thread = threading.Thread(target=self._serve, name="sample-publisher", daemon=True)
         self._thread.start()
 
     def open(self) -> None:
@@ -223,12 +222,25 @@ class _Link:
 
     def publish(self, body: bytes) -> None:
         self._confirmation.expect()
-        self._connection.ioloop.add_callback_threadsafe(functools.partial(self._publish, body))
+        self._call(functools.partial(self._publish, body))
         self._confirmation.wait()
 
     def close(self) -> None:
-        self._connection.ioloop.add_callback_threadsafe(self._close)
+        self._call(self._close)
         self._thread.join(CLOSE_S)
+
+    def _serve(self) -> None:
+        self._connection.ioloop.start()
+        with self._lock:
+            self._has_ended = True
+            self._connection.ioloop.close()
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        with self._lock:
+            if self._has_ended:
+                self._confirmation.fail("the connection has ended")
+            else:
+                self._connection.ioloop.add_callback_threadsafe(callback)
 
     def _publish(self, body: bytes) -> None:
         key = topology.SAMPLE_ROUTING_KEY

@@ -17,7 +17,7 @@ from collector.pipeline import Message, Origin, Pipeline
 from collector.publishers import Rejected
 from storage.sample import Refused, Sample
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+NOW = datetime(2024, 11, 23, 12, 0, tzinfo=UTC)
 MAPPING = MeterMapping(load_definitions())
 DRAFT = Draft("cpu", "cumulative", "ns", 5, "vm-1", "project-1", NOW, metadata={"name": "web"})
 SAMPLE = Sample("disk.usage", "gauge", "B", 7, "vm-1", "project-1", NOW)
@@ -73,7 +73,7 @@ def notification(**fields: object) -> dict[str, object]:
         "event_type": "volume.exists",
         "priority": "INFO",
         "payload": {"volume_id": "volume-1", "tenant_id": "project-1", "user_id": "user-1", "size": 10},
-        "timestamp": "2026-11-23 11:59:00.000001",
+        "timestamp": "2024-11-23 11:59:00.000001",
         **fields,
     }
 
@@ -94,7 +94,7 @@ def polled(**fields: object) -> dict[str, object]:
         "user_id": "user-1",
         "project_id": "project-1",
         "resource_id": "vm-1-vda",
-        "timestamp": "2026-11-23T11:59:00.000001",
+        "timestamp": "2024-11-23T11:59:00.000001",
         "resource_metadata": {"name": "web"},
         "message_id": "0c2f4a3e-1111-11f1-8000-000000000001",
         "monotonic_time": 12.5,

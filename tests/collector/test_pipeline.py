@@ -45,7 +45,7 @@ POISON: dict[str, bytes | object] = {
     "no time": notification(timestamp=None),
     "time of nonsense": notification(timestamp="soon"),
     "time as number": notification(timestamp=1795389464),
-    "next week": notification(timestamp="2026-11-30 00:00:00"),
+    "next week": notification(timestamp="2024-11-30 00:00:00"),
     "no resource": notification(payload=payload(volume_id=None)),
     "resource of a list": notification(payload=payload(volume_id=["volume-1"])),
     "resource of 1 MB": notification(payload=payload(volume_id="v" * 2**19)),
@@ -76,7 +76,7 @@ def test_a_bad_message_is_quarantined_with_its_bytes_and_its_neighbours_are_stor
     publisher, bad = StubPublisher(), message(body)
     before, after = (
         message(notification(message_id="a")),
-        message(notification(timestamp="2026-11-23 11:58:00")),
+        message(notification(timestamp="2024-11-23 11:58:00")),
     )
 
     pipeline(publisher).process([before, bad, after])

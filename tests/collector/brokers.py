@@ -1,0 +1,155 @@
+"""What the tests of the bus need around it: a running collector, a client, a proxy that can go silent."""
+
+import json
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pika
+from pydantic import SecretStr
+
+from collector.bus import Bus
+from collector.pipeline import Message
+from collector.settings import BusSettings, CollectorSettings
+from tests.collector.factories import StubPublisher, metrics, notification, payload, pipeline
+
+SENDER = Path(__file__).with_name("oslo_sender.py")
+
+
+def settings(url: str, **fields: object) -> BusSettings:
+    return BusSettings.model_validate({"url": SecretStr(url), "exchanges": ("nova", "openstack"), **fields})
+
+
+@contextmanager
+def collecting(
+    bus_settings: BusSettings, process: Callable[[Sequence[Message]], None], *, connected: bool = True
+) -> Iterator[Bus]:
+    """A running bus, connected unless told otherwise; it must end in time."""
+    stop = threading.Event()
+    bus = Bus(bus_settings, CollectorSettings(batch_wait=0.05), process, metrics())
+    thread = threading.Thread(target=bus.run, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        if connected:
+            until(lambda: bus.is_connected)
+        yield bus
+    finally:
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def storing(bus_settings: BusSettings, publisher: StubPublisher) -> Iterator[Bus]:
+    """A running bus whose samples go to this publisher."""
+    with collecting(bus_settings, pipeline(publisher).process) as bus:
+        yield bus
+
+
+@contextmanager
+def channel(url: str) -> Iterator[pika.adapters.blocking_connection.BlockingChannel]:
+    """A client's channel to the broker."""
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    try:
+        yield connection.channel()
+    finally:
+        connection.close()
+
+
+def send(url: str, *bodies: bytes, exchange: str = "openstack", key: str = "notifications.info") -> None:
+    """Publish these bodies as a service would."""
+    with channel(url) as client:
+        for body in bodies:
+            client.basic_publish(exchange, key, body)
+
+
+def send_by_oslo(
+    url: str, exchange: str, driver: str, topic: str, events: Sequence[tuple[str, object]]
+) -> None:
+    """Publish with the real oslo.messaging."""
+    subprocess.run(
+        [sys.executable, str(SENDER), url, exchange, driver, topic, f"{exchange}.node-1"],
+        input=json.dumps(events),
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+
+def volumes(count: int) -> list[bytes]:
+    """Notifications of so many different volumes."""
+    return [json.dumps(notification(payload=payload(volume_id=f"volume-{n}"))).encode() for n in range(count)]
+
+
+def waiting(url: str, queue: str) -> int:
+    """How many messages of a queue are ready for a consumer."""
+    with channel(url) as client:
+        return int(client.queue_declare(queue, passive=True).method.message_count)
+
+
+def until(is_so: Callable[[], bool], limit_s: float = 20) -> None:
+    """Returns once it is so; fails when it does not become so."""
+    deadline = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+class Proxy:
+    """Passes bytes to a broker and back until it is silent; then it swallows them, the connection half open."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._target = (parts.hostname, parts.port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = url.replace(f":{parts.port}/", f":{self._listener.getsockname()[1]}/")
+        self.connections = 0
+        self._silent_from = 0
+        self._ended = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def fall_silent(self) -> None:
+        """All connections made until now pass nothing any more; new ones do."""
+        self._silent_from = self.connections
+
+    def close(self) -> None:
+        self._ended.set()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while not self._ended.is_set():
+            try:
+                inner, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._pass, args=(inner, self.connections), daemon=True).start()
+
+    def _pass(self, inner: socket.socket, number: int) -> None:
+        with inner, socket.create_connection(self._target) as outer:
+            ends = [inner, outer]
+            while ends and not self._ended.is_set():
+                for one in select.select(ends, [], [], 0.1)[0]:
+                    data = _receive(one)
+                    is_silent = number <= self._silent_from
+                    if not data and not is_silent:
+                        return
+                    if not data:
+                        ends.remove(one)  # the other end is not told
+                    elif not is_silent:
+                        (outer if one is inner else inner).sendall(data)
+            self._ended.wait()
+
+
+def _receive(end: socket.socket) -> bytes:
+    try:
+        return end.recv(65536)
+    except OSError:
+        return b""

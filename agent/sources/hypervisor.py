@@ -22,7 +22,9 @@ from agent.sources import qemu
 ALIVE = frozenset({1, 2, 3, 7})
 REFRESH_S = 600.0
 BACKOFF_S = (1.0, 60.0)
-MOST_STUCK = 2  # the first call that hangs, and the one that tried past it; the daemon has 20 workers
+# Shares of the deadline for the attempts of one read: everything; everything, past one wedged guest; only
+# what no wedged guest can hold up. So no more than three calls ever hang; the daemon has 20 workers.
+PATIENCE = (0.5, 0.3, 0.15)
 
 log = structlog.get_logger()
 
@@ -40,8 +42,11 @@ class Row:
 class Connection(Protocol):
     """What is asked of one connection; every method may hang as long as it likes."""
 
-    def statistics(self) -> list[Row]:
-        """Every active domain, in one call; raises SourceUnavailable."""
+    def statistics(self, *, unblockable: bool) -> list[Row]:
+        """Every active domain, in one call; raises SourceUnavailable.
+
+        `unblockable` asks only for what the daemon tells without its guests: states and interfaces.
+        """
         ...
 
     def definition(self, uuid: str) -> str | None:
@@ -82,9 +87,10 @@ class _Answer:
 class Hypervisor:
     """Domains with their counters and definitions, from one bulk call per read.
 
-    A call that hangs on a wedged guest is left behind and a second connection asked, whose answer lacks
-    only what that guest cannot tell. Never more than two calls hang at the same time.
-    `deadline_s` is for both attempts and what lies between them. `clock` gives monotonic seconds.
+    A call that hangs on a wedged guest is left behind and another connection asked, whose answer lacks
+    only what that guest cannot tell. If that one hangs too, several guests are wedged (lost storage does
+    that): until one of the calls returns, states and interfaces are all that is asked for.
+    `deadline_s` is for all attempts of a read together. `clock` gives monotonic seconds.
     """
 
     def __init__(
@@ -96,7 +102,7 @@ class Hypervisor:
         start_ticks: Callable[[set[str]], Mapping[str, str]] = qemu.start_ticks,
     ) -> None:
         self._connect = connect
-        self._patience_s = deadline_s * 0.45
+        self._deadline_s = deadline_s
         self._clock = clock
         self._start_ticks = start_ticks
         self._connection: Connection | None = None
@@ -109,17 +115,16 @@ class Hypervisor:
     def read(self, _now: datetime) -> list[Domain]:
         """Every living domain, in libvirt's order; raises SourceUnavailable."""
         self._bury_finished()
-        if len(self._stuck) >= MOST_STUCK:
-            raise SourceUnavailable("libvirt hangs: two calls are still waiting for it")
         if self._connection is None and self._clock() < self._retry_at:
             raise SourceUnavailable(self._reason)
-        answer = self._ask()
-        if answer is None and len(self._stuck) < MOST_STUCK:
-            answer = self._ask()
-        if answer is None:
-            raise SourceUnavailable(f"libvirt did not answer within {self._patience_s:g} s")
-        self._connection, self._lives, self._failures = answer.connection, answer.lives, 0
-        return answer.domains
+        for share in PATIENCE:
+            if len(self._stuck) >= len(PATIENCE):
+                break
+            answer = self._ask(share * self._deadline_s)
+            if answer is not None:
+                self._connection, self._lives, self._failures = answer.connection, answer.lives, 0
+                return answer.domains
+        raise SourceUnavailable(f"libvirt does not answer: {len(self._stuck)} calls are waiting for it")
 
     def close(self) -> None:
         """Let the connection go. Calls that hang are left to themselves."""
@@ -127,15 +132,17 @@ class Hypervisor:
             self._connection.close()
             self._connection = None
 
-    def _ask(self) -> _Answer | None:
+    def _ask(self, patience_s: float) -> _Answer | None:
         """One attempt; None when it took too long and was left behind, with its connection."""
-        call = deadline.start(partial(self._work, self._connection, self._lives), "libvirt")
+        unblockable = len(self._stuck) == len(PATIENCE) - 1
+        work = partial(self._work, self._connection, self._lives, unblockable=unblockable)
+        call = deadline.start(work, "libvirt")
         try:
-            return call.result(timeout=self._patience_s)
+            return call.result(timeout=patience_s)
         except TimeoutError:
             self._stuck.append(call)
             self._connection = None
-            log.warning("libvirt_call_stuck", waited_s=self._patience_s, stuck=len(self._stuck))
+            log.warning("libvirt_call_stuck", waited_s=patience_s, stuck=len(self._stuck))
             return None
         except SourceUnavailable as error:
             self._fail(error)
@@ -153,17 +160,19 @@ class Hypervisor:
         """Forget calls that came back late: their answers are old, their connections no longer wanted."""
         for call in [call for call in self._stuck if call.done()]:
             self._stuck.remove(call)
+            log.info("libvirt_call_returned", stuck=len(self._stuck))
             with contextlib.suppress(SourceUnavailable):
                 call.result().connection.close()
 
-    def _work(self, connection: Connection | None, lives: _Lives) -> _Answer:
+    def _work(self, connection: Connection | None, lives: _Lives, *, unblockable: bool) -> _Answer:
         """Runs beside the reader and may never end, so it changes nothing of `self`."""
         if connection is not None and not connection.is_alive():
             connection.close()
             connection = None
         if connection is None:
             connection = self._connect()
-        rows = [row for row in connection.statistics() if row.number >= 0 and row.stats.state in ALIVE]
+        found = connection.statistics(unblockable=unblockable)
+        rows = [row for row in found if row.number >= 0 and row.stats.state in ALIVE]
         renewed = self._renew(connection, rows, lives)
         domains = [
             Domain(row.uuid, row.number, row.name, row.stats, life.xml, life.started)
@@ -183,7 +192,7 @@ class Hypervisor:
             if (
                 life is None
                 or row.uuid in changed
-                or life.devices != devices
+                or not devices <= life.devices
                 or now_s - life.fetched_s > REFRESH_S
             ):
                 started = life.started if life else ticks.get(row.uuid, "")

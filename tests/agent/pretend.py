@@ -97,13 +97,15 @@ def instances_of(*domains: Domain) -> list[Instance]:
 
 
 class Sink:
-    """A transport that remembers what it took, or fails as long as it is told to."""
+    """A transport that remembers what it took, or fails as long as it is told to; `before` runs before each."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
         self.is_down = False
+        self.before: Callable[[], object] = lambda: None
 
     def send(self, body: bytes) -> None:
+        self.before()
         if self.is_down:
             raise BusUnavailable("the broker is away")
         self.bodies.append(body)

@@ -27,9 +27,11 @@ class FakeConnection:
     changed: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     calls: int = 0
+    unblockable: bool = False
 
-    def statistics(self) -> list[Row]:
+    def statistics(self, *, unblockable: bool) -> list[Row]:
         self.calls += 1
+        self.unblockable = unblockable
         if self.gate is not None:
             self.gate.wait()
         if self.error:
@@ -139,15 +141,30 @@ def test_the_second_connection_goes_on_while_the_first_call_still_hangs() -> Non
     assert (stuck.calls, second.calls) == (1, 3)
 
 
-def test_never_more_than_two_calls_hang() -> None:
+def test_when_several_guests_are_wedged_only_what_cannot_hang_is_asked() -> None:
     gate = threading.Event()
-    connections = [FakeConnection(gate=gate) for _ in range(5)]
+    stuck, stuck_too, third = FakeConnection(gate=gate), FakeConnection(gate=gate), FakeConnection()
+
+    with hypervisor(stuck, stuck_too, third, deadline_s=0.2) as libvirt:
+        assert [len(libvirt.read(NOW)) for _ in range(3)] == [2, 2, 2]
+        assert third.unblockable
+        assert not stuck_too.unblockable
+        assert (stuck.calls, stuck_too.calls, third.calls) == (1, 1, 3)
+
+        gate.set()
+        while third.unblockable:
+            libvirt.read(NOW)
+
+
+def test_never_more_than_three_calls_hang() -> None:
+    gate = threading.Event()
+    connections = [FakeConnection(gate=gate) for _ in range(6)]
 
     with hypervisor(*connections, deadline_s=0.2) as libvirt:
         for _ in range(4):
-            with pytest.raises(SourceUnavailable):
+            with pytest.raises(SourceUnavailable, match="3 calls are waiting"):
                 libvirt.read(NOW)
-        assert sum(connection.calls for connection in connections) == 2
+        assert sum(connection.calls for connection in connections) == 3
 
 
 def test_a_call_that_comes_back_late_is_closed_and_its_answer_thrown_away() -> None:
@@ -183,7 +200,8 @@ def test_definitions_are_asked_again_when_an_event_device_or_time_says_so() -> N
 
         connection.changed = {WEB}
         libvirt.read(NOW)
-        connection.rows = [ROWS[0], replace(ROWS[1], stats=replace(ROWS[1].stats, vnics=()))]
+        card = replace(ROWS[1].stats.vnics[0], target="tap9")
+        connection.rows = [ROWS[0], replace(ROWS[1], stats=replace(ROWS[1].stats, vnics=(card,)))]
         libvirt.read(NOW)
         assert connection.asked == [WEB, DATABASE]
 

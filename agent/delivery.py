@@ -1,13 +1,12 @@
 """The loop that empties the outbox, whatever the way out does."""
 
-import random
 import threading
 
 import structlog
 
 from agent.outbox import Outbox
+from collector.backoff import Backoff
 
-BACKOFF_S = (1.0, 60.0)
 IDLE_S = 1.0
 
 log = structlog.get_logger()
@@ -18,6 +17,7 @@ class Delivery:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
+        self._backoff = Backoff()
         self._failures = 0
 
     def run(self, stop: threading.Event) -> None:
@@ -31,17 +31,16 @@ class Delivery:
             if self._failures and delivered:
                 log.info("delivery_up", failures=self._failures)
                 self._failures = 0
+                self._backoff.reset()
             if not delivered:
                 self._outbox.wait(IDLE_S)
 
     def _fail(self, error: Exception) -> float:
-        """Seconds to wait before the next attempt: doubling up to a minute, with jitter."""
-        shortest_s, longest_s = BACKOFF_S
-        wait_s = min(shortest_s * 2.0 ** min(self._failures, 10), longest_s)
+        """Seconds to wait before the next attempt."""
         if not self._failures:
             expected = getattr(error, "retryable", False)
             log.warning(
                 "delivery_down", error=str(error) or repr(error), exc_info=None if expected else error
             )
         self._failures += 1
-        return wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+        return self._backoff.next_s()

@@ -1,13 +1,10 @@
 """A small cloud: services notify, an agent samples, two collectors store, one is killed, the broker restarts."""
 
-import json
 import subprocess
 import sys
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,56 +12,18 @@ import pytest
 from standardwebhooks import Webhook
 
 from storage.database import Database
-from storage.query import EVERYTHING, SampleQuery
-from storage.sample import Sample
-from storage.samples import Samples
 from storage.settings import DatabaseSettings
 from tests.broker import RabbitMQ
 from tests.end_to_end import producer
-from tests.end_to_end.program import Api, Program, eventually, run
+from tests.end_to_end.cloud import Cloud, polled, settings
+from tests.end_to_end.program import Api, eventually, run
 from tests.receiver import Receiver
 from tests.servers import free_port
 
 pytestmark = pytest.mark.end_to_end
 
 ROUNDS = 400  # of four notifications with eight samples, twice
-TOKENS = json.dumps(
-    [
-        {"token": "operator", "roles": ["admin"], "project_id": "operators"},
-        {"token": "tenant", "roles": ["member"], "project_id": "project-1"},
-    ]
-)
 Known = Counter[tuple[str, str, str | None, int | float]]
-
-
-@dataclass
-class Cloud:
-    """The settings of all roles, and the database they share."""
-
-    folder: Path
-    settings: dict[str, str]
-    database: Database
-    bus: str
-    url: str
-    running: ExitStack = field(default_factory=ExitStack)
-
-    def start(self, role: str, **changes: str) -> Program:
-        """Another process of a role."""
-        settings = self.settings | {key.replace("__", "."): value for key, value in changes.items()}
-        return self.running.enter_context(Program(role, self.folder, settings))
-
-    def stored(self) -> list[Sample]:
-        """Every stored sample."""
-        return [found.sample for found in Samples(self.database).find(SampleQuery(EVERYTHING), 10**6)]
-
-    def notified(self) -> Known:
-        """What the database holds of the notifications' samples."""
-        meters = {meter for meter, *_ in expected(0, 1)}
-        return Counter(
-            (one.meter, one.resource_id, one.project_id, one.volume)
-            for one in self.stored()
-            if one.meter in meters
-        )
 
 
 def expected(first: int, count: int) -> Known:
@@ -91,23 +50,22 @@ def expected(first: int, count: int) -> Known:
 @pytest.fixture
 def cloud(folder: Path, database_url: str, rabbitmq: RabbitMQ, port: int) -> Iterator[Cloud]:
     bus = rabbitmq.create_vhost()
-    settings = {
-        "database.url": database_url,
-        "bus.url": bus,
-        "agent.interval": "1",
-        "agent.libvirt_uri": "",
-        "collector.batch_size": "500",
-        "api.port": str(port),
-        "auth.mode": "token",
-        "auth.tokens": TOKENS,
-        "alarms.interval": "1",
-        "alarms.allow_networks": '["127.0.0.0/8"]',
-    }
-    run(folder, settings, "db", "upgrade")
+    chosen = settings(database_url, bus, port)
+    run(folder, chosen, "db", "upgrade")
     database = Database(DatabaseSettings(url=database_url))
     with ExitStack() as running:
-        yield Cloud(folder, settings, database, bus, f"http://127.0.0.1:{port}", running)
+        yield Cloud(folder, chosen, database, bus, f"http://127.0.0.1:{port}", running)
     database.dispose()
+
+
+def notified(cloud: Cloud) -> Known:
+    """What the database holds of the notifications' samples."""
+    meters = {meter for meter, *_ in expected(0, 1)}
+    return Counter(
+        (one.meter, one.resource_id, one.project_id, one.volume)
+        for one in cloud.stored()
+        if one.meter in meters
+    )
 
 
 @contextmanager
@@ -145,10 +103,10 @@ def test_every_sample_is_stored_once_whoever_is_killed(cloud: Cloud, rabbitmq: R
     eventually(lambda: len(bindings(rabbitmq, cloud)) >= 8, "the services' exchanges are bound")
 
     with notifying(cloud, 0, ROUNDS):
-        eventually(lambda: cloud.notified().total() > ROUNDS, "some are stored")
+        eventually(lambda: notified(cloud).total() > ROUNDS, "some are stored")
         collectors[0].kill()
-        assert cloud.notified().total() < expected(0, ROUNDS).total()
-    eventually(lambda: cloud.notified() == expected(0, ROUNDS), "the other one stores the rest")
+        assert notified(cloud).total() < expected(0, ROUNDS).total()
+    eventually(lambda: notified(cloud) == expected(0, ROUNDS), "the other one stores the rest")
 
     collectors[0] = cloud.start("collector")
     rabbitmq.restart()
@@ -158,7 +116,7 @@ def test_every_sample_is_stored_once_whoever_is_killed(cloud: Cloud, rabbitmq: R
         with notifying(cloud, ROUNDS, ROUNDS):
             pass
         whole = expected(0, 2 * ROUNDS)
-        eventually(lambda: cloud.notified() == whole, "set and sum are what was sent")
+        eventually(lambda: notified(cloud) == whole, "set and sum are what was sent")
         receiver.wait(1)
         eventually(
             lambda: polled(metrics_port) == agents_samples(cloud), "every polled sample is stored once"
@@ -177,17 +135,6 @@ def bindings(rabbitmq: RabbitMQ, cloud: Cloud) -> list[str]:
     vhost = cloud.bus.rsplit("/", 1)[1]
     lines = rabbitmq.management("list_bindings", "-p", vhost, "source_name", "destination_name").splitlines()
     return [line for line in lines if "nephometer.notifications" in line and not line.startswith("\t")]
-
-
-def polled(metrics_port: int) -> int:
-    """How many samples the agent says it took; -1 while some of them wait in its spool."""
-    page = urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10).read().decode()
-    lines = [line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#")]
-    if any(name == "nephometer_agent_spool_bytes" and float(value) for name, value in lines):
-        return -1
-    return int(
-        sum(float(value) for name, value in lines if name.startswith("nephometer_agent_samples_total"))
-    )
 
 
 def agents_samples(cloud: Cloud) -> int:

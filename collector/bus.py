@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 REBIND_S = 10.0  # an exchange that was deleted, or made anew by its service, is bound again within this time
 TICK_S, CLOSE_S = 0.25, 2.0
-FINISH_S = 8.0  # how long a batch may still take once the program is to end
+FINISH_S = 7.0  # how long a batch may still take once the program is to end
 PERSISTENT = pika.BasicProperties(content_type="application/json", delivery_mode=2)
 
 

@@ -45,7 +45,7 @@ POISON: dict[str, bytes | object] = {
     "no time": notification(timestamp=None),
     "time of nonsense": notification(timestamp="soon"),
     "time as number": notification(timestamp=1795389464),
-    "next week": notification(timestamp="2024-11-30 00:00:00"),
+    "in 2150": notification(timestamp="2150-01-01 00:00:00"),
     "no resource": notification(payload=payload(volume_id=None)),
     "resource of a list": notification(payload=payload(volume_id=["volume-1"])),
     "resource of 1 MB": notification(payload=payload(volume_id="v" * 2**19)),

@@ -1,0 +1,79 @@
+"""The pipeline on real databases: whatever normalization lets through, each of them keeps."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from collector.pipeline import Pipeline
+from collector.publishers.database import DatabasePublisher
+from storage.database import Database
+from storage.migrate import upgrade
+from storage.quarantine import Quarantine
+from storage.query import EVERYTHING, SampleQuery
+from storage.samples import Samples
+from storage.settings import DatabaseSettings
+from tests.collector.factories import (
+    MAPPING,
+    batch,
+    good,
+    message,
+    metrics,
+    notification,
+    payload,
+    polled,
+    polling,
+)
+from tests.collector.test_pipeline import POISON
+
+ODD_NAMES = [
+    "a",
+    "A",
+    "a ",
+    " a",
+    "é",
+    "e\u0301",
+    "🌩",
+    "ع\u200d",
+    "x" * 255,
+    "🌩" * 255,
+    "'\"\\;--",
+    "a\ufffdb",
+]
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(DatabaseSettings(url=database_url))
+    upgrade(opened)
+    yield opened
+    opened.dispose()
+
+
+def test_poison_is_quarantined_and_every_good_and_every_odd_sample_is_kept_once(database: Database) -> None:
+    samples = Samples(database)
+    pipeline = Pipeline([DatabasePublisher(samples, metrics())], MAPPING, metrics(), batch_size=50)
+    bad = [message(body) for body in POISON.values()]
+    odd = [message(notification(payload=payload(volume_id=name, tenant_id=name))) for name in ODD_NAMES]
+    nul = message(
+        polling(polled(resource_id="a\0b"), polled(resource_id="a\ud800c", counter_volume=2**63 - 1))
+    )
+    delta = message(notification(event_type="image.send", payload={"image_id": "i", "bytes_sent": 2**53 + 1}))
+    messages = [*bad, *odd, nul, delta, batch(*(good(number) for number in range(100)))]
+
+    pipeline.process(messages)
+    pipeline.process(messages)
+
+    stored = [one.sample for one in samples.find(SampleQuery(EVERYTHING), 1000)]
+    assert len(stored) == len(ODD_NAMES) + 2 + 2 + 100
+    volumes = {sample.resource_id: sample.project_id for sample in stored if sample.meter == "volume.size"}
+    assert volumes == {name: name for name in ODD_NAMES}
+    assert {s.resource_id: s.volume for s in stored if s.meter == "disk.device.usage"} == {
+        "a\ufffdb": 1024,
+        "a\ufffdc": 2**63 - 1,
+    }
+    assert {s.meter: s.volume for s in stored if s.type == "delta"} == {
+        "image.download": 2**53 + 1,
+        "image.serve": 2**53 + 1,
+    }
+    assert Quarantine(database).count() == len(bad)
+    assert {one.body for one in Quarantine(database).newest(100)} == {one.body for one in bad}

@@ -1,8 +1,10 @@
 """One connection to libvirt. The only file that loads libvirt's binding, and only when it is used."""
 
+import contextlib
 import functools
 import importlib
 import threading
+from collections import deque
 from types import ModuleType
 
 import structlog
@@ -34,7 +36,8 @@ class LibvirtConnection:
 
     def __init__(self, libvirt: ModuleType, uri: str) -> None:
         self._libvirt = libvirt
-        self._changed: set[str] = set()
+        self._changed: deque[str] = deque()  # filled by the event loop's thread
+        self._watches: list[int] = []
         self._connection = libvirt.openReadOnly(uri)
         try:
             self._connection.setKeepAlive(KEEPALIVE_S, KEEPALIVE_MISSES)
@@ -79,8 +82,7 @@ class LibvirtConnection:
 
     def take_changed(self) -> set[str]:
         """Uuids of domains whose definition or devices changed since the last call."""
-        changed, self._changed = self._changed, set()
-        return changed
+        return {self._changed.popleft() for _ in range(len(self._changed))}
 
     def is_alive(self) -> bool:
         """Whether the daemon at the other end was there a moment ago."""
@@ -90,7 +92,11 @@ class LibvirtConnection:
             return False
 
     def close(self) -> None:
-        """Let the connection go, whatever state it is in."""
+        """Let the connection go, whatever state it is in. Its watches would keep it open, so they go first."""
+        for watch in self._watches:
+            with contextlib.suppress(self._libvirt.libvirtError):  # gone with the daemon
+                self._connection.domainEventDeregisterAny(watch)
+        self._watches.clear()
         try:
             self._connection.close()
         except self._libvirt.libvirtError as error:
@@ -100,7 +106,8 @@ class LibvirtConnection:
         """Listen for one kind of change; without it the regular refresh of definitions has to do."""
         event = getattr(self._libvirt, f"VIR_DOMAIN_EVENT_ID_{change}")
         try:
-            self._connection.domainEventRegisterAny(None, event, self._note, None)
+            watch = self._connection.domainEventRegisterAny(None, event, self._note, None)
+            self._watches.append(watch)
         except self._libvirt.libvirtError as error:
             log.debug("libvirt_event_refused", kind=change, error=str(error))
 
@@ -108,7 +115,7 @@ class LibvirtConnection:
         """Called by libvirt's event loop with connection, domain, and what differs by kind of event."""
         uuid = getattr(event[1], "UUIDString", None)
         if uuid is not None:
-            self._changed.add(uuid())
+            self._changed.append(uuid())
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from storage.sample import from_microseconds, to_microseconds
 DELIVERY, ATTEMPT = tables.delivery.c, tables.delivery_attempt.c
 
 # Looked at in one go to find work for idle senders: those of crowded hosts and projects are left out before.
-CANDIDATES = 500
+CANDIDATES = 100
 
 
 @dataclass(frozen=True, slots=True)

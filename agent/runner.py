@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -25,6 +25,7 @@ from storage.sample import Sample
 FIRST_CREDIBLE_YEAR = 2000  # a machine without a clock battery boots in 1970
 START_SPREAD = 0.1  # of the interval: agents that boot together do not poll together
 JOIN_S = 5.0
+GLANCE_S = 0.25  # how often a wait for sources looks whether the agent shall end
 
 log = structlog.get_logger()
 
@@ -72,9 +73,11 @@ class Runner:
         self._health = Health(metrics)
         self._late: dict[str, Future[object]] = {}  # reads that missed their deadline, by source
         self._clock_is_wrong = False
+        self._stop = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
         """Poll and deliver until `stop` is set; returns within seconds of it."""
+        self._stop = stop
         delivery = threading.Thread(
             target=Delivery(self._outbox).run, args=(stop,), name="delivery", daemon=True
         )
@@ -136,15 +139,17 @@ class Runner:
                 future = self._start(part, now)
                 if future is not None:
                     reads[future] = part
-        waiting = dict(reads)
-        try:
-            for future in as_completed(reads, timeout=self._settings.source_deadline):
-                yield from self._outcome(waiting.pop(future), future)
-        except TimeoutError:
-            for future, part in waiting.items():
-                self._late[part.source.name] = future
-                error = f"no answer within {self._settings.source_deadline:g} s"
-                self._health.source_failed(part.source.name, _names(part), error)
+        until_s = time.monotonic() + self._settings.source_deadline
+        while reads and not self._stop.is_set() and (left_s := until_s - time.monotonic()) > 0:
+            done, _ = wait(reads, timeout=min(left_s, GLANCE_S), return_when=FIRST_COMPLETED)
+            for future in done:
+                yield from self._outcome(reads.pop(future), future)
+        if self._stop.is_set():
+            return
+        for future, part in reads.items():
+            self._late[part.source.name] = future
+            error = f"no answer within {self._settings.source_deadline:g} s"
+            self._health.source_failed(part.source.name, _names(part), error)
 
     def _start(self, part: AnyPart, now: datetime) -> Future[Any] | None:
         """Begin to read a source, unless it still hangs in an earlier read, whose answer nobody wants now."""

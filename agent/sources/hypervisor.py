@@ -42,7 +42,7 @@ class Row:
 class Connection(Protocol):
     """What is asked of one connection; every method may hang as long as it likes."""
 
-    def statistics(self, *, unblockable: bool) -> list[Row]:
+    def statistics(self, *, unblockable: bool = False) -> list[Row]:
         """Every active domain, in one call; raises SourceUnavailable.
 
         `unblockable` asks only for what the daemon tells without its guests: states and interfaces.

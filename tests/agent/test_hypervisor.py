@@ -29,7 +29,7 @@ class FakeConnection:
     calls: int = 0
     unblockable: bool = False
 
-    def statistics(self, *, unblockable: bool) -> list[Row]:
+    def statistics(self, *, unblockable: bool = False) -> list[Row]:
         self.calls += 1
         self.unblockable = unblockable
         if self.gate is not None:

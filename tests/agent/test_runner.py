@@ -307,6 +307,23 @@ def test_a_running_agent_polls_delivers_and_ends_when_told(build: Callable[..., 
     assert len(house.sink.samples) == 3 * len(source.moments)
 
 
+def test_an_agent_with_a_wedged_source_ends_when_told(build: Callable[..., House]) -> None:
+    gate, reading = threading.Event(), threading.Event()
+
+    def hang() -> object:
+        reading.set()
+        gate.wait()
+        return HOST
+
+    house = build(host(hang), interval=1, source_deadline=60)
+
+    with capture_logs() as logs:
+        assert run(house, reading) < 5
+    gate.set()
+
+    assert "source_down" not in {entry["event"] for entry in logs}
+
+
 def test_polling_keeps_its_beat_while_the_transport_hangs(build: Callable[..., House]) -> None:
     source = Turns(3)
     house = build(Part(source, [catalog.HOST[1]()]), interval=1)

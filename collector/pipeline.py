@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -46,6 +46,7 @@ class Message:
 class _Batch:
     """Samples on their way into one transaction, each with what to quarantine should the database refuse it."""
 
+    received_at: datetime
     samples: list[Sample] = field(default_factory=list)
     sources: list[tuple[Message, Draft | None]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
@@ -77,26 +78,23 @@ class Pipeline:
         """
         if not messages:
             return
-        received_at = max(message.received_at for message in messages)
-        batch = _Batch()
+        batch = _Batch(max(message.received_at for message in messages))
         for message in messages:
             self._metrics.messages.labels(message.origin).inc()
             self._read_into(batch, message)
-            if len(batch.samples) + len(batch.refused) >= self._batch_size:
-                self._publish(batch, received_at)
-                batch = _Batch()
-        self._publish(batch, received_at)
+            self._publish_if_full(batch)
+        self._publish(batch)
 
     def accept(self, samples: Sequence[Sample], *, origin: Origin, now: datetime) -> list[Refused]:
         """Store samples somebody posted; returns those that were refused, in order, which are quarantined too.
 
         A delta sample without an id gets a random one. Raises PublisherUnavailable.
         """
-        batch = _Batch()
+        batch = _Batch(now)
         tidy = remembering_metadata()
         for sample in samples:
             self._add(batch, Message(b"", origin, now), _as_draft(sample), tidy)
-        self._publish(batch, now)
+        self._publish(batch)
         return batch.refused
 
     def _read_into(self, batch: _Batch, message: Message) -> None:
@@ -107,6 +105,8 @@ class Pipeline:
             self._interpret(batch, message)
         except InvalidMessage as error:
             batch.refused.append(_refused(message, str(error)))
+        except PublisherUnavailable:
+            raise
         except Exception as error:
             log.exception("message_not_understood", origin=message.origin)
             batch.refused.append(_refused(message, f"the program failed on it: {error!r}"))
@@ -114,18 +114,21 @@ class Pipeline:
     def _interpret(self, batch: _Batch, message: Message) -> None:
         tidy = remembering_metadata()
         if message.origin != "notifications":
-            for draft in _identified(decode_drafts(message.body), message.body):
-                self._add(batch, message, draft, tidy)
+            self._add_all(batch, message, _identified(decode_drafts(message.body), message.body), tidy)
             return
         notification = decode_notification(message.body)
         if is_ceilometer(notification.event_type):
-            for draft in ceilometer_drafts(notification, self._telemetry_secret):
-                self._add(batch, message, draft, tidy)
+            self._add_all(batch, message, ceilometer_drafts(notification, self._telemetry_secret), tidy)
             return
         drafts = self._mapping.drafts(notification)
         if not drafts:
             self._metrics.unmapped.inc()
         self._add_together(batch, message, drafts, tidy)
+
+    def _add_all(self, batch: _Batch, message: Message, drafts: Iterable[Draft], tidy: Tidy) -> None:
+        for draft in drafts:
+            self._add(batch, message, draft, tidy)
+            self._publish_if_full(batch)
 
     def _add(self, batch: _Batch, message: Message, draft: Draft, tidy: Tidy) -> None:
         """Add one of many independent readings: refused, only it is quarantined."""
@@ -149,20 +152,25 @@ class Pipeline:
         if reasons:
             batch.refused.append(_refused(message, "; ".join(list(reasons)[:REASONS])))
 
-    def _publish(self, batch: _Batch, received_at: datetime) -> None:
+    def _publish_if_full(self, batch: _Batch) -> None:
+        if len(batch.samples) + len(batch.refused) >= self._batch_size:
+            self._publish(batch)
+            batch.samples, batch.sources, batch.refused = [], [], []
+
+    def _publish(self, batch: _Batch) -> None:
         """Hand a batch to every publisher; only the first, the database, decides whether it is safe."""
         if not batch.samples and not batch.refused:
             return
         first, *others = self._publishers
-        rejected = self._hand_over(first, batch.samples, batch.refused, received_at)
+        rejected = self._hand_over(first, batch.samples, batch.refused, batch.received_at)
         if rejected:
             late = [_rejected(batch, one) for one in rejected]
-            self._hand_over(first, [], late, received_at)
+            self._hand_over(first, [], late, batch.received_at)
             batch.refused.extend(late)
         for refused in batch.refused:
             self._metrics.refused.labels(refused.origin).inc()
         for publisher in others:
-            self._offer(publisher, batch, received_at)
+            self._offer(publisher, batch)
 
     def _hand_over(
         self,
@@ -184,9 +192,9 @@ class Pipeline:
         finally:
             self._metrics.publish_seconds.labels(publisher.name).observe(time.monotonic() - started)
 
-    def _offer(self, publisher: Publisher, batch: _Batch, received_at: datetime) -> None:
+    def _offer(self, publisher: Publisher, batch: _Batch) -> None:
         try:
-            self._hand_over(publisher, batch.samples, batch.refused, received_at)
+            self._hand_over(publisher, batch.samples, batch.refused, batch.received_at)
         except PublisherUnavailable as error:
             log.warning("publisher_unavailable", publisher=publisher.name, error=str(error))
 

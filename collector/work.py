@@ -93,7 +93,7 @@ class _Job:
             self._process(self._messages)
         except PublisherUnavailable as error:
             self.error = error
-        except BaseException:
+        except Exception:  # the end of the pipeline's loop: whatever failed, nothing is acknowledged
             log.exception("batch_failed", messages=len(self._messages))
             self.error = PublisherUnavailable("the program failed on the batch")
         finally:

@@ -50,6 +50,14 @@ def test_a_folder_of_ones_own_adds_definitions(tmp_path: Path) -> None:
     assert len(load_definitions(tmp_path)) == len(load_definitions()) + 1
 
 
+def test_the_example_of_the_reference_is_a_definition() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "reference", "notifications.md").read_text()
+
+    (entry,) = read_definitions("notifications.md", page.partition("```yaml")[2].partition("```")[0])
+
+    assert len(entry.meters) == 4
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_bytes(b"\xff")
 

@@ -199,7 +199,9 @@ def test_a_delta_reading_without_an_id_is_named_after_its_batch() -> None:
 def test_batches_are_handed_over_as_soon_as_they_are_large_enough() -> None:
     publisher = StubPublisher()
 
-    pipeline(publisher, batch_size=2).process([batch(good(number)) for number in range(5)])
+    pipeline(publisher, batch_size=2).process(
+        [batch(good(0)), batch(good(1), good(2), good(3)), batch(good(4))]
+    )
 
     assert publisher.attempts == 3
     assert publisher.samples == [good(number) for number in range(5)]
@@ -292,6 +294,14 @@ def test_a_batch_the_database_refuses_is_halved_down_to_the_bad_samples(places: 
     assert store.samples == [sample for sample in samples if sample.meter != "bad"]
     assert store.refused == [quarantined]
     assert [one.index for one in rejected] == places
+
+
+def test_a_database_that_goes_away_within_a_message_is_noticed() -> None:
+    publisher = StubPublisher()
+    publisher.away = True
+
+    with pytest.raises(PublisherUnavailable):
+        pipeline(publisher, batch_size=1).process([batch(good(1), good(2))])
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("away"), SchemaMismatch("old")])

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from collector.errors import InvalidMessage
 from storage.sample import Sample
 
 BATCH_SAMPLES = 5_000
+BATCH_BYTES = 4 * 2**20  # collectors refuse to read what is twice as large
 MEMORY_BYTES = 32 * 2**20
 
 log = structlog.get_logger()
@@ -159,10 +160,21 @@ class Outbox:
         self._metrics.spool_lost_bytes.set(self._spool.lost_bytes)
 
 
-def _batches(samples: Iterable[Sample]) -> Iterable[bytes]:
+def _batches(samples: Iterable[Sample]) -> Iterator[bytes]:
     rest = iter(samples)
     while batch := list(islice(rest, BATCH_SAMPLES)):
-        yield encode_batch(batch)
+        yield from _encode(batch)
+
+
+def _encode(batch: Sequence[Sample]) -> Iterator[bytes]:
+    """One batch, or several where its metadata is large."""
+    body = encode_batch(batch)
+    if len(body) <= BATCH_BYTES or len(batch) == 1:
+        yield body
+        return
+    middle = len(batch) // 2
+    yield from _encode(batch[:middle])
+    yield from _encode(batch[middle:])
 
 
 def _size(bodies: Iterable[bytes]) -> int:

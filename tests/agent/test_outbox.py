@@ -1,5 +1,6 @@
 import errno
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from agent.metrics import AgentMetrics
-from agent.outbox import BATCH_SAMPLES, Outbox
+from agent.outbox import BATCH_BYTES, BATCH_SAMPLES, Outbox
 from agent.spool import Spool
 from collector.envelope import decode_batch
 from collector.errors import BusUnavailable
@@ -47,6 +48,22 @@ def test_large_cycles_leave_in_bounded_batches(tmp_path: Path) -> None:
     drain(outbox)
 
     assert [len(decode_batch(body)) for body in sink.bodies] == [BATCH_SAMPLES, BATCH_SAMPLES]
+    outbox.close()
+
+
+def test_batches_with_large_metadata_are_cut_smaller(tmp_path: Path) -> None:
+    sink = Sink()
+    outbox = make_outbox(tmp_path, sink)
+    large = [
+        replace(sample, resource_id=str(number), metadata={"notes": str(number) * 60_000})
+        for number, sample in enumerate(cycle(1) * 100)
+    ]
+
+    outbox.put(large)
+    drain(outbox)
+
+    assert sink.samples == large
+    assert max(len(body) for body in sink.bodies) <= BATCH_BYTES
     outbox.close()
 
 

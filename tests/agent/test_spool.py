@@ -1,5 +1,6 @@
 import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -321,6 +322,22 @@ def test_a_full_disk_takes_all_payloads_of_an_append_or_none(
         spool.append([b"after"])
 
         assert take_all(spool) == [b"before", b"after"]
+        assert spool.lost_bytes == 0
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_write_leaves_no_half_payload(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with opened(tmp_path) as spool:
+        spool.append([b"before" * 1000])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))  # the kernel writes a part, then refuses
+        try:
+            with pytest.raises(SpoolUnavailable, match="File too large"):
+                spool.append([b"one" * 100, b"two" * 5000])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        spool.append([b"after"])
+
+        assert take_all(spool) == [b"before" * 1000, b"after"]
         assert spool.lost_bytes == 0
 
 

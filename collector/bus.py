@@ -132,8 +132,8 @@ class _Session:
         """Work until `stop` is set and the batch in work is done, or `FINISH_S` later without it."""
         while not stop.is_set():
             self._connection.process_data_events(time_limit=TICK_S)
-            if self._is_cancelled:
-                raise BusUnavailable("the broker cancelled a consumer")
+            if self._is_cancelled or not all(channel.is_open for channel in self._channels.values()):
+                raise BusUnavailable("the broker ended a consumer")
             self._work.turn(time.monotonic())
             if time.monotonic() >= self._bind_at_s:
                 self._bind()

@@ -353,6 +353,31 @@ def test_a_consumer_the_broker_cancelled_subscribes_again(url: str, database: St
         until(arrives)
 
 
+def test_an_absence_longer_than_the_brokers_patience_loses_nothing(
+    rabbitmq: RabbitMQ, url: str, database: StubPublisher
+) -> None:
+    def be_patient(consumer_timeout_ms: int, channel_tick_ms: int) -> None:
+        rabbitmq.management(
+            "eval",
+            f"application:set_env(rabbit, consumer_timeout, {consumer_timeout_ms}),"
+            f"application:set_env(rabbit, channel_tick_interval, {channel_tick_ms}).",
+        )
+
+    database.away = True
+    be_patient(1000, 200)
+    try:
+        with capture_logs() as logs, storing(settings(url), database):
+            send(url, *volumes(20))
+            until(lambda: "bus_away" in [entry["event"] for entry in logs])
+            database.away = False
+            until(lambda: len(database.samples) >= 20)
+    finally:
+        be_patient(1_800_000, 60_000)
+
+    assert set(resources(database)) == set(names(20))
+    assert waiting(url, "nephometer.dead") == 0
+
+
 def test_poison_through_the_broker_costs_no_good_message(url: str, database: StubPublisher) -> None:
     bad = [message(body).body for body in POISON.values()] + [b"x" * 2**21]
 

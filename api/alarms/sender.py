@@ -70,7 +70,7 @@ class WebhookSender:
 
     def send(self, delivery: Delivery, headers: Mapping[str, str]) -> Result:
         """How the attempt ended; every failure is a `Result`."""
-        if delivery.url.partition(":")[0] in LOCAL_SCHEMES:
+        if delivery.url.partition(":")[0].lower() in LOCAL_SCHEMES:
             log.info("alarm_notified", delivery_id=delivery.delivery_id, body=delivery.body.decode())
             return Result(None, "")
         deadline = _Deadline(self._timeout_s)

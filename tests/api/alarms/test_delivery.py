@@ -64,8 +64,15 @@ def owe(database: Database, *owed: Delivery) -> Deliveries:
     return Deliveries(database)
 
 
-def loop(deliveries: Deliveries, sender: Sender, clock: Clock, limits: Limits | None = None) -> DeliveryLoop:
-    metrics = AlarmMetrics(CollectorRegistry())
+def loop(
+    deliveries: Deliveries,
+    sender: Sender,
+    clock: Clock,
+    limits: Limits | None = None,
+    *,
+    registry: CollectorRegistry | None = None,
+) -> DeliveryLoop:
+    metrics = AlarmMetrics(registry or CollectorRegistry())
     signer = Signer(deliveries, None, clock)
     return DeliveryLoop(deliveries, sender, signer, metrics, clock, limits=limits)
 
@@ -252,3 +259,19 @@ def test_no_more_is_under_way_than_allowed(database: Database, clock: Clock) -> 
     assert started == [4, 0]
     assert running.wait(10)
     assert finish(running, clock) == 2
+
+
+def test_attempts_are_counted_by_their_result(database: Database, clock: Clock) -> None:
+    owed = [delivery(host=f"h{n}", project_id=f"p{n}") for n in range(3)]
+    deliveries, registry = owe(database, *owed), CollectorRegistry()
+    sender = Scripted(REFUSED, Result(410, "gone"), TAKEN)
+
+    finish(loop(deliveries, sender, clock, replace(Limits(), total=1), registry=registry), clock)
+    finish(loop(deliveries, sender, clock, registry=CollectorRegistry()), clock)
+
+    counted = [
+        registry.get_sample_value("nephometer_webhook_attempts_total", {"result": result})
+        for result in ("retry", "failed", "delivered")
+    ]
+    assert counted == [1.0, None, None]
+    assert registry.get_sample_value("nephometer_webhook_attempt_seconds_count") == 1.0

@@ -1,78 +1,20 @@
 import json
-import threading
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from api.alarms.decision import Decision, Rule
-from api.alarms.evaluator import Evaluator, rules
-from api.alarms.metrics import AlarmMetrics
-from api.settings import AlarmSettings
-from storage.alarm import Alarm, AlarmChange, AlarmFilter, HistoryFilter, TimeConstraint, Transition
-from storage.alarms import Alarms
+from storage.alarm import TimeConstraint
 from storage.database import Database
-from storage.deliveries import Deliveries
-from storage.errors import DatabaseUnavailable
-from storage.migrate import upgrade
 from storage.query import EVERYTHING, Scope
 from storage.sample import Sample
 from storage.samples import Samples
-from storage.settings import DatabaseSettings
-from storage.statistics import Statistics
-from tests.api.alarms.factories import alarm, change
+from tests.api.alarms.factories import alarm
+from tests.api.alarms.watching import bodies, create, current, evaluator, measured, transitions
+from tests.api.world import empty_database
 from tests.factories import CPU_UTIL, MINUTE, NOW
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(DatabaseSettings(url=database_url))
-    upgrade(database)
-    yield database
-    database.dispose()
-
-
-def evaluator(
-    database: Database, *, alarms: Alarms | None = None, asked: list[Rule] | None = None
-) -> Evaluator:
-    return Evaluator(
-        alarms or Alarms(database),
-        asked or rules(Statistics(database)),
-        AlarmSettings(interval=60),
-        AlarmMetrics(CollectorRegistry()),
-        lambda: NOW,
-    )
-
-
-def measured(database: Database, *volumes: float, **changes: Any) -> None:  # Any: the fields of a sample
-    """One sample a minute, the last 30 s before NOW."""
-    first = NOW - timedelta(seconds=30) - (len(volumes) - 1) * MINUTE
-    samples = [
-        replace(CPU_UTIL, volume=volume, timestamp=first + number * MINUTE, **changes)
-        for number, volume in enumerate(volumes)
-    ]
-    Samples(database).store(samples, received_at=NOW)
-
-
-def create(database: Database, *alarms: Alarm) -> None:
-    for one in alarms:
-        Alarms(database).create(one, change(one))
-
-
-def current(database: Database) -> list[Alarm]:
-    return Alarms(database).find(AlarmFilter(EVERYTHING), 100)
-
-
-def transitions(database: Database, one: Alarm) -> list[AlarmChange]:
-    wanted = HistoryFilter(EVERYTHING, one.alarm_id, type="state transition")
-    return Alarms(database).history(wanted, 100)
-
-
-def bodies(database: Database) -> list[dict[str, object]]:
-    return [json.loads(one.body) for one in Deliveries(database).find(EVERYTHING, 100)]
 
 
 def test_a_hot_cpu_fires_once_and_its_history_says_why(database: Database) -> None:
@@ -213,144 +155,6 @@ def test_more_alarms_than_one_batch_are_all_evaluated(database: Database) -> Non
     assert {one.state for one in current(database)} == {"alarm"}
 
 
-def test_two_evaluators_that_race_make_one_transition(database: Database) -> None:
-    measured(database, 90.0)
-    created = [alarm() for _ in range(20)]
-    create(database, *created)
-    start = threading.Barrier(2)
-
-    def watch() -> None:
-        watching = evaluator(database)
-        start.wait()
-        for second in range(3):
-            watching.evaluate_due(NOW + timedelta(seconds=second))
-
-    threads = [threading.Thread(target=watch) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert [len(transitions(database, one)) for one in created] == [1] * 20
-    assert len(bodies(database)) == 20
-
-
-def test_a_paused_evaluator_changes_nothing_when_it_resumes(database: Database) -> None:
-    measured(database, 90.0)
-    create(database, alarm())
-
-    class Paused:
-        """Thinks until another evaluator has done the work."""
-
-        type = "threshold"
-
-        def evaluate(self, alarm: Alarm, now: datetime) -> Decision:
-            evaluator(database).evaluate_due(NOW + MINUTE)
-            return Decision("ok", "long ago", {})
-
-    evaluator(database, asked=[Paused()]).evaluate_due(NOW)
-
-    (one,) = current(database)
-    assert one.state == "alarm"
-    assert len(transitions(database, one)) == 1
-    assert len(bodies(database)) == 1
-
-
-class Killed(BaseException):
-    """What a SIGKILL looks like from inside: nothing catches it."""
-
-
-def _before(alarms: Alarms) -> Callable[[Transition], Alarm]:
-    def record(transition: Transition) -> Alarm:
-        raise Killed
-
-    return record
-
-
-def _after(alarms: Alarms) -> Callable[[Transition], Alarm]:
-    whole = alarms.record
-
-    def record(transition: Transition) -> Alarm:
-        whole(transition)
-        raise Killed
-
-    return record
-
-
-@pytest.mark.parametrize("killed", [_before, _after])
-def test_a_killed_evaluator_loses_no_transition_and_makes_no_second_one(
-    database: Database, killed: Callable[[Alarms], Callable[[Transition], Alarm]]
-) -> None:
-    measured(database, 90.0, 90.0)
-    create(database, alarm())
-    alarms = Alarms(database)
-    alarms.record = killed(alarms)  # type: ignore[assignment, method-assign]  # the process dies here
-    with pytest.raises(Killed):
-        evaluator(database, alarms=alarms).evaluate_due(NOW)
-
-    evaluator(database).evaluate_due(NOW + MINUTE)
-
-    (one,) = current(database)
-    assert one.state == "alarm"
-    assert len(transitions(database, one)) == 1
-    assert len(bodies(database)) == 1
-
-
-def test_a_rule_that_fails_does_not_hinder_other_alarms(database: Database) -> None:
-    measured(database, 90.0)
-    broken, good = alarm(name="broken"), alarm(name="good")
-    create(database, broken, good)
-    (threshold,) = rules(Statistics(database))
-
-    class Faulty:
-        type = "threshold"
-
-        def evaluate(self, alarm: Alarm, now: datetime) -> Decision | None:
-            if alarm.name == "broken":
-                raise ZeroDivisionError
-            return threshold.evaluate(alarm, now)
-
-    assert evaluator(database, asked=[Faulty()]).evaluate_due(NOW) == 2
-    assert {one.name: one.state for one in current(database)} == {
-        "broken": "insufficient data",
-        "good": "alarm",
-    }
-
-
-def test_the_loop_goes_on_when_the_database_comes_back_and_stops_when_told(tmp_path: Any) -> None:
-    database = Database(DatabaseSettings(url=f"sqlite:///{tmp_path / 'a.db'}"))
-    upgrade(database)
-    measured(database, 90.0)
-    create(database, alarm())
-    asked, back, fired = threading.Event(), threading.Event(), threading.Event()
-
-    class Flaky(Alarms):
-        def lease_due(self, now: datetime, interval: timedelta, limit: int) -> list[Alarm]:
-            if not back.is_set():
-                asked.set()
-                raise DatabaseUnavailable("away")
-            return super().lease_due(now, interval, limit)
-
-        def record(self, transition: Transition) -> Alarm:
-            after = super().record(transition)
-            fired.set()
-            return after
-
-    stop = threading.Event()
-    thread = threading.Thread(
-        target=evaluator(database, alarms=Flaky(database)).run, args=(stop,), daemon=True
-    )
-    thread.start()
-    assert asked.wait(10)
-    back.set()
-    assert fired.wait(10)
-    stop.set()
-    thread.join(10)
-
-    assert not thread.is_alive()
-    assert current(database)[0].state == "alarm"
-
-
 def test_integer_meters_are_told_as_the_api_tells_them(database: Database) -> None:
     sample = Sample("disk", "gauge", "B", 5, "r", "project-a", NOW - timedelta(seconds=30))
     Samples(database).store([sample], received_at=NOW)
@@ -359,3 +163,18 @@ def test_integer_meters_are_told_as_the_api_tells_them(database: Database) -> No
     evaluator(database).evaluate_due(NOW)
 
     assert current(database)[0].state_reason.endswith("most recent: 5.0")
+
+
+def test_evaluations_and_transitions_are_counted(tmp_path: Path) -> None:
+    database, registry = empty_database(tmp_path), CollectorRegistry()
+    measured(database, 90.0)
+    create(database, alarm(), alarm(rule={"meter_name": "nothing"}))
+
+    evaluator(database, registry=registry).evaluate_due(NOW)
+
+    def counted(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"nephometer_alarm_{name}_total", labels)
+
+    assert counted("evaluations", result="changed") == 1.0
+    assert counted("evaluations", result="unchanged") == 1.0
+    assert counted("transitions", state="alarm") == 1.0

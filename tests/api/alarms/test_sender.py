@@ -2,6 +2,7 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -121,7 +122,7 @@ def test_neither_proxies_nor_netrc_are_used(
 
 
 def test_an_action_on_the_log_needs_no_network() -> None:
-    for url in ("log://", "test://x", "log:"):
+    for url in ("log://", "test://x", "log:", "LOG://"):
         assert send(url) == Result(None, "")
 
 
@@ -212,11 +213,21 @@ def test_what_is_not_http_is_a_failure(content: bytes) -> None:
     assert result.error in ("the answer is not HTTP", "the connection broke")
 
 
-def test_a_closed_port_and_a_reset_are_failures() -> None:
+def test_a_closed_port_is_a_failure() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
     assert send(f"http://127.0.0.1:{port}/").error == "the connection failed"
+
+
+def test_a_reset_connection_is_a_failure() -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(10)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
+    with serving(answer) as url:
+        assert send(url).error in ("the connection broke", "the answer is not HTTP")
 
 
 def test_a_name_that_is_not_found_or_not_answered_is_a_failure() -> None:

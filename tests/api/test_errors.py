@@ -73,7 +73,7 @@ def test_a_fault_of_ours_tells_the_caller_nothing_and_the_log_where(world: World
     assert failure["route"] == "/v2/samples"
     assert failure["error"] == "RuntimeError"
     assert failure["request_id"] == answer.headers["X-Openstack-Request-Id"]
-    assert any("test_wire.py" in place for place in failure["places"])
+    assert any("test_errors.py" in place for place in failure["places"])
     assert "hunter" not in str(logged)
 
 

@@ -1,6 +1,5 @@
 """What every /v2 path has in common: content types, methods, paths, arguments, headers, error bodies."""
 
-
 import pytest
 
 from tests.api.world import World, fault

@@ -2,93 +2,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from pathlib import Path
 
-import pytest
-from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from agent.errors import SourceUnavailable
-from agent.instance import Instance
-from agent.metrics import AgentMetrics
-from agent.outbox import Outbox
 from agent.pollsters import catalog
 from agent.reading import HostReading
-from agent.runner import AnyPart, Part, Runner
-from agent.settings import AgentSettings
-from agent.spool import Spool
+from agent.runner import Part
 from storage.sample import Sample
+from tests.agent.house import House, guests, host, libvirt, mounts, unavailable
 from tests.agent.pretend import (
-    DATABASE,
     HOST,
-    MOUNT,
     NOW,
-    WEB,
     Given,
-    Sink,
     drain,
-    instances_of,
-    make_domain,
-    recorded_stats,
 )
-
-
-class House:
-    """A runner with everything around it; `poll` gives what one poll put into the outbox."""
-
-    def __init__(self, folder: Path, *parts: AnyPart, **settings: object) -> None:
-        self.registry = CollectorRegistry()
-        self.sink = Sink()
-        metrics = AgentMetrics(self.registry)
-        self.outbox = Outbox(Spool(folder), self.sink, metrics, limit_bytes=2**30)
-        options = AgentSettings.model_validate({"host": "cmp01", "source_deadline": 0.2, **settings})
-        self.runner = Runner(parts, self.outbox, options, metrics)
-
-    def poll(self, now: datetime = NOW) -> list[Sample]:
-        before = len(self.sink.samples)
-        self.runner.poll_once(now)
-        drain(self.outbox)
-        return self.sink.samples[before:]
-
-    def value(self, name: str, **labels: str) -> float | None:
-        return self.registry.get_sample_value(f"nephometer_agent_{name}", labels)
-
-
-@pytest.fixture
-def build(tmp_path: Path) -> Iterator[Callable[..., House]]:
-    houses: list[House] = []
-
-    def make(*parts: AnyPart, **settings: object) -> House:
-        houses.append(House(tmp_path / str(len(houses)), *parts, **settings))
-        return houses[-1]
-
-    yield make
-    for house in houses:
-        house.outbox.close()
-
-
-def guests() -> list[Instance]:
-    return instances_of(
-        make_domain(recorded_stats("running", WEB)),
-        make_domain(recorded_stats("running", DATABASE), uuid=DATABASE, number=2),
-    )
-
-
-def host(answer: Callable[[], object] = lambda: HOST) -> AnyPart:
-    return Part(Given("host", answer), [pollster() for pollster in catalog.HOST])
-
-
-def mounts(answer: Callable[[], object] = lambda: [MOUNT]) -> AnyPart:
-    return Part(Given("mounts", answer), [pollster() for pollster in catalog.MOUNTS])
-
-
-def libvirt(answer: Callable[[], object] = guests) -> AnyPart:
-    return Part(Given("libvirt", answer), [pollster() for pollster in catalog.INSTANCES])
-
-
-def unavailable() -> object:
-    raise SourceUnavailable("nobody there")
 
 
 def test_all_samples_of_a_cycle_carry_its_moment(build: Callable[..., House]) -> None:
@@ -265,97 +192,3 @@ def test_the_agent_tells_what_it_did(build: Callable[..., House]) -> None:
     assert house.value("deliveries_total", outcome="delivered") == 1
     assert house.value("spool_bytes") == 0
     assert len(samples) > 3
-
-
-class Turns:
-    """A source that counts its reads and says when there were enough."""
-
-    name = "host"
-
-    def __init__(self, enough: int) -> None:
-        self.moments: list[float] = []
-        self.enough = threading.Event()
-        self._wanted = enough
-
-    def read(self, _now: datetime) -> HostReading:
-        self.moments.append(time.monotonic())
-        if len(self.moments) >= self._wanted:
-            self.enough.set()
-        return HOST
-
-
-def run(house: House, until: threading.Event) -> float:
-    """Run until something happens; returns how long the end took."""
-    stop = threading.Event()
-    thread = threading.Thread(target=house.runner.run, args=(stop,))
-    thread.start()
-    assert until.wait(20)
-    began = time.monotonic()
-    stop.set()
-    thread.join(10)
-    assert not thread.is_alive()
-    return time.monotonic() - began
-
-
-def test_a_running_agent_polls_delivers_and_ends_when_told(build: Callable[..., House]) -> None:
-    source = Turns(2)
-    house = build(Part(source, [catalog.HOST[1]()]), interval=1)
-
-    assert run(house, source.enough) < 5
-    drain(house.outbox)
-
-    assert len(house.sink.samples) == 3 * len(source.moments)
-
-
-def test_an_agent_with_a_wedged_source_ends_when_told(build: Callable[..., House]) -> None:
-    gate, reading = threading.Event(), threading.Event()
-
-    def hang() -> object:
-        reading.set()
-        gate.wait()
-        return HOST
-
-    house = build(host(hang), interval=1, source_deadline=60)
-
-    with capture_logs() as logs:
-        assert run(house, reading) < 5
-    gate.set()
-
-    assert "source_down" not in {entry["event"] for entry in logs}
-
-
-def test_polling_keeps_its_beat_while_the_transport_hangs(build: Callable[..., House]) -> None:
-    source = Turns(3)
-    house = build(Part(source, [catalog.HOST[1]()]), interval=1)
-    released = threading.Event()
-    house.sink.before = released.wait  # the broker takes the batch and never answers
-    stop = threading.Event()
-    thread = threading.Thread(target=house.runner.run, args=(stop,))
-    thread.start()
-    assert source.enough.wait(20)
-    stop.set()
-    released.set()
-    thread.join(10)
-
-    gaps = [later - earlier for earlier, later in pairwise(source.moments)]
-    assert all(0.5 < gap < 1.5 for gap in gaps)
-
-
-def test_a_broken_transport_is_said_once_and_heals(build: Callable[..., House]) -> None:
-    source = Turns(1)
-    house = build(Part(source, [catalog.HOST[1]()]), interval=1)
-    second_attempt = threading.Event()
-    house.sink.is_down = True
-
-    def heal_after_one() -> None:
-        if house.value("deliveries_total", outcome="failed"):
-            house.sink.is_down = False
-            second_attempt.set()
-
-    house.sink.before = heal_after_one
-    with capture_logs() as logs:
-        run(house, second_attempt)
-
-    events = [entry["event"] for entry in logs if entry["event"].startswith("delivery")]
-    assert events == ["delivery_down", "delivery_up"]
-    assert house.sink.samples

@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from api.alarms.secret import key_of
+
 Role = Literal["reader", "member", "admin", "service"]
 
 
@@ -26,6 +28,11 @@ def _network(text: str) -> str:
     except ValueError as error:
         raise ValueError("a network as 10.0.0.0/8 or an address and port as 127.0.0.1:9000") from error
     return text
+
+
+def _signing_secret(secret: SecretStr) -> SecretStr:
+    key_of(secret.get_secret_value())
+    return secret
 
 
 class ApiSettings(BaseModel):
@@ -105,8 +112,10 @@ class AlarmSettings(BaseModel):
         (),
         description="Private networks (10.0.0.0/8) or single receivers (127.0.0.1:9000) webhooks may go to.",
     )
-    signing_secret: SecretStr | None = Field(
+    signing_secret: Annotated[SecretStr, AfterValidator(_signing_secret)] | None = Field(
         None, description="Secret of the webhook signatures (whsec_ and base64 of 24 to 64 bytes)."
     )
     max_actions: int = Field(5, ge=0, description="Actions an alarm may have per state.")
-    delivery_timeout: float = Field(10, gt=0, description="Seconds one delivery attempt may take in all.")
+    delivery_timeout: float = Field(
+        10, gt=0, le=50, description="Seconds one delivery attempt may take in all."
+    )

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+from api.alarms.secret import key_of
 from cli.output import printable
 
-PREFIX = "whsec_"
 TOLERANCE_S = 300
 BODY_BYTES = 1 << 20
 
@@ -23,8 +23,8 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes, now_s: float) -
     if not timestamp.isdecimal() or abs(now_s - int(timestamp)) > TOLERANCE_S:
         return "its time is missing or more than five minutes off"
     signed = f"{headers.get('webhook-id', '')}.{timestamp}.".encode() + body
-    key = base64.b64decode(secret.removeprefix(PREFIX))
-    expected = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    digest = hmac.digest(key_of(secret), signed, hashlib.sha256)
+    expected = "v1," + base64.b64encode(digest).decode()
     given = headers.get("webhook-signature", "").split()
     if not any(hmac.compare_digest(expected, one) for one in given):
         return "the signature is not by this project's secret"

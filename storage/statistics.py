@@ -87,6 +87,7 @@ class Statistics:
 def _row(query: StatisticsQuery, unit: str, groups: Groups, pile: _Pile, start: int | None) -> StatisticsRow:
     count = len(pile.volumes)
     total = _total(pile.volumes)
+    mean = _mean(pile.volumes, total)
     width = (query.period_s or 0) * MICROSECONDS
     return StatisticsRow(
         unit=unit,
@@ -94,8 +95,8 @@ def _row(query: StatisticsQuery, unit: str, groups: Groups, pile: _Pile, start: 
         minimum=min(pile.volumes),
         maximum=max(pile.volumes),
         total=total,
-        mean=float(Fraction(total) / count),
-        stddev=_stddev(pile.volumes),
+        mean=mean,
+        stddev=_stddev(pile.volumes, mean),
         first=from_microseconds(pile.first),
         last=from_microseconds(pile.last),
         period_start=None if start is None else from_microseconds(start),
@@ -106,20 +107,43 @@ def _row(query: StatisticsQuery, unit: str, groups: Groups, pile: _Pile, start: 
 
 
 def _total(volumes: list[int | float]) -> int | float:
-    """The exact sum: an int of ints, else the float nearest to it."""
+    """The exact sum: an int of ints, else the float nearest to it (infinite beyond the largest float)."""
     if all(isinstance(volume, int) for volume in volumes):
         return sum(volumes)
-    return math.fsum(volumes)
+    try:
+        return math.fsum(volumes)
+    except OverflowError:
+        return _to_float(_exact_total(volumes))
 
 
-def _stddev(volumes: list[int | float]) -> float:
+def _mean(volumes: list[int | float], total: int | float) -> float:
+    exact = Fraction(total) if math.isfinite(total) else _exact_total(volumes)
+    return float(exact / len(volumes))
+
+
+def _exact_total(volumes: list[int | float]) -> Fraction:
+    return sum((Fraction(volume) for volume in volumes), Fraction())
+
+
+def _to_float(exact: Fraction) -> float:
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf
+
+
+def _stddev(volumes: list[int | float], mean: float) -> float:
     """The population's standard deviation, independent of order; of ints exact until the root is taken."""
     count = len(volumes)
     if all(isinstance(volume, int) for volume in volumes):
         total, squares = sum(volumes), sum(volume * volume for volume in volumes)
         return math.sqrt(Fraction(count * squares - total * total) / (count * count))
-    mean = math.fsum(volumes) / count
-    return math.sqrt(math.fsum((volume - mean) ** 2 for volume in volumes) / count)
+    try:
+        return math.sqrt(math.fsum((volume - mean) ** 2 for volume in volumes) / count)
+    except OverflowError:
+        scale = max(abs(volume) for volume in volumes)
+        squares_of_scale = math.fsum((volume / scale - mean / scale) ** 2 for volume in volumes)
+        return scale * math.sqrt(squares_of_scale / count)
 
 
 def _order(item: tuple[tuple[int, Groups, str], _Pile]) -> tuple[int, list[tuple[bool, str]], str]:

@@ -1,7 +1,6 @@
 """What a receiver gets: Ceilometer's body under Standard Webhooks' signature."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -14,10 +13,10 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from api.alarms.decision import Decision
+from api.alarms.secret import key_of, text_of
 from storage.alarm import Alarm, Delivery, State
 from storage.deliveries import Deliveries
 
-PREFIX = "whsec_"
 KEY_BYTES = 32
 
 
@@ -59,17 +58,6 @@ def request_id(delivery: Delivery) -> str:
     return f"req-{uuid.UUID(delivery.delivery_id.removeprefix('msg_'))}"
 
 
-def key_of(secret: str) -> bytes:
-    """The bytes of a `whsec_` secret; raises ValueError unless they are 24 to 64, as Standard Webhooks demands."""
-    try:
-        key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except binascii.Error:
-        key = b""
-    if not (secret.startswith(PREFIX) and 24 <= len(key) <= 64):
-        raise ValueError("a signing secret is whsec_ and the base64 of 24 to 64 bytes")
-    return key
-
-
 class Signer:
     """Signs webhooks with a secret of the project that owns the alarm, derived from one master key.
 
@@ -86,7 +74,7 @@ class Signer:
 
     def secret(self, project_id: str | None) -> str:
         """The `whsec_` text with which receivers of this project verify; raises DatabaseUnavailable."""
-        return PREFIX + base64.b64encode(self._key(project_id)).decode()
+        return text_of(self._key(project_id))
 
     def headers(self, delivery: Delivery, now: datetime) -> dict[str, str]:
         """Content type and signature for an attempt made now; raises DatabaseUnavailable.

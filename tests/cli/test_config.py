@@ -22,7 +22,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "[database]\nurl = 'postgresql+psycopg://meter:hidden@db/meter'\n"
         "[bus]\nurl = 'amqp://guest:hidden@broker/'\nnotification_urls = ['amqp://guest:hidden@other/']\n"
         "[auth]\nmode = 'token'\n[[auth.tokens]]\ntoken = 'hidden'\nproject_id = 'p'\n"
-        "[alarms]\nsigning_secret = 'hidden'\nallow_networks = ['10.0.0.0/8']\n"
+        "[alarms]\nsigning_secret = 'whsec_aGlkZGVuaGlkZGVuaGlkZGVuaGlkZGVu'\nallow_networks = ['10.0.0.0/8']\n"
     )
     return file
 

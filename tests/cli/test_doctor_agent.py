@@ -16,7 +16,7 @@ class Libvirt:
         self.guests = guests
         self.is_closed = False
 
-    def statistics(self) -> list[Row]:
+    def statistics(self, *, unblockable: bool = False) -> list[Row]:
         return [Row(f"uuid-{number}", number, f"instance-{number}", {}) for number in range(self.guests)]  # type: ignore[arg-type]  # only counted
 
     def definition(self, uuid: str) -> str | None:

@@ -51,6 +51,26 @@ def test_integer_sums_are_exact_beyond_64_bits(database: Database) -> None:
     assert row.stddev == math.sqrt(Fraction(2, 3))
 
 
+@pytest.mark.parametrize(
+    ("volumes", "total", "mean", "stddev"),
+    [
+        ([1.5e308, 1.5e308], math.inf, 1.5e308, 0.0),
+        ([-1.5e308, -1.5e308], -math.inf, -1.5e308, 0.0),
+        ([1e308, 1e308, -1e308], 1e308, 1e308 / 3, 9.42809041582e307),
+        ([1e200, -1e200], 0.0, 0.0, 1e200),
+    ],
+)
+def test_numbers_at_the_end_of_the_scale_are_summed_up(
+    database: Database, volumes: list[float], total: float, mean: float, stddev: float
+) -> None:
+    store(database, *[replace(CPU_UTIL, timestamp=NOW + MINUTE * n, volume=v) for n, v in enumerate(volumes)])
+
+    (row,) = Statistics(database).compute(StatisticsQuery(SampleQuery(EVERYTHING, meter="cpu_util")))
+
+    assert row.total == total
+    assert [row.mean, row.stddev] == pytest.approx([mean, stddev])
+
+
 def test_the_order_of_arrival_does_not_change_an_answer(database: Database) -> None:
     volumes = [1e16, 1.0, -1e16, 0.1, 3.7e-9] * 20
     shuffled = random.Random(7).sample(volumes, len(volumes))

@@ -3,23 +3,21 @@
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Table, select, tuple_
 
 from storage.packing import derived_message_id, unpack_mids, unpack_reading
 from storage.query import MetadataMatch, SampleQuery
 from storage.sample import Sample, SampleType, StoredSample, flatten, from_microseconds
 from storage.selection import Selection, select_for
-from storage.tables import delta, hot, meter, project, resource, resource_group, shape, version
+from storage.tables import delta, hot, meter, project, resource, shape, version
 
 CHUNK = 200
 FIRST_PAGE = 200
-GROUPS_AT_ONCE = 16
-
-_KEY = (hot.c.gid, hot.c.rid, hot.c.ts)
+PAGE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +84,14 @@ class Reader:
             rows *= 4
 
     def any_order(self, connection: Connection, query: SampleQuery) -> Iterator[Reading]:
-        """All readings that match, a few groups at a time; names by `meter`, `owner` and `version`."""
+        """All readings that match, a page of rows at a time; names by `meter`, `owner` and `version`."""
         selection = select_for(connection, query)
         if selection.is_empty:
             return
-        for some in self._by_groups(connection, selection):
-            hot_rows = connection.execute(select(hot).where(some.where(hot)).order_by(*_KEY)).all()
-            yield from self._matching(query, self._exploded(connection, some, hot_rows))
-            delta_rows = connection.execute(select(delta).where(some.where(delta))).all()
-            yield from self._matching(query, self._deltas(connection, delta_rows))
+        for rows in _pages(connection, hot, selection):
+            yield from self._matching(query, self._exploded(connection, selection, rows))
+        for rows in _pages(connection, delta, selection):
+            yield from self._matching(query, self._deltas(connection, rows))
 
     def meter(self, mid: int) -> Meter:
         """The meter of a reading just read."""
@@ -133,15 +130,6 @@ class Reader:
             self._deltas(connection, [row for row in delta_rows if row.ts > cut]),
         )
         return [self._sample(reading) for reading in self._matching(query, readings)], cut < 0
-
-    def _by_groups(self, connection: Connection, selection: Selection) -> Iterator[Selection]:
-        """The selection in slices of a few groups, so that neither side holds a whole cloud at once."""
-        gids = selection.gids
-        if gids is None:
-            gids = frozenset(connection.execute(select(resource_group.c.gid)).scalars())
-        ordered = sorted(gids)
-        for start in range(0, len(ordered), GROUPS_AT_ONCE):
-            yield replace(selection, gids=frozenset(ordered[start : start + GROUPS_AT_ONCE]))
 
     def _exploded(
         self, connection: Connection, selection: Selection, rows: Sequence[Row[Any]]
@@ -223,6 +211,26 @@ class Reader:
             for row in connection.execute(select(version).where(version.c.ver.in_(chunk))):
                 body = json.loads(row.metadata)
                 self._versions[row.ver] = Version(row.user_id, row.source, row.generation, body)
+
+
+def _pages(connection: Connection, table: Table, selection: Selection) -> Iterator[Sequence[Row[Any]]]:
+    """The selected rows by group, resource and time; rows of one resource and time are on one page."""
+    place = (table.c.gid, table.c.rid, table.c.ts)
+    statement = select(table).where(selection.where(table)).order_by(*place)
+    start: tuple[int, int, int] | None = None
+    size = PAGE
+    while True:
+        # The group alone lets every database begin at the right place of the key.
+        bound = () if start is None else (table.c.gid >= start[0], tuple_(*place) >= start)
+        rows = connection.execute(statement.where(*bound).limit(size)).all()
+        if len(rows) < size:
+            yield rows
+            return
+        last = rows[-1]
+        start = (last.gid, last.rid, last.ts)
+        whole = [row for row in rows if (row.gid, row.rid, row.ts) != start]
+        size = PAGE if whole else size * 2  # a page of one resource and time: take more of it
+        yield whole
 
 
 def matches(query: SampleQuery, around: Version) -> bool:

@@ -12,7 +12,6 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("agent", "api", "cli", "collector", "storage")
 DISTRIBUTION = "nephometer"
 LINES = 300
-SUITE_LINES = 400  # a suite is read one test at a time
 # A longer file and why it may be.
 LONGER: dict[str, str] = {}
 SERVER_LIBRARIES = ("sqlalchemy", "alembic", "fastapi", "starlette", "uvicorn")
@@ -65,11 +64,7 @@ def test_a_file_is_short_enough_to_read() -> None:
         for file in sources(*PACKAGES, "alembic", "tests")
     }
 
-    longer = {
-        name: length
-        for name, length in lengths.items()
-        if length > (SUITE_LINES if name.startswith("tests/") else LINES)
-    }
+    longer = {name: length for name, length in lengths.items() if length > LINES}
     assert longer.keys() - LONGER.keys() == set(), longer
     assert LONGER.keys() - longer.keys() == set(), "no longer long: take it out of the list"
 

@@ -88,6 +88,16 @@ def volumes(count: int) -> list[bytes]:
     return [json.dumps(notification(payload=payload(volume_id=f"volume-{n}"))).encode() for n in range(count)]
 
 
+def names(count: int) -> list[str]:
+    """The resources of `volumes`, sorted as text."""
+    return sorted(f"volume-{number}" for number in range(count))
+
+
+def resources(database: StubPublisher) -> list[str]:
+    """The resource of every sample that was stored, sorted."""
+    return sorted(sample.resource_id for sample in database.samples)
+
+
 def waiting(url: str, queue: str) -> int:
     """How many messages of a queue are ready for a consumer."""
     with channel(url) as client:

@@ -23,7 +23,7 @@ from tests.collector.factories import (
     polled,
     polling,
 )
-from tests.collector.test_pipeline import POISON
+from tests.collector.poison import POISON
 
 ODD_NAMES = [
     "a",

@@ -1,0 +1,131 @@
+"""The bus against a real RabbitMQ while its batches are slow, cannot be stored, or are cut off."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+from structlog.testing import capture_logs
+
+from collector.pipeline import Message
+from tests.broker import RabbitMQ
+from tests.collector.brokers import (
+    collecting,
+    names,
+    resources,
+    send,
+    settings,
+    storing,
+    until,
+    volumes,
+    waiting,
+)
+from tests.collector.factories import StubPublisher
+
+
+def test_what_is_acknowledged_is_gone_and_what_is_not_comes_again(url: str, database: StubPublisher) -> None:
+    database.away = True
+    with storing(settings(url), database):
+        send(url, *volumes(3))
+        until(lambda: database.attempts >= 1)
+    database.away = False
+
+    with storing(settings(url), database):
+        until(lambda: len(database.samples) == 3)
+    again = StubPublisher()
+    with storing(settings(url), again):
+        time.sleep(0.5)
+
+    assert again.samples == []
+
+
+def test_a_slow_database_does_not_cost_the_connection(url: str) -> None:
+    processed: list[Message] = []
+
+    def slowly(messages: Sequence[Message]) -> None:
+        time.sleep(5)
+        processed.extend(messages)
+
+    with capture_logs() as logs, collecting(settings(url, heartbeat=2), slowly):
+        send(url, *volumes(1))
+        until(lambda: bool(processed))
+
+    assert len(processed) == 1
+    assert "bus_away" not in [entry["event"] for entry in logs]
+
+
+def test_an_absent_database_pauses_consuming_and_loses_and_requeues_nothing(
+    url: str, database: StubPublisher
+) -> None:
+    database.away = True
+    few = settings(url, notification_prefetch=10)
+    with capture_logs() as logs, storing(few, database):
+        send(url, *volumes(40))
+        until(lambda: database.attempts >= 3)
+        assert waiting(url, "nephometer.notifications") == 30
+        database.away = False
+        until(lambda: len(database.samples) >= 40, 5)
+
+    assert resources(database) == names(40)
+    assert waiting(url, "nephometer.dead") == 0
+    events = [entry["event"] for entry in logs if entry["event"].startswith("publishing")]
+    assert events == ["publishing_paused", "publishing_resumed"]
+
+
+def test_an_absence_longer_than_the_brokers_patience_loses_nothing(
+    rabbitmq: RabbitMQ, url: str, database: StubPublisher
+) -> None:
+    def be_patient(consumer_timeout_ms: int, channel_tick_ms: int) -> None:
+        rabbitmq.management(
+            "eval",
+            f"application:set_env(rabbit, consumer_timeout, {consumer_timeout_ms}),"
+            f"application:set_env(rabbit, channel_tick_interval, {channel_tick_ms}).",
+        )
+
+    database.away = True
+    be_patient(1000, 200)
+    try:
+        with capture_logs() as logs, storing(settings(url), database):
+            send(url, *volumes(20))
+            until(lambda: "bus_away" in [entry["event"] for entry in logs])
+            database.away = False
+            until(lambda: len(database.samples) >= 20)
+    finally:
+        be_patient(1_800_000, 60_000)
+
+    assert set(resources(database)) == set(names(20))
+    assert waiting(url, "nephometer.dead") == 0
+
+
+def test_a_stop_ends_in_time_also_when_the_batch_does_not(url: str, database: StubPublisher) -> None:
+    begun, never = threading.Event(), threading.Event()
+
+    def stuck(_messages: Sequence[Message]) -> None:
+        begun.set()
+        never.wait(60)
+
+    with collecting(settings(url), stuck):
+        send(url, *volumes(1))
+        assert begun.wait(10)
+        started = time.monotonic()
+    elapsed_s = time.monotonic() - started
+    never.set()
+
+    assert elapsed_s < 10
+    with storing(settings(url), database):
+        until(lambda: resources(database) == names(1))
+
+
+def test_a_stop_lets_the_batch_in_work_finish_and_acknowledges_it(url: str, database: StubPublisher) -> None:
+    begun = threading.Event()
+
+    def slowly(_messages: Sequence[Message]) -> None:
+        begun.set()
+        time.sleep(1)
+
+    with collecting(settings(url), slowly):
+        send(url, *volumes(1))
+        assert begun.wait(10)
+
+    with storing(settings(url), database):
+        time.sleep(0.5)
+    assert database.samples == []

@@ -1,0 +1,62 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from collector.errors import PublisherUnavailable
+from collector.publishers.database import DatabasePublisher
+from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch
+from storage.query import Stored
+from storage.sample import Refused, Sample
+from tests.collector.factories import (
+    NOW,
+    SAMPLE,
+    good,
+    metrics,
+)
+
+
+class Store:
+    """A database that refuses some meters, in a transaction that keeps all or nothing."""
+
+    def __init__(self, *poisonous: str) -> None:
+        self.poisonous = poisonous
+        self.samples: list[Sample] = []
+        self.refused: list[Refused] = []
+        self.error: Exception | None = None
+
+    def store(
+        self, samples: Sequence[Sample], refused: Sequence[Refused] = (), *, received_at: datetime
+    ) -> Stored:
+        if self.error:
+            raise self.error
+        if any(sample.meter in self.poisonous for sample in samples):
+            raise DataRefused("no")
+        self.samples += samples
+        self.refused += refused
+        return Stored(len(samples), 0, 0)
+
+
+@pytest.mark.parametrize("places", [[0], [6], [3], [0, 1], [2, 5], list(range(7))])
+def test_a_batch_the_database_refuses_is_halved_down_to_the_bad_samples(places: list[int]) -> None:
+    store = Store("bad")
+    samples = [
+        replace(good(number), meter="bad") if number in places else good(number) for number in range(7)
+    ]
+    quarantined = Refused("reason", b"body", "agent", NOW)
+
+    rejected = DatabasePublisher(store, metrics()).publish(samples, [quarantined], NOW)
+
+    assert store.samples == [sample for sample in samples if sample.meter != "bad"]
+    assert store.refused == [quarantined]
+    assert [one.index for one in rejected] == places
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("away"), SchemaMismatch("old")])
+def test_a_database_that_is_away_or_not_upgraded_is_tried_again_later(error: Exception) -> None:
+    store = Store()
+    store.error = error
+
+    with pytest.raises(PublisherUnavailable):
+        DatabasePublisher(store, metrics()).publish([SAMPLE], [], NOW)

@@ -13,6 +13,7 @@ ApiError                 a status and a sentence for the caller
 ├── UnsupportedType      415
 └── Unavailable          503  try again after `retry_after_s`
 StartRefused             the settings would expose the API: change them
+CannotListen             the address is taken or not of this machine
 """
 
 
@@ -152,3 +153,7 @@ class Unavailable(ApiError):
 
 class StartRefused(Exception):
     """These settings would open the API to strangers: set auth.mode, or listen on loopback."""
+
+
+class CannotListen(Exception):
+    """Something else listens there, or the address is not of this machine: end that, or set api.host, api.port."""

@@ -10,7 +10,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from api.errors import StartRefused
+from api.errors import CannotListen
 from api.settings import ApiSettings
 
 DRAIN_S = 5  # what is being answered may end; well below the ten seconds a role has to stop
@@ -29,7 +29,7 @@ def serve(
     """Answers requests from the calling thread, and returns within ten seconds after `stop` is set.
 
     `on_started` gets the URL once connections are taken (of use when `api.port` is 0). Signals are left to
-    the caller. Raises StartRefused if the address cannot be listened on.
+    the caller. Raises CannotListen if the address cannot be listened on.
     """
     with _listen(settings) as listener:
         url = _url(listener)
@@ -95,7 +95,9 @@ def _listen(settings: ApiSettings) -> Iterator[socket.socket]:
         listener = socket.create_server((host, settings.port), family=family, backlog=1024)
     except OSError as error:
         reason = str(error.strerror).partition(" (while")[0]  # create_server repeats the address
-        raise StartRefused(f"cannot listen on {settings.host}:{settings.port}: {reason}") from error
+        raise CannotListen(
+            f"cannot listen on {settings.host}:{settings.port}: {reason} (api.host, api.port)"
+        ) from error
     with listener:
         yield listener
 

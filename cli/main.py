@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from agent.errors import AgentError
-from api.errors import StartRefused
+from api.errors import CannotListen, StartRefused
 from cli import invocation
 from cli.errors import CliError, WrongUsage
 from cli.invocation import ConfigFile, Invocation, LogFormat, LogLevel
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(error, error.exit_code)
     except StartRefused as error:
         _fail(error, WrongUsage.exit_code)
-    except (AgentError, CollectorError, StorageError) as error:
+    except (AgentError, CannotListen, CollectorError, StorageError) as error:
         _fail(error, FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -30,7 +30,8 @@ def run_together(parts: Sequence[Part], stop: threading.Event) -> int:
     """Runs every part in a thread until `stop` is set, a signal comes or a part ends; returns the exit code.
 
     A part that ends before it was asked to takes the others with it (the service manager starts all again):
-    that is exit code 1, as is a part that does not end within nine seconds.
+    that is exit code 1, as is a part that does not end within nine seconds. What a part raised is raised
+    again once the others have ended.
     """
     ended = _Ended()
     threads = [
@@ -40,6 +41,7 @@ def run_together(parts: Sequence[Part], stop: threading.Event) -> int:
     with _signals(stop):
         for thread in threads:
             thread.start()
+        log.info("started", parts=[part.name for part in parts])
         notify.ready()
         while not stop.wait(LOOK_EVERY_S):
             notify.watchdog()
@@ -51,24 +53,30 @@ def run_together(parts: Sequence[Part], stop: threading.Event) -> int:
     if late:
         log.error("stopped_late", parts=late)
     log.info("stopped")
+    if ended.error is not None:
+        raise ended.error
     return 1 if late or ended.early else 0
 
 
 @dataclass(slots=True)
 class _Ended:
-    """Whether a part ended before it was asked to."""
+    """Whether a part ended before it was asked to, and what the first that failed raised."""
 
     early: bool = False
+    error: Exception | None = None
 
 
 def _guard(part: Part, stop: threading.Event, ended: _Ended) -> None:
     try:
         part.run(stop)
-    finally:
+    except Exception as error:  # noqa: BLE001 - raised again by run_together, where people see it
+        ended.error = ended.error or error
+    else:
         if not stop.is_set():
             ended.early = True
             log.error("part_ended", part=part.name)
-            stop.set()
+    finally:
+        stop.set()
 
 
 @contextmanager

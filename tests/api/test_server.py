@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from api.errors import StartRefused
+from api.errors import CannotListen
 from api.server import serve
 from api.settings import ApiSettings, AuthSettings
 from tests.api.world import World
@@ -75,13 +75,14 @@ def test_an_address_in_use_is_said_in_one_sentence(world: World) -> None:
         port = urlsplit(url).port
 
         with pytest.raises(
-            StartRefused, match=f"^cannot listen on 127.0.0.1:{port}: Address already in use$"
+            CannotListen,
+            match=rf"^cannot listen on 127.0.0.1:{port}: Address already in use \(api.host, api.port\)$",
         ):
             serve(world.app, ApiSettings(port=port or 0), threading.Event())
 
 
 def test_an_address_that_is_not_here_is_said_in_one_sentence(world: World) -> None:
-    with pytest.raises(StartRefused, match=r"^cannot listen on 192\.0\.2\.1:"):
+    with pytest.raises(CannotListen, match=r"^cannot listen on 192\.0\.2\.1:"):
         serve(world.app, ApiSettings(host="192.0.2.1", port=0), threading.Event())
 
 

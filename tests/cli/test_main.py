@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from agent.errors import SpoolLocked
-from api.errors import StartRefused
+from api.errors import CannotListen, StartRefused
 from cli.errors import ServerUnreachable, WrongUsage
 from cli.main import MOUNTED
 from cli.settings import Loaded
@@ -144,6 +144,7 @@ def test_the_settings_file_is_named_before_or_after_the_command(
         (WrongUsage("agent.interval = 'x' from the test is wrong"), 2),
         (ServerUnreachable("no answer from\nnowhere"), 3),
         (StartRefused("auth.mode none is only for loopback"), 2),
+        (CannotListen("cannot listen on 127.0.0.1:8777: Address already in use"), 1),
         (DatabaseUnavailable("the database is away"), 1),
         (SpoolLocked("another agent works with the spool"), 1),
         (InvalidDefinition("nova.yaml: no such key"), 1),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
+from api.auth import check_exposure
 from cli.example import example
 from cli.invocation import ConfigFile, of
 from cli.layers import TWIN, is_secret, model_in
@@ -31,7 +32,9 @@ def show(
 @app.command("check")
 def check(context: typer.Context, *, config: ConfigFile = None) -> None:
     """Says whether the settings are right; exit code 2 and the reason when they are not."""
-    files = of(context, config).settings().files
+    loaded = of(context, config).settings()
+    check_exposure(loaded.settings.api, loaded.settings.auth)
+    files = loaded.files
     sys.stdout.write(f"The settings are right ({', '.join(map(str, files)) or 'no file, only defaults'}).\n")
 
 

@@ -1,4 +1,6 @@
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+SCHEMES = ("sqlite", "postgresql+psycopg", "mysql+pymysql")
 
 
 class DatabaseSettings(BaseModel):
@@ -16,3 +18,10 @@ class DatabaseSettings(BaseModel):
     timeout_s: float = Field(
         default=10.0, gt=0, le=300, description="seconds to wait for a connection, a lock or an API query"
     )
+
+    @field_validator("url")
+    @classmethod
+    def _is_known(cls, url: str) -> str:
+        if url and not url.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
+            raise ValueError(f"must begin with {', '.join(f'{scheme}://' for scheme in SCHEMES)}")
+        return url

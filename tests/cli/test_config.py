@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from api.errors import StartRefused
 from cli.config import app
 from cli.errors import WrongUsage
 from cli.invocation import Invocation
@@ -73,6 +74,13 @@ def test_check_refuses_wrong_settings(config: Path) -> None:
     config.write_text("[api]\nport = -1\n")
 
     with pytest.raises(WrongUsage, match=r"api\.port"):
+        run("check", "--config", str(config))
+
+
+def test_check_refuses_an_api_that_would_be_open_to_everybody(config: Path) -> None:
+    config.write_text("[api]\nhost = '0.0.0.0'\n")
+
+    with pytest.raises(StartRefused, match=r"api\.host"):
         run("check", "--config", str(config))
 
 

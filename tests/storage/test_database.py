@@ -5,10 +5,11 @@ import pytest
 from sqlalchemy import text
 
 from storage.database import Database
+from storage.dialects import DIALECTS
 from storage.errors import DatabaseUnavailable, StorageError
 from storage.query import EVERYTHING, SampleQuery
 from storage.samples import Samples
-from storage.settings import DatabaseSettings
+from storage.settings import SCHEMES, DatabaseSettings
 from tests.factories import NOW, sample
 from tests.servers import DatabaseServer
 
@@ -21,7 +22,11 @@ ENDLESS = """
 @pytest.mark.parametrize("url", ["", "nonsense", "oracle://x", "postgresql://x", "mysql://x"])
 def test_an_address_of_another_kind_is_refused_with_those_there_are(url: str) -> None:
     with pytest.raises(StorageError, match=r"database\.url"):
-        Database(DatabaseSettings(url=url))
+        Database(DatabaseSettings.model_construct(url=url))
+
+
+def test_the_settings_allow_the_addresses_there_are_dialects_for() -> None:
+    assert set(SCHEMES) == {dialect.name for dialect in DIALECTS}
 
 
 def test_a_question_that_takes_too_long_is_ended(database_url: str) -> None:

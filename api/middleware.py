@@ -16,6 +16,8 @@ from api.metrics import ApiMetrics
 from api.rendering import render
 
 _GLOBAL_ID: Final = re.compile(r"req-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# Asked every few seconds by load balancers and Prometheus: worth a line only when the answer is bad.
+_PROBES: Final = frozenset({"/healthz", "/healthcheck", "/readyz", "/metrics"})
 _SAFE: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -56,12 +58,13 @@ class Tracing:
         try:
             await self._app(scope, receive, answer)
         finally:
-            seconds = time.monotonic() - started
-            self._metrics.answered(scope["method"], route_of(scope), status, seconds)
-            log.info(
+            seconds, route = time.monotonic() - started, route_of(scope)
+            self._metrics.answered(scope["method"], route, status, seconds)
+            said = log.debug if route in _PROBES and status < 400 else log.info
+            said(
                 "request_answered",
                 method=scope["method"],
-                route=route_of(scope),
+                route=route,
                 status=status,
                 milliseconds=round(seconds * 1000, 1),
                 request_id=request_id,

@@ -98,6 +98,15 @@ def test_every_request_is_logged_without_what_it_asked_for(world: World) -> None
     }
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_good_answers_to_probes_are_no_news(world: World, path: str) -> None:
+    with capture_logs() as logged:
+        answer = world.client("admin").get(path)
+
+    assert answer.status_code == 200
+    assert [line["log_level"] for line in logged] == ["debug"]
+
+
 @pytest.mark.parametrize(
     "given", ["x", "req-1", "req-01234567-89ab-cdef-0123-456789abcdef\tx", "req-" + "a" * 5000]
 )

@@ -17,21 +17,24 @@ from storage.quarantine import keep
 from storage.query import SampleQuery, Scope, Stored
 from storage.readings import Reader
 from storage.sample import Refused, Sample, StoredSample, to_microseconds
-from storage.tables import delta, hot
+from storage.tables import delta, delta_identity, hot
 
 MAX_METERS_A_ROW = 400  # 8 bytes each within the 4000 of a row
 KEYS_A_QUESTION = 200
 
 
+_Hot = tuple[int, int, int, int, int, int, bytes]
+_Delta = tuple[int, int, int, int, bytes, int, int, bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """A batch as rows of `hot` and `delta`, sorted by key, and the readings it held more than once."""
+    """A batch as rows of `hot` and `delta`, sorted by key; `unlike` readings contradicted another one in it."""
 
-    hot: list[tuple[int, int, int, int, int, int, bytes]]
-    delta: list[tuple[int, int, int, int, bytes, int, int, bytes]]
+    hot: list[_Hot]
+    delta: list[_Delta]
     readings: int
-    twice: int
-    twice_unlike: int
+    unlike: int
 
 
 class Samples:
@@ -82,8 +85,9 @@ class Samples:
 
     def _write(self, connection: Connection, rows: _Rows, refused: Sequence[Refused]) -> Stored:
         keep(connection, refused)
-        new = conflicts = 0
-        for table, batch in ((hot, rows.hot), (delta, rows.delta)):
+        new = 0
+        deltas, conflicts = self._unknown(connection, rows.delta)
+        for table, batch in ((hot, rows.hot), (delta, deltas)):
             inserted = self._database.dialect.insert_new(connection, table, batch) if batch else 0
             if inserted == len(batch):
                 new += sum(len(row[-1]) // 8 for row in batch)
@@ -91,7 +95,26 @@ class Samples:
                 kept, unlike = _compare(connection, table, batch)
                 new += kept
                 conflicts += unlike
-        return Stored(new, rows.readings - new, conflicts + rows.twice_unlike)
+        return Stored(new, rows.readings - new, conflicts + rows.unlike)
+
+    def _unknown(self, connection: Connection, batch: list[_Delta]) -> tuple[list[_Delta], int]:
+        """The delta samples whose id was never seen, and how many were seen saying something else."""
+        ids = sorted((row[4], row[6]) for row in batch)
+        if not batch or self._database.dialect.insert_new(connection, delta_identity, ids) == len(ids):
+            return batch, 0
+        seen: dict[bytes, int] = {}
+        told: dict[bytes, tuple[object, ...]] = {}
+        for start in range(0, len(ids), KEYS_A_QUESTION):
+            some = [identity for identity, _ in ids[start : start + KEYS_A_QUESTION]]
+            rows = connection.execute(select(delta_identity).where(delta_identity.c.id.in_(some)))
+            seen.update((bytes(row.id), row.recv) for row in rows)
+            stored = connection.execute(select(delta).where(delta.c.id.in_(some)))
+            told.update(
+                (bytes(row.id), (row.gid, row.rid, row.ts, row.mid, bytes(row.vals))) for row in stored
+            )
+        known = [row for row in batch if seen[row[4]] != row[6]]
+        unlike = sum(told.get(row[4]) != (*row[:4], row[7]) for row in known)
+        return [row for row in batch if seen[row[4]] == row[6]], unlike
 
     def _rows(self, samples: Sequence[Sample], received: int) -> _Rows:
         samples_in_order = list(samples)
@@ -115,29 +138,23 @@ class _Batch:
     def __init__(self, received: int) -> None:
         self._received = received
         self._groups: dict[tuple[int, int, int, int], dict[int, int | float]] = {}
-        self._deltas: dict[tuple[int, int, int, int, bytes], tuple[int, int | float]] = {}
-        self._readings = self._twice = self._twice_unlike = 0
+        self._deltas: dict[bytes, tuple[int, int, int, int, int, int | float]] = {}
+        self._readings = self._unlike = 0
 
     def add(self, sample: Sample, place: Place, mid: int, ver: int) -> None:
         self._readings += 1
         ts = to_microseconds(sample.timestamp)
         if sample.id is not None:
-            there = self._deltas.setdefault((place.gid, place.rid, ts, mid, sample.id), (ver, sample.volume))
-            kept: int | float = there[1]
-            same = there == (ver, sample.volume)
+            row = (place.gid, place.rid, ts, mid, ver, sample.volume)
+            self._unlike += self._deltas.setdefault(sample.id, row) != row
         else:
             group = self._groups.setdefault((place.gid, place.rid, ts, ver), {})
-            fresh = mid not in group
-            kept = group.setdefault(mid, sample.volume)
-            same = fresh
-        if not same:
-            self._twice += 1
-            self._twice_unlike += kept != sample.volume
+            self._unlike += group.setdefault(mid, sample.volume) != sample.volume
 
     def shapes(self) -> Iterable[tuple[int, ...]]:
         for group in self._groups.values():
             yield from _cut(sorted(group))
-        for _, _, _, mid, _ in self._deltas:
+        for _, _, _, mid, _, _ in self._deltas.values():
             yield (mid,)
 
     def rows(self, parts: dict[tuple[int, ...], int]) -> _Rows:
@@ -148,9 +165,9 @@ class _Batch:
                 hot_rows.append((gid, rid, ts, parts[mids], ver, self._received, vals))
         delta_rows = [
             (gid, rid, ts, mid, identity, ver, self._received, pack_reading(volume))
-            for (gid, rid, ts, mid, identity), (ver, volume) in self._deltas.items()
+            for identity, (gid, rid, ts, mid, ver, volume) in self._deltas.items()
         ]
-        return _Rows(sorted(hot_rows), sorted(delta_rows), self._readings, self._twice, self._twice_unlike)
+        return _Rows(sorted(hot_rows), sorted(delta_rows), self._readings, self._unlike)
 
 
 def _cut(mids: list[int]) -> Iterable[tuple[int, ...]]:

@@ -85,7 +85,7 @@ meter = Table(
     key("mid"),
     Column("name", identifier(), nullable=False),
     Column("type", identifier(16), nullable=False),
-    Column("unit", identifier(64), nullable=False),
+    Column("unit", identifier(), nullable=False),
     Column("real", SmallInteger, nullable=False),  # 0: int64 readings, 1: float64
     UniqueConstraint("name", "type", "unit", "real"),
 )
@@ -141,6 +141,15 @@ delta = Table(
         "vals", LargeBinary(8).with_variant(mysql.BINARY(8), "mysql", "mariadb"), nullable=False
     ),  # as in `hot`
     Index("ix_delta_id", "id"),
+    sqlite_with_rowid=False,
+)
+
+# Every id a delta sample ever had: the same one counts once, whatever else the second one says.
+delta_identity = Table(
+    "delta_identity",
+    metadata,
+    Column("id", Digest, primary_key=True),
+    Column("recv", Big, nullable=False),
     sqlite_with_rowid=False,
 )
 

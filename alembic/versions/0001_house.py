@@ -113,6 +113,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_delta_id", "delta", ["id"], unique=False)
     op.create_table(
+        "delta_identity",
+        sa.Column("id", binary(16), nullable=False),
+        sa.Column("recv", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "hot",
         sa.Column("gid", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("rid", sa.Integer(), autoincrement=False, nullable=False),
@@ -135,7 +142,7 @@ def upgrade() -> None:
         sa.Column("mid", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("name", identifier(255), nullable=False),
         sa.Column("type", identifier(16), nullable=False),
-        sa.Column("unit", identifier(64), nullable=False),
+        sa.Column("unit", identifier(255), nullable=False),
         sa.Column("real", sa.SmallInteger(), nullable=False),
         sa.PrimaryKeyConstraint("mid"),
         sa.UniqueConstraint("name", "type", "unit", "real"),

@@ -1,5 +1,4 @@
 from datetime import timedelta
-from threading import Thread
 
 import pytest
 
@@ -42,58 +41,6 @@ def test_every_number_is_kept_exactly(database: Database, volume: int | float) -
     assert (type(found.volume), repr(found.volume)) == (type(volume), repr(volume))
 
 
-def test_the_same_batch_again_changes_nothing_however_late(database: Database) -> None:
-    samples = Samples(database)
-    batch = [*series(5), CPU_UTIL]
-    samples.store(batch, received_at=LATER)
-
-    again = Samples(database).store(batch, received_at=MUCH_LATER)
-
-    assert again == Stored(new=0, duplicates=6, conflicts=0)
-    assert len(kept(samples)) == 6
-
-
-def test_the_first_reading_wins_and_a_conflicting_second_is_counted(database: Database) -> None:
-    samples = Samples(database)
-    samples.store([CPU], received_at=LATER)
-
-    second = samples.store([sample(volume=5)], received_at=MUCH_LATER)
-
-    assert second == Stored(new=0, duplicates=1, conflicts=1)
-    assert [found.volume for found in kept(samples)] == [CPU.volume]
-
-
-def test_a_reading_twice_in_one_batch_counts_once(database: Database) -> None:
-    samples = Samples(database)
-
-    stored = samples.store([CPU, CPU, sample(volume=5)], received_at=LATER)
-
-    assert stored == Stored(new=1, duplicates=2, conflicts=1)
-    assert kept(samples) == [CPU]
-
-
-def test_a_reading_delivered_again_in_other_company_counts_once(database: Database) -> None:
-    samples = Samples(database)
-    memory = sample(meter="memory.usage", type="gauge", unit="MiB", volume=512.0)
-    samples.store([CPU], received_at=LATER)
-
-    samples.store([CPU, memory], received_at=MUCH_LATER)
-
-    assert sorted(found.meter for found in kept(samples)) == ["cpu", "memory.usage"]
-
-
-def test_delta_samples_of_one_instant_are_told_apart_by_their_id(database: Database) -> None:
-    samples = Samples(database)
-    first = sample(meter="image.download", type="delta", unit="B", volume=10, id=make_id("m1", "0"))
-    second = sample(meter="image.download", type="delta", unit="B", volume=10, id=make_id("m2", "0"))
-
-    samples.store([first, second, first], received_at=LATER)
-    again = samples.store([second], received_at=MUCH_LATER)
-
-    assert again == Stored(new=0, duplicates=1, conflicts=0)
-    assert {found.id for found in kept(samples)} == {first.id, second.id}
-
-
 def test_meters_of_another_unit_or_type_are_kept_apart(database: Database) -> None:
     samples = Samples(database)
     odd = [CPU, sample(unit="s"), sample(type="gauge")]
@@ -117,6 +64,22 @@ def test_identifiers_are_compared_byte_for_byte(database: Database, one: str, ot
     assert [found.project_id for found in kept(samples, SampleQuery(Scope(one)))] == [one]
     by_name = kept(samples, SampleQuery(EVERYTHING, resource_id=other))
     assert [found.resource_id for found in by_name] == [other]
+
+
+def test_names_as_long_as_they_may_be_are_kept_whole(database: Database) -> None:
+    longest = sample(
+        meter="m" * 255,
+        unit="\N{GREEK SMALL LETTER MU}" * 255,
+        resource_id="\N{GRINNING FACE}" * 255,
+        project_id="p" * 255,
+        user_id="u" * 255,
+        source="s" * 255,
+        generation="g" * 255,
+    )
+
+    Samples(database).store([longest], received_at=LATER)
+
+    assert kept(Samples(database)) == [longest]
 
 
 def test_newest_samples_come_first_and_the_limit_holds(database: Database) -> None:
@@ -230,28 +193,6 @@ def test_more_resources_than_a_group_holds_are_all_kept(database: Database) -> N
     samples.store(batch, received_at=LATER)
 
     assert {found.resource_id for found in kept(samples)} == {one.resource_id for one in batch}
-
-
-def test_two_writers_of_the_same_batch_store_it_once(database: Database) -> None:
-    batches = [
-        [sample(resource_id=f"r{r}", volume=r, timestamp=NOW + MINUTE * t) for r in range(150)]
-        for t in range(4)
-    ]
-    results: list[Stored] = []
-
-    def write() -> None:
-        samples = Samples(database)
-        results.extend(samples.store(batch, received_at=LATER + MINUTE * len(results)) for batch in batches)
-
-    writers = [Thread(target=write) for _ in range(2)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-
-    assert len(results) == 8
-    assert sum(result.conflicts for result in results) == 0
-    assert len(kept(Samples(database))) == 600
 
 
 def test_an_absent_database_is_said_to_be_unavailable() -> None:

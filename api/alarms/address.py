@@ -78,17 +78,17 @@ class Target:
     port: int
 
 
+def check_action(url: str) -> None:
+    """Raises Refused for an action URL, of a network or a local scheme, that nothing can be sent to."""
+    if url.partition(":")[0].lower() in LOCAL_SCHEMES:
+        _split(url)
+    else:
+        target(url)
+
+
 def target(url: str) -> Target:
     """The target of an action URL with a network scheme; raises Refused for what clients read differently."""
-    if len(url) > MAX_URL:
-        raise Refused(f"the URL is longer than {MAX_URL} characters")
-    if not all("!" <= character <= "~" and character != "\\" for character in url):
-        raise Refused("the URL may only hold visible ASCII characters and no backslash")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise Refused("the URL has no valid host and port") from error
+    parts, port = _split(url)
     if parts.scheme not in NETWORK_SCHEMES or not url[len(parts.scheme) :].startswith("://"):
         raise Refused("the URL must begin with http:// or https://")
     if "@" in parts.netloc:
@@ -98,9 +98,24 @@ def target(url: str) -> Target:
     return Target(parts.scheme, _host(parts), _port(parts.scheme, port, parts.netloc))
 
 
+def _split(url: str) -> tuple[SplitResult, int | None]:
+    """The parts of a URL that all clients take apart alike, and its port, if any."""
+    if len(url) > MAX_URL:
+        raise Refused(f"the URL is longer than {MAX_URL} characters")
+    if not all("!" <= character <= "~" and character != "\\" for character in url):
+        raise Refused("the URL may only hold visible ASCII characters and no backslash")
+    try:
+        parts = urlsplit(url)
+        return parts, parts.port
+    except ValueError as error:
+        raise Refused("the URL has no valid host and port") from error
+
+
 def _host(parts: SplitResult) -> str:
     host = (parts.hostname or "").lower()
     if parts.netloc.startswith("["):
+        if not re.fullmatch(r"\[[^]]*\](:[0-9]*)?", parts.netloc, re.ASCII):
+            _refuse_host()
         try:
             return str(IPv6Address(host)) if "%" not in host else _refuse_host()
         except ValueError:

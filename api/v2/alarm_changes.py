@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from api.alarms import constraints
-from api.alarms.address import LOCAL_SCHEMES, NETWORK_SCHEMES, Refused, target
+from api.alarms.address import LOCAL_SCHEMES, NETWORK_SCHEMES, Refused, check_action
 from api.alarms.rules.threshold import FIELDS
 from api.auth import Identity
 from api.errors import ApiError, BadRequest, InvalidInput, NotAuthorized
@@ -169,8 +169,7 @@ def _actions(name: str, urls: Sequence[str] | None, max_actions: int) -> tuple[s
         if not colon or scheme.lower() not in NETWORK_SCHEMES + LOCAL_SCHEMES:
             raise BadRequest(f"Unsupported action {url[:200]}")
         try:
-            if scheme.lower() in NETWORK_SCHEMES:
-                target(url)
+            check_action(url)
         except Refused as error:
             raise BadRequest(f"Unsupported action {url[:200]}: {error}") from error
     return unique

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from api.errors import BadRequest, InvalidInput
 from api.v2 import times
+from collector.text import clean
 from storage.alarm import (
     Alarm,
     AlarmChange,
@@ -47,8 +48,8 @@ class QueryCondition(_Model):
     type: Annotated[str, Field(max_length=16)] | None = ""
 
     def condition(self) -> Condition:
-        """The condition it means."""
-        return Condition(self.field, self.op or "eq", str(self.value), self.type or "")
+        """The condition it means; its value is clean, as the samples it is compared with."""
+        return Condition(self.field, self.op or "eq", clean(str(self.value)), self.type or "")
 
 
 class ThresholdRuleBody(_Model):

@@ -171,6 +171,8 @@ def test_an_ordinary_url_names_its_target(url: str, host: str, port: int) -> Non
         "http://receiver..example/",
         "http://-receiver.example/",
         "http://[::1/",
+        "http://[::1]a/",
+        "http://[::1]a:80/",
         "http://[::1%25eth0]/",
         "http://[fe80::1%eth0]/",
         "http://[v1.x]/",

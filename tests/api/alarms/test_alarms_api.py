@@ -230,6 +230,8 @@ def test_history_is_filtered_by_type_and_time(member: TestClient) -> None:
         ({"alarm_actions": ["trust+http://a.example/"]}, "Unsupported action trust+http"),
         ({"alarm_actions": ["zaqar://?topic=x"]}, "Unsupported action zaqar"),
         ({"ok_actions": ["nonsense"]}, "Unsupported action nonsense"),
+        ({"ok_actions": ["log://[a"]}, "valid host"),
+        ({"ok_actions": ["test:a\x00b"]}, "visible"),
         ({"ok_actions": ["http://user@a.example/"]}, "user name"),
         ({"ok_actions": ["http://a.example:22/"]}, "port 22"),
         ({"ok_actions": ["http://a\\b.example/"]}, "backslash"),
@@ -254,6 +256,19 @@ def test_a_wrong_alarm_is_refused_with_the_place(
     assert answer.status_code == 400
     assert text in fault(answer)
     assert member.get("/v2/alarms").json() == []
+
+
+@pytest.mark.parametrize("text", ["\x00", "\ud800"])
+def test_a_rules_query_is_made_as_clean_as_the_samples_it_is_compared_with(
+    member: TestClient, text: str
+) -> None:
+    query = [{"field": "resource", "value": f"a{text}b"}]
+    body = json.dumps(BODY | {"threshold_rule": RULE | {"query": query}})
+
+    answer = member.post("/v2/alarms", content=body, headers=IS_JSON)
+
+    assert answer.status_code == 201
+    assert answer.json()["threshold_rule"]["query"][0]["value"] == "a\ufffdb"
 
 
 @pytest.mark.parametrize("body", ["", "[]", "null", '"x"', "{", '{"name": "a", "name": "b"}', "[" * 5000])

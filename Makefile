@@ -58,6 +58,6 @@ pins:
 	@.ci/pins
 
 wheel:
-	@.ci/environment test
+	@.ci/environment run
 	@$(BIN)/python -m pip wheel -qq --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist .
 	@ls dist/*.whl

@@ -8,6 +8,7 @@ from typing import TypeVar
 import pytest
 
 from tests.broker import RabbitMQ
+from tests.databases import WithSchema, sqlite_with_schema
 from tests.receiver import Receiver
 from tests.servers import DatabaseServer, Missing, start_mariadb, start_postgresql
 
@@ -49,6 +50,21 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     url = server.create_database()
     yield url
     server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def lenders() -> dict[str, WithSchema]:
+    """Who lends databases with the schema, by the server's name."""
+    return {}
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def schema_url(request: pytest.FixtureRequest, tmp_path: Path, lenders: dict[str, WithSchema]) -> str:
+    """A database with the schema and nothing in it on each server we support, by its URL."""
+    kind: str = request.param
+    if kind == "sqlite":
+        return sqlite_with_schema(tmp_path)
+    return lenders.setdefault(kind, WithSchema(request.getfixturevalue(kind))).lend()
 
 
 @pytest.fixture

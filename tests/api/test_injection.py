@@ -8,9 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from storage.database import Database
-from storage.migrate import upgrade
 from storage.settings import DatabaseSettings
-from tests.api.world import World, conditions
+from tests.api.world import World, conditions, empty_database
 from tests.factories import sample, series
 
 CORPUS = (
@@ -45,8 +44,7 @@ LISTS = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    database = Database(DatabaseSettings(url=f"sqlite:///{tmp_path_factory.mktemp('injection') / 'n.db'}"))
-    upgrade(database)
+    database = empty_database(tmp_path_factory.mktemp("injection"))
     world = World(database)
     world.keep(series(3))
     yield world
@@ -116,8 +114,7 @@ def test_no_header_breaks_out_of_its_place(world: World) -> None:
 
 
 def test_no_posted_text_breaks_out_of_its_place(tmp_path_factory: pytest.TempPathFactory) -> None:
-    database = Database(DatabaseSettings(url=f"sqlite:///{tmp_path_factory.mktemp('posted') / 'n.db'}"))
-    upgrade(database)
+    database = empty_database(tmp_path_factory.mktemp("posted"))
     good = {
         "counter_name": "m", "counter_type": "gauge", "counter_unit": "x", "counter_volume": 1, "resource_id": "r",
     }  # fmt: skip
@@ -134,9 +131,8 @@ def test_no_posted_text_breaks_out_of_its_place(tmp_path_factory: pytest.TempPat
 @pytest.mark.parametrize(
     "field", ["user", "resource", "source", "meter", "message_id", "metadata.k", "metadata.a.b"]
 )
-def test_hostile_text_finds_exactly_what_is_so_named_on_every_database(database_url: str, field: str) -> None:
-    database = Database(DatabaseSettings(url=database_url))
-    upgrade(database)
+def test_hostile_text_finds_exactly_what_is_so_named_on_every_database(schema_url: str, field: str) -> None:
+    database = Database(DatabaseSettings(url=schema_url))
     world = World(database)
     world.keep([*series(3), sample(resource_id="' OR '1'='1", metadata={"k": "' OR '1'='1"})])
 

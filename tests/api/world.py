@@ -21,12 +21,12 @@ from collector.publishers.database import DatabasePublisher
 from storage.alarms import Alarms
 from storage.database import Database
 from storage.deliveries import Deliveries
-from storage.migrate import upgrade
 from storage.resources import Resources
 from storage.sample import Sample
 from storage.samples import Samples
 from storage.settings import DatabaseSettings
 from storage.statistics import Statistics
+from tests.databases import sqlite_with_schema
 from tests.factories import NOW
 
 Params = list[tuple[str, str | int | float | bool | None]]  # as the client's type has it
@@ -90,9 +90,7 @@ class World:
 
 def empty_database(folder: Path) -> Database:
     """An SQLite database with the schema and nothing in it."""
-    database = Database(DatabaseSettings(url=f"sqlite:///{folder / 'nephometer.db'}"))
-    upgrade(database)
-    return database
+    return Database(DatabaseSettings(url=sqlite_with_schema(folder)))
 
 
 def fault(answer: Any) -> str:  # Any: httpx2's response

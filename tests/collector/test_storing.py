@@ -7,7 +7,6 @@ import pytest
 from collector.pipeline import Pipeline
 from collector.publishers.database import DatabasePublisher
 from storage.database import Database
-from storage.migrate import upgrade
 from storage.quarantine import Quarantine
 from storage.query import EVERYTHING, SampleQuery
 from storage.samples import Samples
@@ -42,9 +41,8 @@ ODD_NAMES = [
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(DatabaseSettings(url=database_url))
-    upgrade(opened)
+def database(schema_url: str) -> Iterator[Database]:
+    opened = Database(DatabaseSettings(url=schema_url))
     yield opened
     opened.dispose()
 

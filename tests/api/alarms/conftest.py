@@ -6,15 +6,13 @@ from starlette.testclient import TestClient
 
 from api.settings import AuthSettings, StaticToken
 from storage.database import Database
-from storage.migrate import upgrade
 from storage.settings import DatabaseSettings
 from tests.api.world import TOKENS, World, empty_database
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(DatabaseSettings(url=database_url))
-    upgrade(database)
+def database(schema_url: str) -> Iterator[Database]:
+    database = Database(DatabaseSettings(url=schema_url))
     yield database
     database.dispose()
 

@@ -12,11 +12,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from api.alarms import webhook
 from api.alarms.decision import Decision
-from storage.database import Database
 from storage.deliveries import Deliveries
-from storage.migrate import upgrade
-from storage.settings import DatabaseSettings
 from tests.api.alarms.factories import alarm, delivery
+from tests.api.world import empty_database
 
 MASTER = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 FIRED = Decision("alarm", "too hot", {"type": "threshold", "most_recent": 81.4})
@@ -28,9 +26,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def deliveries(tmp_path: Path) -> Deliveries:
-    database = Database(DatabaseSettings(url=f"sqlite:///{tmp_path / 'a.db'}"))
-    upgrade(database)
-    return Deliveries(database)
+    return Deliveries(empty_database(tmp_path))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from api.errors import ApiError, BadRequest, Unavailable
@@ -38,6 +39,7 @@ def render(error: ApiError, path: str) -> Response:
 def install(app: FastAPI) -> None:
     """Make every error of a handler leave in this form."""
     app.exception_handler(ApiError)(_refused)
+    app.exception_handler(ClientDisconnect)(_incomplete)
     app.exception_handler(HTTPException)(_aborted)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(DatabaseUnavailable)(_database_unavailable)
@@ -80,6 +82,11 @@ def _methods(request: Request, path: str) -> list[str]:
         for method in route.methods or ()
     }
     return sorted(found)
+
+
+def _incomplete(request: Request, _: Exception) -> Response:
+    """For the count and the log: the caller went away before its body had arrived and reads no answer."""
+    return _refused(request, BadRequest("The request did not arrive completely"))
 
 
 def _invalid(request: Request, error: RequestValidationError) -> Response:

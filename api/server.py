@@ -10,11 +10,13 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from api.connection import patient_for
 from api.errors import CannotListen
 from api.settings import ApiSettings
 
 DRAIN_S = 5  # what is being answered may end; well below the ten seconds a role has to stop
 IDLE_S = 5
+ARRIVAL_S = 20.0  # from the first byte of a connection, or the last answer, to the last byte of a request
 HEADER_LIMIT_BYTES = 65_536
 
 log = structlog.get_logger()
@@ -25,6 +27,8 @@ def serve(
     settings: ApiSettings,
     stop: threading.Event,
     on_started: Callable[[str], None] | None = None,
+    *,
+    arrival_s: float = ARRIVAL_S,
 ) -> None:
     """Answers requests from the calling thread, and returns within ten seconds after `stop` is set.
 
@@ -35,7 +39,7 @@ def serve(
         url = _url(listener)
         config = uvicorn.Config(
             app,
-            http="h11",  # unlike httptools it bounds the size of headers
+            http=patient_for(arrival_s),  # h11: unlike httptools it bounds the size of headers
             h11_max_incomplete_event_size=HEADER_LIMIT_BYTES,
             ws="none",
             lifespan="off",

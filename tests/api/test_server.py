@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import anyio
 import pytest
 from starlette.types import Receive, Scope, Send
 
 from api.errors import CannotListen
-from api.server import serve
+from api.server import ARRIVAL_S, serve
 from api.settings import ApiSettings, AuthSettings
 from tests.api.world import World
 from tests.factories import sample
@@ -23,7 +24,7 @@ FREE = ApiSettings(port=0)
 
 @contextmanager
 def serving(
-    app: object, settings: ApiSettings = FREE
+    app: object, settings: ApiSettings = FREE, *, arrival_s: float = ARRIVAL_S
 ) -> Iterator[tuple[str, threading.Event, threading.Thread]]:
     """The URL of a server in another thread, what stops it, and the thread."""
     stop, started = threading.Event(), threading.Event()
@@ -33,7 +34,7 @@ def serving(
         urls.append(url)
         started.set()
 
-    thread = threading.Thread(target=serve, args=(app, settings, stop, tell))
+    thread = threading.Thread(target=serve, args=(app, settings, stop, tell), kwargs={"arrival_s": arrival_s})
     thread.start()
     try:
         assert started.wait(10)
@@ -124,6 +125,58 @@ def test_headers_are_bounded(world: World) -> None:
         answer = connection.recv(4096)
 
     assert b" 400 " in answer.split(b"\r\n")[0]
+
+
+HALF_A_BODY = (
+    b"POST /v2/alarms HTTP/1.1\r\nHost: x\r\nX-Auth-Token: admin\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nX: ", HALF_A_BODY])
+def test_a_request_that_does_not_arrive_in_time_loses_its_connection(world: World, sent: bytes) -> None:
+    with serving(world.app, arrival_s=0.2) as (url, _, _), connected(url) as connection:
+        connection.sendall(sent)
+
+        assert connection.recv(4096) == b""
+
+
+def test_an_answer_may_take_longer_than_its_request() -> None:
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await anyio.sleep(0.4)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    with serving(slow, arrival_s=0.1) as (url, _, _), connected(url) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        assert b" 204 " in connection.recv(4096)
+
+
+def test_a_caller_that_leaves_amid_its_body_is_no_fault_of_ours(world: World) -> None:
+    with serving(world.app) as (url, _, _):
+        with connected(url) as connection:
+            connection.sendall(HALF_A_BODY)
+        answered = requests_of(world, "POST", "/v2/alarms")
+
+    assert answered == {"400": 1.0}
+
+
+def requests_of(world: World, method: str, route: str) -> dict[str, float]:
+    """How many requests were answered by status, once there is one."""
+    deadline = time.monotonic() + 10
+    found: dict[str, float] = {}
+    while not found and time.monotonic() < deadline:
+        found = {
+            one.labels["status"]: one.value
+            for family in world.app.state.services.registry.collect()
+            for one in family.samples
+            if one.name == "nephometer_api_requests_total"
+            and (one.labels["method"], one.labels["route"]) == (method, route)
+        }
+        time.sleep(0.02)
+    return found
 
 
 def test_callers_at_the_same_time_each_get_their_own_rows(world: World) -> None:

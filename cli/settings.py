@@ -157,19 +157,28 @@ def _explain(error: ErrorDetails, origins: Mapping[str, str]) -> str:
     name = dotted(place)
     origin = _origin(place, origins)
     model: type[BaseModel] = Settings
-    described, shows = "", True
+    described, shows, replaces_secret = "", True, False
     for depth, part in enumerate(place):
         field = model.model_fields.get(part) if isinstance(part, str) else None
         if field is None and error["type"] == "extra_forbidden" and depth == len(place) - 1:
             return str(layers.unknown(model, (dotted(place[:-1]),), str(part), origin))
         if field is not None:
             described, shows = field.description or "", shows and not layers.is_secret(field)
-            model = layers.model_in(field.annotation) or model
+            inner = layers.model_in(field.annotation)
+            replaces_secret = inner is not None and _holds_secret(inner)
+            model = inner or model
     scalar = isinstance(error["input"], str | int | float | None)
-    value = f" = {str(error['input'])[:SHOWN_CHARACTERS]!r}" if shows and scalar else ""
+    value = (
+        f" = {str(error['input'])[:SHOWN_CHARACTERS]!r}" if shows and scalar and not replaces_secret else ""
+    )
     reason = error["msg"].removeprefix("Value error, ")
     about = f" ({described})" if described else ""
     return " ".join(f"{name}{value} from {origin} is wrong: {reason}{about}".split())
+
+
+def _holds_secret(model: type[BaseModel]) -> bool:
+    """Whether what was put in place of such a table may be a secret that belongs inside."""
+    return any(map(layers.is_secret, model.model_fields.values()))
 
 
 def _origin(place: tuple[str | int, ...], origins: Mapping[str, str]) -> str:

@@ -73,6 +73,16 @@ def test_a_secret_may_stand_in_a_file_of_its_own(config: Path) -> None:
     assert loaded.origin("bus.url") == str(config)
 
 
+@pytest.mark.parametrize("wrong", ['tokens = "hidden"', 'tokens = ["hidden"]'])
+def test_what_stands_where_a_table_with_a_secret_belongs_is_not_shown(config: Path, wrong: str) -> None:
+    config.write_text(f"[auth]\n{wrong}\n")
+
+    with pytest.raises(WrongUsage, match=r"^auth\.tokens") as refused:
+        load(config, NOWHERE)
+
+    assert "hidden" not in str(refused.value)
+
+
 def test_only_one_newline_is_taken_from_a_secret(config: Path) -> None:
     secret = config.parent / "secret"
     secret.write_bytes(b"amqp://broker/ \n\r\n")

@@ -26,18 +26,18 @@ class Database:
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
+        self.settings = settings
         try:
             url = make_url(settings.url)
-        except exc.ArgumentError as error:
+            self.dialect: Dialect = dialect_of(url)
+            self.engine: Engine = create_engine(
+                url,
+                pool_pre_ping=True,
+                hide_parameters=True,
+                **self.dialect.engine_options(settings),
+            )
+        except (exc.ArgumentError, ValueError) as error:  # ValueError: of a port that is no number
             raise StorageError("database.url is not a database address") from error
-        self.dialect: Dialect = dialect_of(url)
-        self.settings = settings
-        self.engine: Engine = create_engine(
-            url,
-            pool_pre_ping=True,
-            hide_parameters=True,
-            **self.dialect.engine_options(settings),
-        )
         self.dialect.prepare(self.engine)
 
     @contextmanager

@@ -77,15 +77,16 @@ def test_a_database_that_stays_away_is_told_without_its_password(
     assert ended.err.splitlines()[-1].startswith("nephometer: ")
 
 
-def test_an_unknown_database_is_told_in_one_line(
+def test_an_unknown_database_is_told_in_one_line_with_those_there_are(
     nephometer: Nephometer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NEPHOMETER_DATABASE__URL", "oracle://host/db")
+    monkeypatch.setenv("NEPHOMETER_DATABASE__URL", "postgresql://nephometer:hidden@host/db")
 
     ended = nephometer("db", "check")
 
-    assert (ended.code, ended.err.count("\n")) == (1, 1)
-    assert "oracle" in ended.err
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "NEPHOMETER_DATABASE__URL is wrong: must begin with sqlite://, postgresql+psycopg://" in ended.err
+    assert "hidden" not in ended.err
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_line(

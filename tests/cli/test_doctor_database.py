@@ -80,8 +80,8 @@ def test_a_server_that_is_away_is_one_problem_told_without_its_password(url: str
     assert "127.0.0.1" in found.message
 
 
-@pytest.mark.parametrize("url", ["oracle://host/db", "nonsense"])
-def test_a_database_this_program_does_not_know_is_a_problem(url: str) -> None:
+@pytest.mark.parametrize("url", ["sqlite://host/db", "postgresql+psycopg://host:port/db"])
+def test_an_address_no_database_can_have_is_a_problem(url: str) -> None:
     [found] = doctor_database.examine(DatabaseSettings(url=url), NOW)
 
     assert (found.level, found.advice) == ("problem", "correct database.url")

@@ -290,12 +290,3 @@ def test_a_credential_that_is_no_secret_is_refused(config: Path) -> None:
 )
 def test_state_is_kept_where_the_system_says(environ: Mapping[str, str], folder: str) -> None:
     assert state_dir(environ) == Path(folder)
-
-
-def test_a_database_of_another_kind_is_refused_with_where_it_was_set(config: Path) -> None:
-    config.write_text("[database]\nurl = 'postgresql://nephometer:hidden@db/nephometer'\n")
-
-    text = refusal(config)
-
-    assert f"database.url from {config} is wrong: must begin with sqlite://, postgresql+psycopg://" in text
-    assert "hidden" not in text

@@ -19,7 +19,18 @@ ENDLESS = """
 """
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "oracle://x", "postgresql://x", "mysql://x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        "oracle://x",
+        "postgresql://x",
+        "mysql://x",
+        "sqlite://host/x",
+        "postgresql+psycopg://x:y/z",
+    ],
+)
 def test_an_address_of_another_kind_is_refused_with_those_there_are(url: str) -> None:
     with pytest.raises(StorageError, match=r"database\.url"):
         Database(DatabaseSettings.model_construct(url=url))

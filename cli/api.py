@@ -1,12 +1,43 @@
 import threading
+from collections.abc import Callable
 
+from api.app import create_app
+from api.auth import authenticator, check_exposure
+from api.dependencies import Services
+from api.server import serve
 from cli import broker
 from cli.parts import Server
-from cli.process import run_together
+from cli.process import Part, run_together
+from cli.schema import DatabaseCheck, SchemaCheck
 from cli.settings import Loaded
+from storage.alarms import Alarms
+from storage.resources import Resources
+from storage.samples import Samples
+from storage.statistics import Statistics
 
 
 def run(loaded: Loaded) -> int:
     """The API server, until it is told to stop; returns the exit code."""
-    server = Server.of(loaded.settings)
-    return run_together([server.api(broker.checks(loaded.settings.bus))], threading.Event())
+    return run_together([api(Server.of(loaded.settings))], threading.Event())
+
+
+def api(server: Server, on_started: Callable[[str], None] | None = None) -> Part:
+    """The API server; raises StartRefused when the settings would expose it to everybody."""
+    settings, database = server.settings, server.database
+    check_exposure(settings.api, settings.auth)
+    services = Services(
+        samples=Samples(database),
+        statistics=Statistics(database),
+        resources=Resources(database),
+        alarms=Alarms(database),
+        deliveries=server.deliveries,
+        signer=server.signer(),
+        pipeline=server.pipeline,
+        auth=authenticator(settings.auth),
+        readiness=(DatabaseCheck(database), SchemaCheck(database), *broker.checks(settings.bus)),
+        settings=settings.api,
+        alarm_settings=settings.alarms,
+        registry=server.registry,
+    )
+    app = create_app(services)
+    return Part("api", lambda stop: serve(app, settings.api, stop, on_started))

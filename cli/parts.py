@@ -1,6 +1,5 @@
-"""The parts of the server roles, built from the settings."""
+"""What the server roles have in common, built from the settings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +12,8 @@ from api.alarms.evaluator import Evaluator, rules
 from api.alarms.metrics import AlarmMetrics
 from api.alarms.sender import WebhookSender
 from api.alarms.webhook import Signer
-from api.app import create_app
-from api.auth import authenticator, check_exposure
-from api.dependencies import Check, Services
-from api.server import serve
 from cli.process import Part
-from cli.schema import DatabaseCheck, SchemaCheck, when_ready
+from cli.schema import when_ready
 from cli.settings import Settings
 from collector.definitions import load_definitions
 from collector.mapping import MeterMapping
@@ -28,7 +23,6 @@ from collector.publishers.database import DatabasePublisher
 from storage.alarms import Alarms
 from storage.database import Database
 from storage.deliveries import Deliveries
-from storage.resources import Resources
 from storage.samples import Samples
 from storage.statistics import Statistics
 
@@ -60,27 +54,6 @@ class Server:
     def signer(self) -> Signer:
         """Signs webhooks."""
         return Signer(self.deliveries, self.settings.alarms.signing_secret, now)
-
-    def api(self, checks: tuple[Check, ...], on_started: Callable[[str], None] | None = None) -> Part:
-        """The API server; raises StartRefused when the settings would expose it to everybody."""
-        settings = self.settings
-        check_exposure(settings.api, settings.auth)
-        services = Services(
-            samples=Samples(self.database),
-            statistics=Statistics(self.database),
-            resources=Resources(self.database),
-            alarms=Alarms(self.database),
-            deliveries=self.deliveries,
-            signer=self.signer(),
-            pipeline=self.pipeline,
-            auth=authenticator(settings.auth),
-            readiness=(DatabaseCheck(self.database), SchemaCheck(self.database), *checks),
-            settings=settings.api,
-            alarm_settings=settings.alarms,
-            registry=self.registry,
-        )
-        app = create_app(services)
-        return Part("api", lambda stop: serve(app, settings.api, stop, on_started))
 
     def alarms(self) -> list[Part]:
         """The evaluator and the deliverer of webhooks."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import structlog
 
 from agent.outbox import Transport
-from cli import broker
 from cli.agent import agent, by_broker
+from cli.api import api
 from cli.collector import collector
 from cli.parts import Server, now
 from cli.process import Part, run_together
@@ -31,7 +31,7 @@ def run(loaded: Loaded) -> int:
     settings, stop = loaded.settings, threading.Event()
     server = Server.of(settings)
     transport: Transport = Direct(server.pipeline)
-    parts = [server.api(broker.checks(settings.bus), _tell), *server.alarms()]
+    parts = [api(server, _tell), *server.alarms()]
     if settings.bus.notification_sources:
         parts.append(collector(server))
     if settings.bus.url is not None or settings.agent.transport == "bus":

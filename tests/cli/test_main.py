@@ -50,6 +50,11 @@ def test_an_agent_runs_without_the_servers_libraries() -> None:
     )
 
 
+@pytest.mark.parametrize("module", ["collector", "evaluator"])
+def test_only_the_api_server_needs_a_web_framework(module: str) -> None:
+    assert not imported(f"import cli.{module}").intersection({"fastapi", "starlette", "uvicorn"})
+
+
 @pytest.mark.parametrize("module", ["meters", "samples", "resources", "statistics", "alarms"])
 def test_a_verb_of_the_api_needs_neither_settings_nor_servers_libraries(module: str) -> None:
     assert not imported(f"import cli.{module}").intersection((*SERVER_LIBRARIES, "pydantic", "structlog"))

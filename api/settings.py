@@ -107,7 +107,7 @@ class AlarmSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    interval: float = Field(60, gt=0, description="Seconds between two evaluations of an alarm.")
+    interval: float = Field(60, gt=0, le=86_400, description="Seconds between two evaluations of an alarm.")
     allow_networks: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
         (),
         description="Private networks (10.0.0.0/8) or single receivers (127.0.0.1:9000) webhooks may go to.",

@@ -100,14 +100,14 @@ def _check_periods(query: StatisticsQuery, store: StatisticsStore, settings: Api
     """
     if query.period_s is None:
         return
-    longest = timedelta(seconds=query.period_s) * settings.max_periods
+    period, limit = timedelta(seconds=query.period_s), settings.max_periods
     start, end = query.samples.start, query.samples.end or datetime.now(UTC)
-    if start is not None and end - start <= longest:
+    if start is not None and (end - start) / period <= limit:
         return
     whole = store.compute(StatisticsQuery(query.samples))
-    if whole and max(row.last for row in whole) - min(row.first for row in whole) > longest:
+    if whole and (max(row.last for row in whole) - min(row.first for row in whole)) / period > limit:
         raise BadRequest(
-            f"Period {query.period_s} would give more than {settings.max_periods} periods: "
+            f"Period {query.period_s} would give more than {limit} periods: "
             "ask for a longer period or a shorter time range"
         )
 

@@ -62,3 +62,9 @@ def test_webhooks_may_be_allowed_into_networks_and_to_single_ports(network: str)
 def test_anything_else_is_no_network(network: str) -> None:
     with pytest.raises(ValidationError, match="a network as 10"):
         AlarmSettings(allow_networks=(network,))
+
+
+@pytest.mark.parametrize("interval", [0, -1, 86_401, 1e300, float("inf"), float("nan")])
+def test_alarms_are_evaluated_at_least_daily(interval: float) -> None:
+    with pytest.raises(ValidationError, match="interval"):
+        AlarmSettings(interval=interval)

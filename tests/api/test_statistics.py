@@ -279,3 +279,12 @@ def test_statistics_of_many_conditions_are_those_of_the_samples_that_match_all(w
     (row,) = world.client().get(PATH, params=asked).json()
 
     assert (row["count"], row["sum"], row["duration"]) == (1, 3.0, timedelta().total_seconds())
+
+
+def test_any_period_goes_with_any_bound_of_an_operator(world: World) -> None:
+    world.keep([sample()])
+    large = World(world.database, settings=ApiSettings(max_periods=10**12)).client()
+
+    answer = large.get("/v2/meters/cpu/statistics", params={"period": 100 * 366 * 86_400})
+
+    assert answer.status_code == 200

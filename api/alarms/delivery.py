@@ -93,7 +93,11 @@ class DeliveryLoop:
         for delivery in leased:
             with self._lock:
                 self._under_way[delivery.delivery_id] = delivery
-            threading.Thread(target=self._run_one, args=(delivery,), daemon=True, name="deliver").start()
+            try:
+                threading.Thread(target=self._run_one, args=(delivery,), daemon=True, name="deliver").start()
+            except RuntimeError:  # no more threads; it is due again when its lease has run out
+                self._end(delivery)
+                raise
         return len(leased)
 
     def wait(self, timeout_s: float) -> bool:
@@ -152,9 +156,12 @@ class DeliveryLoop:
         except Exception:
             log.exception("attempt_failed", delivery_id=delivery.delivery_id)
         finally:
-            with self._lock:
-                del self._under_way[delivery.delivery_id]
-            self._ended.set()
+            self._end(delivery)
+
+    def _end(self, delivery: Delivery) -> None:
+        with self._lock:
+            del self._under_way[delivery.delivery_id]
+        self._ended.set()
 
     def _current(self) -> list[Delivery]:
         with self._lock:

@@ -1,5 +1,6 @@
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,6 +76,20 @@ def loop(
     metrics = AlarmMetrics(registry or CollectorRegistry())
     signer = Signer(deliveries, None, clock)
     return DeliveryLoop(deliveries, sender, signer, metrics, clock, limits=limits)
+
+
+@contextmanager
+def started(running: DeliveryLoop) -> Iterator[None]:
+    """The loop at work in a thread; told to end after the block, it must."""
+    stop = threading.Event()
+    thread = threading.Thread(target=running.run, args=(stop,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive()
 
 
 def finish(running: DeliveryLoop, clock: Clock) -> int:
@@ -177,19 +192,14 @@ def test_a_receiver_that_hangs_delays_nobody_else(database: Database) -> None:
         deliveries = owe(database, *crowd, *others)
         sender = WebhookSender(Policy(["127.0.0.0/8"]), 30)
         clock.now = NOW + timedelta(seconds=2)
-        running, stop = loop(deliveries, sender, clock), threading.Event()
-        thread = threading.Thread(target=running.run, args=(stop,), daemon=True)
-        thread.start()
 
-        received = good.wait(10, timeout_s=10)
-        waiting = len(dead.wait(2))
-        release.set()
-        stop.set()
-        thread.join(10)
+        with started(loop(deliveries, sender, clock)):
+            received = good.wait(10, timeout_s=10)
+            waiting = len(dead.wait(2))
+            release.set()
 
     assert len(received) == 10
     assert waiting == 2
-    assert not thread.is_alive()
 
 
 def test_the_loop_delivers_signed_webhooks_and_stops(database: Database, receiver: Receiver) -> None:
@@ -201,18 +211,13 @@ def test_the_loop_delivers_signed_webhooks_and_stops(database: Database, receive
         def __call__(self) -> datetime:
             return datetime.now(UTC)  # the verifying library compares with the real clock
 
-    running, stop = loop(deliveries, sender, Now()), threading.Event()
-    thread = threading.Thread(target=running.run, args=(stop,), daemon=True)
-    thread.start()
-    received = receiver.wait(2)
-    stop.set()
-    thread.join(10)
+    with started(loop(deliveries, sender, Now())):
+        received = receiver.wait(2)
 
     verifier = Webhook(Signer(deliveries, None, Now()).secret("project-a"))
     for got in received:
         assert verifier.verify(got.body, dict(got.headers)) == {"alarm_name": "hot"}
     assert len({got.headers["webhook-id"] for got in received}) == 2
-    assert not thread.is_alive()
     assert [one.state for one in deliveries.find(EVERYTHING, 9)] == ["delivered"] * 2
 
 
@@ -230,16 +235,11 @@ def test_the_loop_waits_out_a_database_that_is_away(
 
     owe(database, delivery(url=receiver.url))
     running = loop(Flaky(database), WebhookSender(Policy(["127.0.0.0/8"]), 10), clock)
-    stop = threading.Event()
-    thread = threading.Thread(target=running.run, args=(stop,), daemon=True)
-    thread.start()
-    assert asked.wait(10)
-    back.set()
 
-    assert receiver.wait(1)
-    stop.set()
-    thread.join(10)
-    assert not thread.is_alive()
+    with started(running):
+        assert asked.wait(10)
+        back.set()
+        assert receiver.wait(1)
 
 
 def test_no_more_is_under_way_than_allowed(database: Database, clock: Clock) -> None:
@@ -275,3 +275,21 @@ def test_attempts_are_counted_by_their_result(database: Database, clock: Clock) 
     ]
     assert counted == [1.0, None, None]
     assert registry.get_sample_value("nephometer_webhook_attempt_seconds_count") == 1.0
+
+
+def test_a_thread_the_system_refuses_costs_no_place(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliveries, sender = owe(database, *(delivery() for _ in range(3))), Scripted(TAKEN)
+    running = loop(deliveries, sender, clock)
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            running.start_due(clock.now)
+    clock.now += timedelta(seconds=61)
+
+    assert finish(running, clock) == 2

@@ -57,7 +57,7 @@ class Dimensions:
 
     def versions(self, keys: Iterable[VersionKey]) -> dict[VersionKey, int]:
         """The number (ver) of every content."""
-        by_digest = {key.digest(): key for key in keys}
+        by_digest = {key.digest(): key for key in dict.fromkeys(keys)}
 
         def make(connection: Connection, missing: Sequence[bytes]) -> dict[bytes, int]:
             return make_versions(connection, [by_digest[digest] for digest in missing])

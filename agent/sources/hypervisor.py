@@ -1,7 +1,6 @@
 """The guests of this node through libvirt, however badly one of them hangs."""
 
 import contextlib
-import random
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -16,12 +15,13 @@ from agent import deadline
 from agent.errors import SourceUnavailable
 from agent.instance import Domain, DomainStats
 from agent.sources import qemu
+from collector.backoff import Backoff
 
 # Running, blocked, paused, suspended by the guest: its QEMU lives. For any other state libvirt gives
 # the processor time of its own daemon as the domain's (measured on 9.0).
 ALIVE = frozenset({1, 2, 3, 7})
 REFRESH_S = 600.0
-BACKOFF_S = (1.0, 60.0)
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # between attempts to connect
 # Shares of the deadline for the attempts of one read: everything; everything, past one wedged guest; only
 # what no wedged guest can hold up. So no more than three calls ever hang; the daemon has 20 workers.
 PATIENCE = (0.5, 0.3, 0.15)
@@ -108,7 +108,7 @@ class Hypervisor:
         self._connection: Connection | None = None
         self._lives: _Lives = {}
         self._stuck: list[Future[_Answer]] = []
-        self._failures = 0
+        self._backoff = Backoff(first_s=FIRST_WAIT_S, longest_s=LONGEST_WAIT_S)
         self._retry_at = 0.0
         self._reason = ""
 
@@ -122,7 +122,8 @@ class Hypervisor:
                 break
             answer = self._ask(share * self._deadline_s)
             if answer is not None:
-                self._connection, self._lives, self._failures = answer.connection, answer.lives, 0
+                self._connection, self._lives = answer.connection, answer.lives
+                self._backoff.reset()
                 return answer.domains
         raise SourceUnavailable(f"libvirt does not answer: {len(self._stuck)} calls are waiting for it")
 
@@ -150,10 +151,7 @@ class Hypervisor:
 
     def _fail(self, error: SourceUnavailable) -> None:
         self.close()
-        shortest, longest = BACKOFF_S
-        self._failures += 1
-        wait_s = min(shortest * 2.0 ** min(self._failures - 1, 10), longest)
-        self._retry_at = self._clock() + wait_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+        self._retry_at = self._clock() + self._backoff.next_s()
         self._reason = str(error)
 
     def _bury_finished(self) -> None:

@@ -11,9 +11,9 @@ from xml.etree.ElementTree import Element
 
 from agent.errors import MalformedDefinition
 from agent.instance import Description, DiskPart, Flavor, VnicPart
+from storage.sample import INT64_MAX
 
 NOVA = "{http://openstack.org/xmlns/libvirt/nova/"
-INT64_MAX = 2**63 - 1
 
 
 def parse(xml: str) -> Description:

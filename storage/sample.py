@@ -1,7 +1,6 @@
 """The word everything else is about: one reading of one meter of one resource."""
 
 import hashlib
-import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,15 +72,6 @@ def make_id(*parts: str) -> bytes:
         text = part.encode("utf-8", "surrogatepass")
         digest.update(len(text).to_bytes(8, "big") + text)
     return uuid.UUID(bytes=digest.digest(), version=5).bytes
-
-
-def is_countable(volume: object) -> bool:
-    """Whether a volume can be counted: an int within 64 bits or a finite float, and no bool."""
-    if isinstance(volume, bool):
-        return False
-    if isinstance(volume, int):
-        return INT64_MIN <= volume <= INT64_MAX
-    return isinstance(volume, float) and math.isfinite(volume)
 
 
 def to_microseconds(moment: datetime) -> int:

@@ -1,5 +1,6 @@
 import contextlib
 import json
+import math
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from collector.draft import Draft
 from collector.envelope import decode_drafts, decode_notification, encode_batch
 from collector.errors import InvalidMessage
 from collector.normalize import Unfit, normalize
-from storage.sample import Sample, is_countable
+from storage.sample import INT64_MAX, INT64_MIN, Sample
 from tests.collector.factories import MAPPING, NOW, SAMPLE, notification, polled
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -26,6 +27,15 @@ KEYS = st.sampled_from(
     ["volume_id", "size", "uuid", "flavor", "memory_mb", "metrics", "network", "label_id", "bytes", "name_to_id",
      "glance_metadata", "nova_object.data", "metadata", "created_at", "launched_at", "instance_id", "host"]
 )  # fmt: skip
+
+
+def is_countable(volume: object) -> bool:
+    """Whether a volume can be counted: an int within 64 bits or a finite float, and no bool."""
+    if isinstance(volume, bool):
+        return False
+    if isinstance(volume, int):
+        return INT64_MIN <= volume <= INT64_MAX
+    return isinstance(volume, float) and math.isfinite(volume)
 
 
 def check(draft: Draft) -> None:

@@ -9,6 +9,7 @@ Words = NDArray[np.uint64]
 Octets = NDArray[np.uint8]
 
 TAIL = 9  # bytes after the last field that `unpack` may look at (and ignores)
+WIDE = 57  # a wider field may touch nine bytes
 
 
 def size(fields: int, width: int) -> int:
@@ -39,19 +40,35 @@ def unpack(padded: bytes, rows: int, count: int, width: int, *, start: int, stri
     # Eight bytes seen from every byte: nothing is copied until the fields' bytes are picked.
     seen: Words = np.ndarray((rows, int(octet[-1]) + 1), "<u8", padded, start, (stride, 1))
     fields = seen[:, octet] >> offset
-    if width > 57:
+    if width > WIDE:
         ninth: Octets = np.ndarray(seen.shape, np.uint8, padded, start + 8, (stride, 1))
         fields |= ninth[:, octet].astype(np.uint64) << (np.uint64(64) - offset)
-    if width < 64:
-        fields &= np.uint64((1 << width) - 1)
-    return fields
+    return _masked(fields, width)
+
+
+def unpack_row(padded: bytes, start: int, count: int, width: int) -> Words:
+    """`unpack` of one row, without the cost of a second dimension."""
+    if width > WIDE or not width or not count:
+        row: Words = unpack(padded, 1, count, width, start=start, stride=0)[0]
+        return row
+    octet, offset = _octet_plan(count, width)
+    seen: Words = np.ndarray(len(padded) - start - 7, "<u8", padded, start, 1)
+    fields: Words = seen.take(octet)
+    fields >>= offset
+    return _masked(fields, width)
 
 
 def unpack_one(data: bytes, at: int, index: int, width: int) -> int:
-    """Field `index` of a row that begins at byte `at`; `width` is at most 57."""
+    """Field `index` of a row that begins at byte `at`; `width` is at most `WIDE`."""
     octet, offset = divmod(index * width, 8)
     eight = int.from_bytes(data[at + octet : at + octet + 8], "little")
     return (eight >> offset) & ((1 << width) - 1)
+
+
+def _masked(fields: Words, width: int) -> Words:
+    if width < 64:
+        fields &= np.uint64((1 << width) - 1)
+    return fields
 
 
 # A store has few shapes of tiles. Plans of the largest take 2 MB each, of usual ones some KB.

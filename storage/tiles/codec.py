@@ -5,11 +5,11 @@ the presence: one bit per slot, and the positions of the slots so marked as a ti
 checksums of the records and of the head.
 """
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from struct import Struct
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -40,8 +40,7 @@ class Block:
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
+class _Opened(NamedTuple):
     """A head whose checksum is right; `marked` has a bit for each slot with positions of its own."""
 
     kind: int
@@ -81,7 +80,8 @@ def encode_values(
     """The readings of one meter of each slot, in order of time.
 
     `present` has, per slot, the positions of the stamps they belong to: None when there is a reading at every stamp.
-    Raises ValueError for more slots or points than a tile holds, or when positions and readings differ in number.
+    Raises ValueError for more slots or points than a tile holds, when positions and readings differ in number, or when
+    readings of an integer meter are no integers of 64 bits.
     """
     if list(map(len, values)) != [
         len(series) if positions is None else len(positions)
@@ -202,17 +202,23 @@ def _rows(grid: Integers, counts: NDArray[np.intp]) -> list[Integers]:
 
 
 def _flatten(series: Sequence[Sequence[int] | Sequence[float]]) -> tuple[Integers, NDArray[np.intp]]:
-    # array() is twice as fast as numpy with a list of Python integers, and refuses floats.
-    flat = np.frombuffer(array("q", chain.from_iterable(series)), np.int64)
-    return flat, np.array(list(map(len, series)), np.intp)
+    # Without a dtype, because numpy would cut floats to integers in silence.
+    flat = np.array(list(chain.from_iterable(series)))
+    if flat.size and flat.dtype != np.int64:
+        raise ValueError(f"integers of 64 bits belong into this tile, not {flat.dtype}")
+    return flat.astype(np.int64, copy=False), _counts(series)
+
+
+def _counts(series: Sequence[Sequence[int] | Sequence[float]]) -> NDArray[np.intp]:
+    return np.array(list(map(len, series)), np.intp)
 
 
 def _as_integers(
     values: Sequence[Sequence[int] | Sequence[float]],
 ) -> tuple[int, Integers, NDArray[np.intp]]:
     """Kind, integers and counts: decimals as multiples of a unit where every bit comes back, else their bits."""
-    flat = np.frombuffer(array("d", chain.from_iterable(values)), np.float64)
-    counts = np.array(list(map(len, values)), np.intp)
+    counts = _counts(values)
+    flat = np.fromiter(chain.from_iterable(values), np.float64, int(counts.sum()))
     pattern = flat.view(np.int64)
     for kind, scale in DECIMALS.items():
         with np.errstate(over="ignore", invalid="ignore"):

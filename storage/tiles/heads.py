@@ -24,7 +24,7 @@ _SIGNED = ("<i1", "<i2", "<i4", "<i8")
 
 
 class Layout(NamedTuple):
-    """Where everything is; `start`, `counts_at`, `outliers_at` and `end` are places in the head."""
+    """How wide everything is and where: `counts_at`, `outliers_at` and `end` are places in the head."""
 
     slots: int
     count_width: int
@@ -41,16 +41,8 @@ class Layout(NamedTuple):
     counts_at: int
     outliers_at: int
     end: int
-
-    @property
-    def record_bytes(self) -> int:
-        """Bytes of each slot's record."""
-        return self.base_bytes + bits.size(self.deltas, self.width)
-
-    @property
-    def deltas(self) -> int:
-        """Deltas of the longest series."""
-        return max(0, self.points - 1)
+    deltas: int  # of the longest series
+    record_bytes: int  # of each slot
 
 
 def pack_head(
@@ -80,22 +72,24 @@ def parse(head: bytes, start: int, stop: int) -> Layout:
         _FIELDS.unpack_from(head, start)
     )
     base_size, least_size, place_code, delta_code = sizes & 15, sizes >> 4, codes & 15, codes >> 4
-    counts_at = at + base_size + least_size
-    outliers_at = counts_at + bits.size(slots, count_width)
+    least_at = at + base_size
+    counts_at = least_at + least_size
+    outliers_at = counts_at + ((slots * count_width + 7) >> 3)
     end = outliers_at + outliers * (1 + (1 << place_code) + (1 << delta_code))
+    deltas = points - 1 if points else 0
     if (
-        max(base_bytes, base_size, least_size) > 8
-        or max(base_shift, shift) > 63
-        or (width > 64 or place_code > 2 or delta_code > 3)
-        or (slots > SLOTS_MAX or points > POINTS_MAX or count_width > 32 or end > stop)
+        (base_bytes > 8 or base_size > 8 or least_size > 8 or place_code > 2 or delta_code > 3)
+        or (base_shift > 63 or shift > 63 or width > 64 or count_width > 32)
+        or (slots > SLOTS_MAX or points > POINTS_MAX or end > stop)
     ):
         raise DamagedTile("the head of a tile makes no sense")
-    base = int.from_bytes(head[at : at + base_size], "little", signed=True)
-    least = int.from_bytes(head[at + base_size : counts_at], "little", signed=True)
+    # By position, which is faster: every series that is read passes here.
     return Layout(
-        *(slots, count_width, base_bytes, base_shift, width, shift, outliers, place_code, delta_code),
-        *(points, base, least, counts_at, outliers_at, end),
-    )
+        slots, count_width, base_bytes, base_shift, width, shift, outliers, place_code, delta_code, points,
+        int.from_bytes(head[at:least_at], "little", signed=True),
+        int.from_bytes(head[least_at:counts_at], "little", signed=True),
+        counts_at, outliers_at, end, deltas, base_bytes + ((deltas * width + 7) >> 3),
+    )  # fmt: skip
 
 
 def pack_outliers(deltas: Integers, places: Places) -> tuple[int, int, bytes]:

@@ -29,7 +29,7 @@ from storage.tiles.heads import (
     unsigned_code,
 )
 
-# Below so many points plain Python beats the fixed cost of numpy calls (measured: 12 µs at 40 points).
+# Below so many points plain Python beats the fixed cost of numpy calls (measured: 10 µs at 40 points).
 SMALL = 40
 _ALL = (1 << 64) - 1
 _SIGN = 1 << 63
@@ -76,7 +76,7 @@ def unpack(head: bytes, layout: Layout, raw: bytes) -> tuple[Integers, NDArray[n
     grid[:, 1:] = _affine(fields, layout.least, layout.shift)
     (slot, place), delta = unpack_outliers(head, layout)
     grid[slot, place + 1] = delta.view(np.uint64)
-    return np.cumsum(grid, axis=1, dtype=np.uint64).view(np.int64), counts
+    return np.add.accumulate(grid, axis=1).view(np.int64), counts
 
 
 def unpack_record(head: bytes, layout: Layout, record: bytes, slot: int) -> list[int] | Integers:
@@ -92,15 +92,14 @@ def unpack_record(head: bytes, layout: Layout, record: bytes, slot: int) -> list
     outliers = outliers_of(head, layout, slot) if layout.outliers else ()
     if count <= SMALL:
         return _short(layout, record, first, count, outliers)
-    values = np.empty((1, count), np.uint64)
-    padded, start = record + bytes(bits.TAIL), layout.base_bytes
-    fields = bits.unpack(padded, 1, count - 1, layout.width, start=start, stride=len(record))
-    values[:, 1:] = _affine(fields, layout.least, layout.shift)
-    values[0, 0] = first & _ALL
+    fields = bits.unpack_row(record + bytes(bits.TAIL), layout.base_bytes, count - 1, layout.width)
+    values = np.empty(count, np.uint64)
+    values[1:] = _affine(fields, layout.least, layout.shift)
+    values[0] = first & _ALL
     for place, delta in outliers:
         if place < count - 1:
-            values[0, place + 1] = delta & _ALL
-    return np.cumsum(values[0], dtype=np.uint64).view(np.int64)
+            values[place + 1] = delta & _ALL
+    return np.add.accumulate(values).view(np.int64)
 
 
 def _short(
@@ -136,8 +135,8 @@ def _grid(
 def _window(deltas: Integers, slots: int, points: int) -> tuple[int, int]:
     """The least and the most of the deltas that go into the records; others become outliers.
 
-    The search runs only when the extremes need 2 bits more than the middle 96 % (measured: it is half of the
-    encoding time otherwise, for nothing).
+    The search runs only when the extremes need 2 bits more than the middle 96 %: it adds a third to the time of
+    encoding an hour, a tenth to that of a day (measured).
     """
     if not len(deltas):
         return 0, 0

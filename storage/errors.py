@@ -4,6 +4,7 @@ StorageError
 ├── DatabaseUnavailable   retryable: keep the work and try it again
 ├── SchemaMismatch        the schema is missing, older or newer than this program
 ├── DataRefused           the database refuses this very data: bisect, then quarantine
+├── DamagedTile           a stored tile fails its checksum: other tiles still answer
 └── Conflict              somebody else changed the row first: read it again
 """
 
@@ -29,6 +30,13 @@ class SchemaMismatch(StorageError):
 
 class DataRefused(StorageError):
     """The database refuses this very data; trying again cannot help."""
+
+
+class DamagedTile(StorageError):
+    """A stored tile fails its checksum or was written by a newer program: run `nephometer db check`.
+
+    It lists every damaged tile with its group, meter and time; restore these from a backup.
+    """
 
 
 class Conflict(StorageError):

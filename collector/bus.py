@@ -1,7 +1,7 @@
 """RabbitMQ: the only file that imports pika.
 
 A pika connection belongs to one thread, which must return to it well within the heartbeat. So one thread per
-broker owns a connection and does nothing slow; batches are worked on in threads of their own
+queue owns a connection and does nothing slow; batches are worked on in threads of their own
 (`collector.gathering`) and acknowledged here, after they are committed.
 """
 
@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pika
@@ -24,6 +25,7 @@ from collector.consumer import Consumer, Session, run_all
 from collector.errors import BusUnavailable
 from collector.gathering import Gathering
 from collector.metrics import CollectorMetrics
+from collector.patience import answered_within
 from collector.pipeline import Origin
 from collector.settings import BusSettings, CollectorSettings
 from collector.wiring import Wiring
@@ -44,7 +46,12 @@ class Bus:
         self, settings: BusSettings, options: CollectorSettings, process: Process, metrics: CollectorMetrics
     ) -> None:
         self._settings, self._options, self._process, self._metrics = settings, options, process, metrics
-        self._consumers = [self._consumer(feed) for feed in topology.feeds(settings)]
+        # A connection for each queue: one that the broker cannot serve holds up no other.
+        self._consumers = [
+            self._consumer(replace(feed, origins=(origin,)))
+            for feed in topology.feeds(settings)
+            for origin in feed.origins
+        ]
 
     @property
     def is_connected(self) -> bool:
@@ -56,7 +63,7 @@ class Bus:
         run_all(self._consumers, stop, FINISH_S + 1)
 
     def _consumer(self, feed: topology.Feed) -> Consumer:
-        broker = topology.address(feed.url)
+        broker = f"{topology.address(feed.url)} ({feed.origins[0]})"
         unbound = self._metrics.unbound_exchanges.labels(broker)
 
         @contextmanager
@@ -104,13 +111,13 @@ def inspect(settings: BusSettings) -> list[topology.BrokerState]:
     """How each broker looks, nothing declared; raises BusUnavailable when one does not answer."""
     states = []
     for feed in topology.feeds(settings):
-        with _connection(feed.url, settings) as connection:
+        with _connection(feed.url, settings) as connection, answered_within(connection, settings.timeout):
             states.append(Wiring(_Broker(connection).ask, settings, feed).state())
     return states
 
 
 class _Session:
-    """One connection's life: declare and bind, consume, hand over batches, acknowledge."""
+    """One connection's life: declare and bind, consume one queue, hand over batches, acknowledge."""
 
     def __init__(
         self,
@@ -126,13 +133,14 @@ class _Session:
         self._work = Work(self._gathering, process, self._acknowledge, self._wake)
         self._is_cancelled = False
         self._bind()
-        self._channels = {origin: self._consume(origin) for origin in wiring.feed.origins}
+        with answered_within(connection, wiring.settings.timeout):
+            self._channel = self._consume(wiring.feed.origins[0])
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set and the batch in work is done, or `FINISH_S` later without it."""
         while not stop.is_set():
             self._connection.process_data_events(time_limit=TICK_S)
-            if self._is_cancelled or not all(channel.is_open for channel in self._channels.values()):
+            if self._is_cancelled or not self._channel.is_open:
                 raise BusUnavailable("the broker ended a consumer")
             self._work.turn(time.monotonic())
             if time.monotonic() >= self._bind_at_s:
@@ -143,15 +151,16 @@ class _Session:
             self._work.turn(time.monotonic(), start=False)
 
     def _bind(self) -> None:
-        unbound = self._wiring.bind()
+        with answered_within(self._connection, self._wiring.settings.timeout):
+            unbound = self._wiring.bind()
         if unbound != self._unbound:
             log.warning("exchanges_not_bound", exchanges=unbound)
         self._unbound = unbound
         self._unbound_gauge.set(len(unbound))
         self._bind_at_s = time.monotonic() + REBIND_S
 
-    def _acknowledge(self, origin: Origin, tag: int) -> None:
-        self._channels[origin].basic_ack(tag, multiple=True)
+    def _acknowledge(self, _origin: Origin, tag: int) -> None:
+        self._channel.basic_ack(tag, multiple=True)
 
     def _wake(self) -> None:
         with suppress(AMQPError):  # the connection ended meanwhile; the messages come again

@@ -10,7 +10,7 @@ import structlog
 from prometheus_client import Gauge
 
 from collector.backoff import Backoff
-from collector.errors import BusUnavailable
+from collector.errors import BusSilent, BusUnavailable
 
 log = structlog.get_logger()
 
@@ -24,14 +24,14 @@ class Session(Protocol):
 
 
 class Consumer:
-    """Says once that a broker is away, and opens a new session when it is back."""
+    """Says once why a broker is away, and opens a new session when it is back."""
 
     def __init__(
         self, broker: str, open_session: Callable[[], AbstractContextManager[Session]], connected: Gauge
     ) -> None:
         self._broker, self._open_session = broker, open_session
         self._connected = connected
-        self._said_away = False
+        self._said = ""  # the event last told
         self.is_connected = False
 
     def run(self, stop: threading.Event) -> None:
@@ -40,23 +40,23 @@ class Consumer:
         while not stop.is_set():
             try:
                 with self._open_session() as session:
-                    self._say(connected=True)
+                    self._say("bus_connected")
                     backoff.reset()
                     session.run(stop)
             except BusUnavailable as error:
-                self._say(connected=False, error=str(error))
+                self._say("bus_silent" if isinstance(error, BusSilent) else "bus_away", str(error))
                 stop.wait(backoff.next_s())
         self.is_connected = False
         self._connected.set(0)
 
-    def _say(self, *, connected: bool, error: str = "") -> None:
-        self.is_connected = connected
-        self._connected.set(connected)
-        if connected:
-            log.info("bus_connected", broker=self._broker)
-        elif not self._said_away:
-            log.warning("bus_away", broker=self._broker, error=error)
-        self._said_away = not connected
+    def _say(self, event: str, error: str = "") -> None:
+        self.is_connected = event == "bus_connected"
+        self._connected.set(self.is_connected)
+        if self.is_connected:
+            log.info(event, broker=self._broker)
+        elif event != self._said:
+            log.warning(event, broker=self._broker, error=error)
+        self._said = event
 
 
 def run_all(consumers: Sequence[Consumer], stop: threading.Event, finish_s: float) -> None:

@@ -4,6 +4,7 @@ CollectorError
 ├── InvalidMessage         never: the bytes can not be read as what they claim to be; quarantine them
 ├── InvalidDefinition      never: a definition file is wrong; names file, entry and key
 ├── BusUnavailable         retryable: the broker did not take or give anything
+│   └── BusSilent          retryable: the broker is there but leaves a question unanswered
 └── PublisherUnavailable   retryable: the destination did not answer, nothing may be acknowledged
 """
 
@@ -30,6 +31,13 @@ class BusUnavailable(CollectorError):
     """
 
     retryable = True
+
+
+class BusSilent(BusUnavailable):
+    """The broker is there but leaves a question unanswered: a queue may have no leader.
+
+    See `rabbitmqctl list_queues name state leader`; restart the broker, or delete the queue if it is empty.
+    """
 
 
 class PublisherUnavailable(CollectorError):

@@ -144,7 +144,9 @@ class Runner:
             done, _ = wait(reads, timeout=min(left_s, GLANCE_S), return_when=FIRST_COMPLETED)
             for future in done:
                 yield from self._outcome(reads.pop(future), future)
-        if self._stop.is_set():
+        if self._stop.is_set():  # what is read by now is kept, what hangs is left
+            for future in wait(reads, timeout=GLANCE_S).done:
+                yield from self._outcome(reads[future], future)
             return
         for future, part in reads.items():
             self._late[part.source.name] = future

@@ -1,9 +1,9 @@
 from alembic import context
 
-from storage import tables_alarms
+from storage import tables_alarms, tables_tiles
 from storage.tables import metadata
 
-__all__ = ["tables_alarms"]
+__all__ = ["tables_alarms", "tables_tiles"]
 
 
 def run() -> None:

@@ -1,8 +1,14 @@
 """The tables, for every database alike: integers, blobs, byte-compared text.
 
 Keys of sample tables begin with `gid`, the resource group, so that the same schema can be distributed by it.
-No ENUM, trigger, sequence or foreign key. `storage/tables_alarms.py` holds the alarms' tables.
+No ENUM, trigger, sequence or foreign key. `storage/tables_tiles.py` holds the tables of sealed samples,
+`storage/tables_alarms.py` those of alarms.
+
+On a cluster (Citus) a table is spread by the column its `info` names, or copied everywhere (`EVERYWHERE`),
+or stays with the coordinator (no entry).
 """
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +27,11 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
 metadata = MetaData()
+
+DISTRIBUTE = "distribute"
+EVERYWHERE = "everywhere"
+BY_GROUP = {DISTRIBUTE: "gid"}
+COPIED = {DISTRIBUTE: EVERYWHERE}
 
 Big = BigInteger()
 Blob = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
@@ -57,6 +68,7 @@ project = Table(
     metadata,
     key("pid"),
     Column("id", identifier(), nullable=False, unique=True),  # "" is nobody's
+    info=COPIED,
 )
 
 # At most 128 resources of one project, so a group is what a tenant may see or not.
@@ -66,6 +78,7 @@ resource_group = Table(
     key("gid"),
     Column("pid", Integer, nullable=False, index=True),
     Column("used", SmallInteger, nullable=False),
+    info=COPIED,
 )
 
 resource = Table(
@@ -77,6 +90,7 @@ resource = Table(
     Column("gid", Integer, nullable=False, index=True),
     Column("slot", SmallInteger, nullable=False),
     UniqueConstraint("pid", "id"),
+    info=COPIED,
 )
 
 meter = Table(
@@ -88,6 +102,7 @@ meter = Table(
     Column("unit", identifier(), nullable=False),
     Column("real", SmallInteger, nullable=False),  # 0: int64 readings, 1: float64
     UniqueConstraint("name", "type", "unit", "real"),
+    info=COPIED,
 )
 
 # A set of meters delivered together: `mids` are 4-byte big-endian meter ids in the order of the readings.
@@ -97,6 +112,7 @@ shape = Table(
     key("part"),
     Column("digest", Digest, nullable=False, unique=True),
     Column("mids", ShortBlob, nullable=False),
+    info=COPIED,
 )
 
 # What a sample says beside its number, by content: {user, source, generation, resource metadata}.
@@ -109,23 +125,30 @@ version = Table(
     Column("source", identifier(), nullable=False),
     Column("generation", identifier()),
     Column("metadata", LongText, nullable=False),
+    info=COPIED,
 )
 
 # Which shapes a resource was ever seen with: the meters of a resource without reading a sample.
-series = Table("series", metadata, key("gid"), key("rid"), key("part"), sqlite_with_rowid=False)
-
-hot = Table(
-    "hot",
-    metadata,
-    key("gid"),
-    key("rid"),
-    key("ts", big=True),  # observation, microseconds since 1970 UTC
-    key("part"),
-    Column("ver", Integer, nullable=False),
-    Column("recv", Big, nullable=False),  # arrival, microseconds since 1970 UTC
-    Column("vals", ShortBlob, nullable=False),  # 8 bytes big-endian a reading, in the order of the shape
-    sqlite_with_rowid=False,
+series = Table(
+    "series", metadata, key("gid"), key("rid"), key("part"), sqlite_with_rowid=False, info=BY_GROUP
 )
+
+
+def _polled() -> list[Column[Any]]:  # Any: integers and bytes
+    return [
+        key("gid"),
+        key("rid"),
+        key("ts", big=True),  # observation, microseconds since 1970 UTC
+        key("part"),
+        Column("ver", Integer, nullable=False),
+        Column("recv", Big, nullable=False),  # arrival, microseconds since 1970 UTC
+        Column("vals", ShortBlob, nullable=False),  # 8 bytes big-endian a reading, in the order of the shape
+    ]
+
+
+# Rows of open hours. Rows of an hour that was closed when they came are `late`.
+hot = Table("hot", metadata, *_polled(), sqlite_with_rowid=False, info=BY_GROUP)
+late = Table("late", metadata, *_polled(), sqlite_with_rowid=False, info=BY_GROUP)
 
 delta = Table(
     "delta",
@@ -142,6 +165,7 @@ delta = Table(
     ),  # as in `hot`
     Index("ix_delta_id", "id"),
     sqlite_with_rowid=False,
+    info=BY_GROUP,
 )
 
 # Every id a delta sample ever had: the same one counts once, whatever else the second one says.
@@ -151,6 +175,7 @@ delta_identity = Table(
     Column("id", Digest, primary_key=True),
     Column("recv", Big, nullable=False),
     sqlite_with_rowid=False,
+    info={DISTRIBUTE: "id"},
 )
 
 # Refused messages by content: the same poison delivered again only counts up.

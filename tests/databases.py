@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, update
 
-from storage import tables_alarms
+from storage import tables_alarms, tables_tiles
 from storage.database import Database
 from storage.errors import StorageError
 from storage.migrate import upgrade
@@ -17,7 +17,7 @@ from storage.settings import DatabaseSettings
 from storage.tables import id_counter, metadata
 from tests.servers import DatabaseServer
 
-__all__ = ["tables_alarms"]  # imported so that `metadata` has its tables
+__all__ = ["tables_alarms", "tables_tiles"]  # imported so that `metadata` has its tables
 
 
 def sqlite_with_schema(folder: Path) -> str:
@@ -62,9 +62,10 @@ def _is_emptied(url: str) -> bool:
     try:
         with database.write(limit_s=5) as connection:
             for table in metadata.sorted_tables:
-                if table is not id_counter:
+                if table not in (id_counter, tables_tiles.watermark):
                     connection.execute(delete(table))
             connection.execute(update(id_counter).values(value=0))
+            connection.execute(update(tables_tiles.watermark).values(at=0))
     except StorageError:
         return False
     finally:

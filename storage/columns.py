@@ -1,0 +1,57 @@
+"""Readings as columns: arrays of equal length instead of an object each.
+
+What is read in numbers passes from the layers to those who count in this form; names are looked up at the end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Volumes = Integers | Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Readings of one meter of one group, each once, in no order; arrays of one length.
+
+    `ts` are microseconds since 1970 UTC. `volume` is int64 or float64, by meter. `ids` only of delta samples.
+    `recv` is when a reading arrived; None where nobody knows any more (sealed readings).
+    """
+
+    gid: int
+    mid: int
+    rid: Integers
+    ts: Integers
+    ver: Integers
+    volume: Volumes
+    recv: Integers | None = None
+    ids: Sequence[bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Readings of one meter of one group that were counted before; one entry per resource and span of time.
+
+    `rid` is 0 where an entry counts all resources of the group together. `start` is the beginning of the hour (or of
+    the whole day) an entry counts, `first` and `last` are the times of its first and last reading, all in
+    microseconds since 1970 UTC. No entry is empty. The sum of an integer meter is `high * 2**32 + low` (exact,
+    0 <= low < 2**32 before anything is added up); that of a real meter is `high` alone, a float, and `low` is zero.
+    `spread` is the sum of squares of the distances to the mean, float64; None where it was not kept.
+    """
+
+    gid: int
+    mid: int
+    rid: Integers
+    start: Integers
+    count: Integers
+    first: Integers
+    last: Integers
+    least: Volumes
+    most: Volumes
+    high: Volumes
+    low: Integers
+    spread: Floats | None = None

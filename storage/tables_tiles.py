@@ -1,0 +1,64 @@
+"""The tables of sealed samples, and what maintenance keeps to itself (docs/explanation/storage.md)."""
+
+from sqlalchemy import Column, Integer, Table
+
+from storage.tables import BY_GROUP, Big, Blob, ShortBlob, identifier, key, metadata
+
+STAMPS = 0  # the `mid` of the row that holds the stamps of a group; versions have the negative ones
+
+
+def _tiles(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        key("gid"),
+        key("mid"),  # a meter; 0 the stamps, -1, -2, … versions, of all meters that name this `line`
+        key("start", big=True),  # beginning of the hour or day, microseconds since 1970 UTC
+        Column("line", Integer, nullable=False),  # the `mid` of the versions of these readings
+        Column(
+            "slots", ShortBlob, nullable=False
+        ),  # a bit for each slot that has a record, least significant first
+        Column("w", Integer, nullable=False),  # bytes of a record
+        Column("head", Blob, nullable=False),
+        Column("raw", Blob, nullable=False),
+        Column("tot", ShortBlob, nullable=False),  # sums over all records: storage.tiles.totals
+        sqlite_with_rowid=False,
+        info=BY_GROUP,
+    )
+
+
+tile = _tiles("tile")  # an hour each, until its day is compacted
+day_tile = _tiles("day_tile")
+
+# Hourly figures of each series of a day, with a lifetime of their own. The columns are those of tiles.
+day_roll = _tiles("day_roll")
+
+# When a resource was seen in sealed hours, and the version of its latest sample there.
+seen = Table(
+    "seen",
+    metadata,
+    key("gid"),
+    key("rid"),
+    Column("first", Big, nullable=False),
+    Column("last", Big, nullable=False),
+    Column("ver", Integer, nullable=False),
+    sqlite_with_rowid=False,
+    info=BY_GROUP,
+)
+
+# How far maintenance came, microseconds since 1970 UTC: storage.watermarks.
+watermark = Table(
+    "watermark",
+    metadata,
+    Column("name", identifier(32), primary_key=True),
+    Column("at", Big, nullable=False),
+)
+
+# Who does a piece of maintenance, and until when nobody else need try.
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", identifier(32), primary_key=True),
+    Column("holder", identifier(64), nullable=False),
+    Column("until", Big, nullable=False),
+)

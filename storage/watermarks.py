@@ -1,0 +1,82 @@
+"""How far maintenance came: which layer holds which time.
+
+Readings before `sealed` are in tiles (and in `late`, until they are sealed too), later ones in `hot`. `closed` runs
+ahead of `sealed`: no new row before it enters `hot`, so the hours between can be sealed at leisure.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, update
+
+from storage.errors import SchemaMismatch
+from storage.tables import hot
+from storage.tables_tiles import watermark
+
+HOUR = 3_600_000_000  # microseconds
+DAY = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Watermarks:
+    """Microseconds since 1970 UTC; 0: never yet.
+
+    `compacted`: no hour tile holds an earlier time. `raw_from`, `hourly_from`: nothing before them is kept,
+    of samples and of hourly figures.
+    """
+
+    closed: int
+    sealed: int
+    compacted: int
+    raw_from: int
+    hourly_from: int
+
+
+def look(connection: Connection) -> Watermarks:
+    """The watermarks; the first question of a transaction that goes on to read samples.
+
+    It names `hot` although it reads none of it: so no partition of it is dropped before this transaction ends.
+    """
+    held = select(hot.c.gid).limit(0).scalar_subquery()
+    rows = connection.execute(select(watermark.c.name, watermark.c.at, held)).all()
+    return _watermarks({row.name: row.at for row in rows})
+
+
+def hold(connection: Connection) -> tuple[int, int]:
+    """`closed` and `raw_from`, which do not move until this transaction ends; many may hold them at once.
+
+    Writers send rows before `closed` to `late`, and refuse those before `raw_from`.
+    """
+    rows = connection.execute(
+        select(watermark.c.name, watermark.c.at)
+        .where(watermark.c.name.in_(("closed", "raw_from")))
+        .with_for_update(read=True)
+    ).all()
+    found = {row.name: row.at for row in rows}
+    if len(found) != 2:
+        raise SchemaMismatch("the watermarks are missing: run `nephometer db upgrade`")
+    return found["closed"], found["raw_from"]
+
+
+def take_turn(connection: Connection) -> Watermarks:
+    """The watermarks, which nobody else's maintenance moves until this transaction ends."""
+    moved = connection.execute(
+        update(watermark).where(watermark.c.name == "turn").values(at=watermark.c.at + 1)
+    ).rowcount
+    if moved != 1:
+        raise SchemaMismatch("the watermarks are missing: run `nephometer db upgrade`")
+    rows = connection.execute(select(watermark.c.name, watermark.c.at)).all()
+    return _watermarks({row.name: row.at for row in rows})
+
+
+def move(connection: Connection, name: str, at: int) -> None:
+    """Moves one watermark; the caller has the turn."""
+    connection.execute(update(watermark).where(watermark.c.name == name).values(at=at))
+
+
+def _watermarks(found: dict[str, int]) -> Watermarks:
+    try:
+        return Watermarks(
+            found["closed"], found["sealed"], found["compacted"], found["raw_from"], found["hourly_from"]
+        )
+    except KeyError as missing:
+        raise SchemaMismatch(f"watermark {missing} is missing: run `nephometer db upgrade`") from None

@@ -5,6 +5,7 @@ What is read in numbers passes from the layers to those who count in this form; 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,3 +56,8 @@ class Figures:
     high: Volumes
     low: Integers
     spread: Floats | None = None
+
+
+def is_real(volumes: Volumes) -> TypeGuard[Floats]:
+    """Whether these are the readings of a real meter; those of an integer meter are int64."""
+    return volumes.dtype == np.float64

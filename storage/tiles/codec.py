@@ -2,26 +2,26 @@
 
 The head is: version, kind, layout (`heads`), then, unless every series has a reading at every stamp of its slot,
 the presence: one bit per slot, and the positions of the slots so marked as a tile within the head; last the
-checksums of the records and of the head.
+checksums of all records and of the head. Tiles that are read record by record have a checksum in each, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.columns import Floats, Integers, Volumes, is_real
 from storage.errors import DamagedTile
 from storage.tiles import heads, strides
-from storage.tiles.heads import Integers, Layout
+from storage.tiles.heads import Layout
 
 Values = list[int] | list[float]
 
-VERSION = 1
+PLAIN, CHECKED = 1, 2  # versions: the records as they are, or each with a checksum of its own
 INTEGER, STAMPS, BITS = 0, 1, 255
 DECIMALS = {2: 1.0, 3: 1e2, 4: 1e4}  # kind: what the float is multiplied by to become an integer
 EXACT = float(1 << 53)
@@ -29,6 +29,7 @@ EXACT = float(1 << 53)
 _PREFIX = 2
 _CHECKSUMS = Struct("<II")
 _HEAD_CHECKSUM = Struct("<I")
+_RECORD_CHECKSUM = Struct("<H")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,13 @@ class Block:
     raw: bytes
 
 
+class Ragged(NamedTuple):
+    """Series of different lengths, one after the other; `counts` says how long each is."""
+
+    flat: Volumes
+    counts: NDArray[np.intp]
+
+
 class _Opened(NamedTuple):
     """A head whose checksum is right; `marked` has a bit for each slot with positions of its own."""
 
@@ -47,65 +55,63 @@ class _Opened(NamedTuple):
     layout: Layout
     marked: int
     positions: Layout | None
+    checked: bool
+
+    @property
+    def w(self) -> int:
+        """Bytes of a record."""
+        return self.layout.record_bytes + (_RECORD_CHECKSUM.size if self.checked else 0)
 
 
-def encode_stamps(stamps: Sequence[Sequence[int]]) -> Block:
-    """The stamps of each slot, ascending, in microseconds; empty where the slot is silent.
+def encode_stamps(stamps: Integers, counts: NDArray[np.intp], *, checked: bool = False) -> Block:
+    """Stamps in microseconds, slot after slot, ascending within each; `counts` says how many each slot has.
 
+    `checked` gives each record a checksum of its own: two bytes, for tiles that are read record by record.
     Raises ValueError for more slots or points than a tile holds.
     """
-    flat, counts = _flatten(stamps)
-    return _block(STAMPS, flat, counts, b"")
+    return _block(STAMPS, stamps, counts, b"", checked=checked)
 
 
-def decode_stamps(block: Block) -> list[list[int]]:
-    """The stamps of each slot. Raises DamagedTile, as everything that decodes; here both checksums are compared."""
+def decode_stamps(block: Block) -> Ragged:
+    """The stamps of all slots. Raises DamagedTile, as everything that decodes; here both checksums are compared."""
     opened = _open(block.head, (STAMPS,))
-    return [_plain(series) for series in _whole(opened, block)]
+    return _flat(*_whole(opened, block))
 
 
 def decode_stamps_of(head: bytes, record: bytes, slot: int, w: int) -> list[int]:
     """The stamps of one slot from its record alone: `raw[w * slot : w * (slot + 1)]`.
 
-    Only the head's checksum and the record's length are compared. A slot the tile does not know is silent: it was
-    given out after the tile was written.
+    The head's checksum, the record's length and its checksum, where it has one, are compared. A slot the tile does not
+    know is silent.
     """
     opened = _open(head, (STAMPS,))
     return _plain(_single(opened, head, record, slot, w))
 
 
 def encode_values(
-    values: Sequence[Sequence[int] | Sequence[float]], present: Sequence[Sequence[int] | None], *, real: bool
+    values: Volumes, counts: NDArray[np.intp], marked: Mapping[int, Integers], *, checked: bool = False
 ) -> Block:
-    """The readings of one meter of each slot, in order of time.
+    """The readings of one meter, int64 or float64, slot after slot, in order of time within each.
 
-    `present` has, per slot, the positions of the stamps they belong to: None when there is a reading at every stamp.
-    Raises ValueError for more slots or points than a tile holds, when positions and readings differ in number, or when
-    readings of an integer meter are no integers of 64 bits.
+    `marked` has the slots without a reading at some stamp of theirs: the positions of the stamps they have one at.
+    Raises ValueError for more slots or points than a tile holds, or when positions and readings differ in number.
     """
-    if list(map(len, values)) != [
-        len(series) if positions is None else len(positions)
-        for series, positions in zip(values, present, strict=True)
-    ]:
+    if any(len(positions) != counts[slot] for slot, positions in marked.items()):
         raise ValueError("positions and readings differ in number")
-    presence = _pack_presence(present)
-    if real:
-        kind, flat, counts = _as_integers(values)
-    else:
-        kind, (flat, counts) = INTEGER, _flatten(values)
-    return _block(kind, flat, counts, presence)
+    presence = _pack_presence(marked, len(counts))
+    if is_real(values):
+        return _block(*_as_integers(values), counts, presence, checked=checked)
+    return _block(INTEGER, cast("Integers", values), counts, presence, checked=checked)
 
 
-def decode_values(block: Block) -> list[tuple[Values, list[int] | None]]:
-    """Readings and positions of each slot, as they were encoded; both checksums are compared."""
+def decode_values(block: Block) -> tuple[Ragged, dict[int, Integers]]:
+    """Readings, and the positions of the slots that are marked, as they were encoded; both checksums are compared."""
     opened = _open(block.head, (INTEGER, *DECIMALS, BITS))
-    values = [_as_values(opened.kind, series) for series in _whole(opened, block)]
-    positions = _presence(opened, block.head)
-    if any(
-        some is not None and len(some) != len(series) for series, some in zip(values, positions, strict=True)
-    ):
+    integers = _flat(*_whole(opened, block))
+    marked = _presence(opened, block.head)
+    if any(len(positions) != integers.counts[slot] for slot, positions in marked.items()):
         raise DamagedTile("positions and readings of a tile differ in number")
-    return list(zip(values, positions, strict=True))
+    return Ragged(_as_volumes(opened.kind, integers.flat), integers.counts), marked
 
 
 def decode_values_of(head: bytes, record: bytes, slot: int, w: int) -> tuple[Values, list[int] | None]:
@@ -128,26 +134,34 @@ def decode_values_of(head: bytes, record: bytes, slot: int, w: int) -> tuple[Val
     return values, positions
 
 
-def _block(kind: int, flat: Integers, counts: NDArray[np.intp], presence: bytes) -> Block:
+def _block(kind: int, flat: Integers, counts: NDArray[np.intp], presence: bytes, *, checked: bool) -> Block:
     layout, w, raw = strides.pack(flat, counts)
-    head = bytes((VERSION, kind)) + layout + presence
+    if checked:
+        records = (raw[at : at + w] for at in range(0, len(raw), w)) if w else (b"",) * len(counts)
+        raw = b"".join(record + _sum_of(record, slot) for slot, record in enumerate(records))
+        w += _RECORD_CHECKSUM.size
+    head = bytes((CHECKED if checked else PLAIN, kind)) + layout + presence
     head += _HEAD_CHECKSUM.pack(crc32(raw))
     return Block(w, head + _HEAD_CHECKSUM.pack(crc32(head)), raw)
 
 
-def _pack_presence(present: Sequence[Sequence[int] | None]) -> bytes:
-    marked = [slot for slot, positions in enumerate(present) if positions is not None]
+def _sum_of(record: bytes, slot: int) -> bytes:
+    return _RECORD_CHECKSUM.pack(crc32(record, slot) & 0xFFFF)
+
+
+def _pack_presence(marked: Mapping[int, Integers], slots: int) -> bytes:
     if not marked:
         return b""
-    flags = sum(1 << slot for slot in marked).to_bytes((len(present) + 7) >> 3, "little")
-    head, _, raw = strides.pack(*_flatten([positions for positions in present if positions is not None]))
+    flags = sum(1 << slot for slot in marked).to_bytes((slots + 7) >> 3, "little")
+    positions = [marked[slot] for slot in sorted(marked)]
+    head, _, raw = strides.pack(np.concatenate(positions), np.array(list(map(len, positions)), np.intp))
     return flags + head + raw
 
 
 def _open(head: bytes, kinds: tuple[int, ...]) -> _Opened:
     """Raises DamagedTile unless this program wrote the head, for one of these kinds, and it is whole."""
     stop = len(head) - _CHECKSUMS.size
-    if stop < _PREFIX or head[0] != VERSION:
+    if stop < _PREFIX or head[0] not in (PLAIN, CHECKED):
         raise DamagedTile("a tile was written by a newer program, or its head is damaged")
     if crc32(head[:-4]) != _HEAD_CHECKSUM.unpack_from(head, stop + 4)[0]:
         raise DamagedTile("the head of a tile fails its checksum")
@@ -156,7 +170,7 @@ def _open(head: bytes, kinds: tuple[int, ...]) -> _Opened:
         raise DamagedTile(f"a tile of kind {kind} stands where one of {kinds} belongs")
     layout = heads.parse(head, _PREFIX, stop)
     if layout.end == stop:
-        return _Opened(kind, layout, 0, None)
+        return _Opened(kind, layout, 0, None, head[0] == CHECKED)
     flags = (layout.slots + 7) >> 3
     marked = int.from_bytes(head[layout.end : layout.end + flags], "little")
     positions = heads.parse(head, layout.end + flags, stop)
@@ -166,70 +180,73 @@ def _open(head: bytes, kinds: tuple[int, ...]) -> _Opened:
         or positions.end + positions.slots * positions.record_bytes != stop
     ):
         raise DamagedTile("the positions of a tile make no sense")
-    return _Opened(kind, layout, marked, positions)
+    return _Opened(kind, layout, marked, positions, head[0] == CHECKED)
 
 
-def _whole(opened: _Opened, block: Block) -> list[Integers]:
-    if block.w != opened.layout.record_bytes:
+def _whole(opened: _Opened, block: Block) -> tuple[Integers, NDArray[np.intp]]:
+    if block.w != opened.w:
         raise DamagedTile("head and records of a tile do not belong together")
     if crc32(block.raw) != _CHECKSUMS.unpack_from(block.head, len(block.head) - _CHECKSUMS.size)[0]:
         raise DamagedTile("the records of a tile fail their checksum")
-    return _rows(*strides.unpack(block.head, opened.layout, block.raw))
+    raw = block.raw
+    if opened.checked:
+        records = np.frombuffer(raw, np.uint8).reshape(-1, opened.w)
+        raw = records[:, : opened.layout.record_bytes].tobytes()
+    return strides.unpack(block.head, opened.layout, raw)
 
 
 def _single(opened: _Opened, head: bytes, record: bytes, slot: int, w: int) -> list[int] | Integers:
-    if w != opened.layout.record_bytes:
+    if w != opened.w:
         raise DamagedTile("head and records of a tile do not belong together")
     if slot >= opened.layout.slots:
         return []
+    if opened.checked:
+        size = opened.layout.record_bytes
+        record, found = record[:size], record[size:]
+        if found != _sum_of(record, slot):
+            raise DamagedTile("a record of a tile fails its checksum")
     return strides.unpack_record(head, opened.layout, record, slot)
 
 
-def _presence(opened: _Opened, head: bytes) -> list[list[int] | None]:
-    found: list[list[int] | None] = [None] * opened.layout.slots
-    if opened.positions is not None:
-        layout = opened.positions
-        raw = head[layout.end : layout.end + layout.slots * layout.record_bytes]
-        rows = iter(_rows(*strides.unpack(head, layout, raw)))
-        for slot in range(opened.layout.slots):
-            if opened.marked >> slot & 1:
-                found[slot] = _plain(next(rows))
-    return found
+def _presence(opened: _Opened, head: bytes) -> dict[int, Integers]:
+    if opened.positions is None:
+        return {}
+    layout = opened.positions
+    raw = head[layout.end : layout.end + layout.slots * layout.record_bytes]
+    grid, counts = strides.unpack(head, layout, raw)
+    slots = (slot for slot in range(opened.layout.slots) if opened.marked >> slot & 1)
+    return {slot: row[:count] for slot, row, count in zip(slots, grid, counts.tolist(), strict=True)}
 
 
-def _rows(grid: Integers, counts: NDArray[np.intp]) -> list[Integers]:
-    return [row[:count] for row, count in zip(grid, counts.tolist(), strict=True)]
+def _flat(grid: Integers, counts: NDArray[np.intp]) -> Ragged:
+    points = grid.shape[1]
+    if int(counts.sum()) == grid.size:
+        return Ragged(grid.ravel(), counts)
+    return Ragged(grid[np.arange(points) < counts[:, None]], counts)
 
 
-def _flatten(series: Sequence[Sequence[int] | Sequence[float]]) -> tuple[Integers, NDArray[np.intp]]:
-    # Without a dtype, because numpy would cut floats to integers in silence.
-    flat = np.array(list(chain.from_iterable(series)))
-    if flat.size and flat.dtype != np.int64:
-        raise ValueError(f"integers of 64 bits belong into this tile, not {flat.dtype}")
-    return flat.astype(np.int64, copy=False), _counts(series)
-
-
-def _counts(series: Sequence[Sequence[int] | Sequence[float]]) -> NDArray[np.intp]:
-    return np.array(list(map(len, series)), np.intp)
-
-
-def _as_integers(
-    values: Sequence[Sequence[int] | Sequence[float]],
-) -> tuple[int, Integers, NDArray[np.intp]]:
-    """Kind, integers and counts: decimals as multiples of a unit where every bit comes back, else their bits."""
-    counts = _counts(values)
-    flat = np.fromiter(chain.from_iterable(values), np.float64, int(counts.sum()))
-    pattern = flat.view(np.int64)
+def _as_integers(values: Floats) -> tuple[int, Integers]:
+    """Kind and integers: decimals as multiples of a unit where every bit comes back, else their bits."""
+    pattern = values.view(np.int64)
     for kind, scale in DECIMALS.items():
         with np.errstate(over="ignore", invalid="ignore"):
-            scaled = np.rint(flat * scale)
+            scaled = np.rint(values * scale)
             exact = (scaled / scale).view(np.int64) == pattern
         if exact.all() and (np.abs(scaled) <= EXACT).all():
             whole = scaled.astype(np.int64)
             # A negative zero is as whole as zero, but is another one.
             if not (pattern[whole == 0] != 0).any():
-                return kind, whole, counts
-    return BITS, pattern, counts
+                return kind, whole
+    return BITS, pattern
+
+
+def _as_volumes(kind: int, integers: Volumes) -> Volumes:
+    """Raises no error: any 64 bits are an integer and a float."""
+    if kind == INTEGER:
+        return integers
+    if kind == BITS:
+        return integers.view(np.float64)
+    return integers / DECIMALS[kind]
 
 
 def _as_values(kind: int, series: list[int] | Integers) -> Values:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.columns import Integers
 from storage.errors import DamagedTile
 from storage.tiles import bits
 
-Integers = NDArray[np.int64]
 Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 SLOTS_MAX = 128

@@ -10,13 +10,13 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.columns import Integers
 from storage.errors import DamagedTile
 from storage.tiles import bits
 from storage.tiles.heads import (
     OUTLIERS_MAX,
     POINTS_MAX,
     SLOTS_MAX,
-    Integers,
     Layout,
     Places,
     counts_of,

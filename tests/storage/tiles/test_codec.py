@@ -13,13 +13,10 @@ from storage.sample import INT64_MAX, INT64_MIN
 from storage.tiles.codec import (
     Block,
     Values,
-    decode_stamps,
     decode_stamps_of,
-    decode_values,
     decode_values_of,
-    encode_stamps,
-    encode_values,
 )
+from tests.storage.tiles.lists import decode_stamps, decode_values, encode_stamps, encode_values
 
 Series = Sequence[Sequence[int] | Sequence[float]]
 Present = Sequence[Sequence[int] | None]
@@ -44,8 +41,14 @@ def record(block: Block, slot: int) -> bytes:
 
 
 def assert_kept(values: Series, present: Present | None = None, *, real: bool = False) -> Block:
+    """Kept by tiles with and without checksums in their records; returns that without."""
+    _kept(values, present, real=real, checked=True)
+    return _kept(values, present, real=real, checked=False)
+
+
+def _kept(values: Series, present: Present | None, *, real: bool, checked: bool) -> Block:
     positions = [None] * len(values) if present is None else present
-    block = encode_values(values, positions, real=real)
+    block = encode_values(values, positions, real=real, checked=checked)
     whole = decode_values(block)
     single = [decode_values_of(block.head, record(block, slot), slot, block.w) for slot in range(len(values))]
 
@@ -218,15 +221,10 @@ def test_tiles_without_slots_or_points_are_tiles() -> None:
         ([[]] * 129, [None] * 129),
         ([[0] * 131_073], [None]),
         ([[1, 2]], [[0]]),
-        ([[1]], [None, None]),
-        ([[1, 2.5]], [None]),
-        ([[1, 2**63]], [None]),
-        ([[-1, 2**63]], [None]),
-        ([[1, 2**70]], [None]),
     ],
 )
 def test_what_no_tile_holds_is_refused(values: Series, present: Present) -> None:
-    with pytest.raises(ValueError, match=r"a tile holds|differ in number|argument|integers of 64 bits"):
+    with pytest.raises(ValueError, match=r"a tile holds|differ in number"):
         encode_values(values, present, real=False)
 
 

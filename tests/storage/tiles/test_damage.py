@@ -13,13 +13,10 @@ from hypothesis import strategies as st
 from storage.errors import DamagedTile
 from storage.tiles.codec import (
     Block,
-    decode_stamps,
     decode_stamps_of,
-    decode_values,
     decode_values_of,
-    encode_stamps,
-    encode_values,
 )
+from tests.storage.tiles.lists import decode_stamps, decode_values, encode_stamps, encode_values
 
 RESET = [*range(0, 900, 9), 5, *range(0, 900, 9)]
 BLOCKS = {
@@ -133,7 +130,7 @@ def test_a_later_version_is_said_to_be_one() -> None:
     block = BLOCKS["integers"]
 
     with pytest.raises(DamagedTile, match="newer program"):
-        decode_values(Block(block.w, signed(b"\x02" + block.head[1:]), block.raw))
+        decode_values(Block(block.w, signed(b"\x03" + block.head[1:]), block.raw))
 
 
 def test_stamps_are_no_values_and_values_no_stamps() -> None:
@@ -168,3 +165,18 @@ def test_tiles_of_the_first_version_are_read_for_ever() -> None:
     assert decode_values(decimals) == [([0.25, 12.5], None)]
     assert repr(decode_values(bits)) == "[([0.3333333333333333, -0.0], None)]"
     assert decode_stamps(stamps) == [[1_700_006_400_000_000, 1_700_006_700_000_000], []]
+
+
+def test_a_record_with_a_checksum_tells_any_flipped_bit_and_another_slot() -> None:
+    block = encode_values([RESET, RESET[::-1]], [None] * 2, real=False, checked=True)
+    record = block.raw[: block.w]
+
+    decode_values_of(block.head, record, 0, block.w)
+
+    for bit in range(8 * block.w):
+        damaged = bytearray(record)
+        damaged[bit >> 3] ^= 1 << (bit & 7)
+        with pytest.raises(DamagedTile):
+            decode_values_of(block.head, bytes(damaged), 0, block.w)
+    with pytest.raises(DamagedTile):
+        decode_values_of(block.head, block.raw[block.w :], 0, block.w)

@@ -72,6 +72,13 @@ class Process:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Of the process that was started last; RuntimeError when none was."""
+        if self._process is None:
+            raise RuntimeError("it was never started")
+        return self._process.pid
+
     def start(self) -> None:
         """Start it unless it runs; returns once it answers. RuntimeError quotes the end of its output."""
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -119,9 +126,15 @@ class DatabaseServer:
     def __init__(self, process: Process, folder: Path, url: str, execute: Callable[[str], None]) -> None:
         self.url = url
         self.stop, self.start, self.kill = process.stop, process.start, process.kill
+        self._process = process
         self._folder = folder
         self._execute = execute
         self._made = 0
+
+    @property
+    def pid(self) -> int:
+        """Of the server's first process."""
+        return self._process.pid
 
     def restart(self) -> None:
         self.stop()
@@ -144,8 +157,11 @@ class DatabaseServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def start_postgresql() -> DatabaseServer:
-    """A PostgreSQL server of its own. Commits survive `kill`, but not a power cut (fsync is off)."""
+def start_postgresql(more_settings: Mapping[str, str] | None = None) -> DatabaseServer:
+    """A PostgreSQL server of its own. Commits survive `kill`, but not a power cut (fsync is off).
+
+    `more_settings` of the server go before those of the tests.
+    """
     initdb = _program("initdb", "postgresql", "/usr/lib/postgresql/*/bin")
     owner = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
     folder = _folder(owner)
@@ -162,6 +178,7 @@ def start_postgresql() -> DatabaseServer:
         "full_page_writes": "off",
         "max_connections": 100,
         "shared_buffers": "64MB",
+        **(more_settings or {}),
     }
     options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
 
@@ -178,8 +195,11 @@ def start_postgresql() -> DatabaseServer:
     return DatabaseServer(process, folder, f"postgresql+psycopg://postgres@127.0.0.1:{port}", execute)
 
 
-def start_mariadb() -> DatabaseServer:
-    """A MariaDB server of its own, with Debian's default character set. Commits survive `kill`."""
+def start_mariadb(more_options: Sequence[str] = ()) -> DatabaseServer:
+    """A MariaDB server of its own, with Debian's default character set. Commits survive `kill`.
+
+    `more_options` of the server go before those of the tests.
+    """
     server = _program("mariadbd", "mariadb-server", "/usr/sbin", "/usr/libexec")
     folder, port = _folder(None), free_port()
     data = folder / "data"
@@ -199,6 +219,7 @@ def start_mariadb() -> DatabaseServer:
         "--innodb-buffer-pool-size=64M",
         "--innodb-log-file-size=32M",
         "--skip-name-resolve",
+        *more_options,  # the last of two counts
     ]
 
     def execute(statement: str) -> None:

@@ -61,3 +61,18 @@ class Figures:
 def is_real(volumes: Volumes) -> TypeGuard[Floats]:
     """Whether these are the readings of a real meter; those of an integer meter are int64."""
     return volumes.dtype == np.float64
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which figures of hours and days will do instead of readings.
+
+    Periods are `width_us` microseconds long and begin at `origin_us` (None: one period, all of time); no figure may
+    count readings of two periods. `by_resource`: every entry is of one resource. `spread`: standard deviations are
+    asked for, so an entry without `spread` leaves its answer without one.
+    """
+
+    width_us: int | None = None
+    origin_us: int = 0
+    by_resource: bool = True
+    spread: bool = False

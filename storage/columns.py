@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Volumes = Integers | Floats
+Objects = NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,78 @@
+from pathlib import Path
+
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy import inspect, select
 
 from storage import tables_alarms
 from storage.database import Database
 from storage.migrate import offline_sql, state, upgrade
+from storage.partitions import Partitions
+from storage.sample import to_microseconds
 from storage.settings import DatabaseSettings
-from storage.tables import metadata
+from storage.tables import hot, metadata
+from storage.watermarks import HOUR
+from tests.factories import NOW
+from tests.servers import DatabaseServer
+
+MIGRATIONS = Path(__file__).parents[2] / "alembic"
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_program(database: Database) -> None:
     assert tables_alarms.alarm.metadata is metadata
     with database.read() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+        partitions = {partition.name for partition in Partitions(database).hours()}
+        # PostgreSQL lists partitions as tables of their own.
+        options = {"include_name": lambda name, kind, _: kind != "table" or name not in partitions}
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
     assert differences == []
+
+
+def test_every_partition_has_the_columns_and_the_key_of_the_whole(
+    postgresql: DatabaseServer,
+) -> None:
+    url = postgresql.create_database()
+    database = Database(DatabaseSettings(url=url))
+    upgrade(database)
+
+    Partitions(database).make_ahead(NOW, hours=0)
+
+    looking = inspect(database.engine)
+    whole, rest, hour = (
+        (
+            [(str(column["name"]), str(column["type"]), column["nullable"]) for column in columns],
+            looking.get_pk_constraint(name)["constrained_columns"],
+        )
+        for name in ("hot", "hot_rest", "hot_2026112312")
+        for columns in [looking.get_columns(name)]
+    )
+    assert whole == rest == hour
+    assert whole[1] == [column.name for column in hot.primary_key]
+    database.dispose()
+    postgresql.drop_database(url)
+
+
+def test_rows_of_a_store_without_partitions_are_kept(database_url: str) -> None:
+    database = Database(DatabaseSettings(url=database_url))
+    _upgrade_to(database, "0002")
+    rows = [
+        (1, rid, to_microseconds(NOW) + hours * HOUR, 1, 1, 0, b"12345678")
+        for rid in (1, 2)
+        for hours in (-900, 0)
+    ]
+    with database.write() as connection:
+        database.dialect.insert_new(connection, hot, rows)
+
+    applied = upgrade(database)
+
+    with database.read() as connection:
+        kept = connection.execute(select(hot).order_by(hot.c.rid, hot.c.ts)).all()
+    assert applied[0] == "0003"
+    assert [tuple(row) for row in kept] == rows
+    database.dispose()
 
 
 def test_an_upgrade_is_told_and_a_second_one_does_nothing(database_url: str) -> None:
@@ -35,3 +94,33 @@ def test_the_statements_can_be_printed_for_an_administrator() -> None:
 
         assert "CREATE TABLE hot" in script
         assert "INSERT INTO id_counter" in script
+
+
+def test_the_printed_statements_make_what_an_upgrade_makes(mariadb: DatabaseServer) -> None:
+    by_hand, by_us = (
+        Database(DatabaseSettings(url=mariadb.create_database())),
+        Database(DatabaseSettings(url=mariadb.create_database())),
+    )
+    upgrade(by_us)
+    script = "\n".join(
+        line for line in offline_sql("mysql+pymysql://").splitlines() if not line.startswith("--")
+    )
+
+    with by_hand.write() as connection:
+        for statement in script.split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement.replace("%", "%%"))
+
+    assert state(by_hand).is_current
+    assert [partition.name[:10] for partition in Partitions(by_hand).hours()] == ["hot_until_", "hot_rest"]
+    assert len(Partitions(by_us).hours()) == 2
+    for database in (by_hand, by_us):
+        database.dispose()
+
+
+def _upgrade_to(database: Database, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.write(limit_s=0) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)

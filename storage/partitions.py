@@ -22,22 +22,14 @@ from storage.watermarks import HOUR
 
 REST = "hot_rest"
 LOCK_WAIT_S = 1
+CHANGE_LIMIT_S = 30.0
 MOVED_ROWS_MAX = 500_000  # MariaDB copies them while writers wait: a few seconds
 GROUPS_A_SLICE = 4
 
-# Somebody holds a lock longer than we wait, or did the same thing at the same time; next time, then.
+# Somebody holds a lock longer than we wait, or did the same thing at the same time, or rows came: next time, then.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html and https://mariadb.com/kb/en/mariadb-error-codes/
 BUSY = {"55P03", "40P01", "57014", 1205, 1213, 1969}  # lock, deadlock, time limit
-OVERTAKEN = {
-    "42P07",
-    "23505",
-    "42809",
-    "23514",
-    "42P01",
-    1517,
-    1493,
-    1507,
-}  # is there, is no more, has rows now
+OVERTAKEN = {"42P07", "42710", "23505", "42809", "23514", "42P01", 1517, 1493, 1507, 1735}
 NOT_OURS = {"42501", 1142, 1044, 1227}  # the schema belongs to another user
 
 log = structlog.get_logger()
@@ -99,7 +91,11 @@ class Partitions:
                 dropped += 1
         faults.reach("hot.dropped")
         for place in self._kind.places_before(there, moment_us):
-            self._delete_before(place, moment_us)
+            try:
+                self._delete_before(place, moment_us)
+            except StorageError as error:
+                if _code(error.__cause__) not in OVERTAKEN:  # it was dropped meanwhile
+                    raise
         return dropped
 
     def _delete_before(self, place: str, moment_us: int) -> None:
@@ -118,7 +114,7 @@ class Partitions:
     def _change(self, statements: Sequence[str]) -> bool:
         """Whether the change was made; not so when somebody else is in the way, or has made it."""
         try:
-            with self._database.write() as connection:
+            with self._database.write(limit_s=CHANGE_LIMIT_S) as connection:
                 for statement in statements:
                     connection.exec_driver_sql(statement)
         except StorageError as error:
@@ -166,7 +162,7 @@ class PostgreSQL:
             "SELECT relname, pg_get_expr(relpartbound, pg_class.oid) AS bound FROM pg_inherits"
             " JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'hot'::regclass"
         ).all()
-        found = [Partition(row.relname, *_bounds(row.bound)) for row in rows]
+        found = [Partition(row.relname, *_bounds(row.bound)) for row in rows if row.bound]
         return sorted(found, key=lambda partition: (partition.start is None, partition.start))
 
     def steps(self, connection: Connection, there: Sequence[Partition], hours: Sequence[int]) -> list[Step]:

@@ -4,18 +4,17 @@ Numbers are handed out in a transaction of their own, before the samples that us
 nobody uses is harmless, a number taken back would not be.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from storage.batch import MeterKey, ResourceKey, VersionKey
+from storage.columns import Integers
 from storage.database import Database
 from storage.numbering import (
     K,
-    MeterKey,
     Place,
-    ResourceKey,
-    VersionKey,
     find_meters,
     find_or_make,
     find_resources,
@@ -26,9 +25,12 @@ from storage.numbering import (
     make_shapes,
     make_versions,
 )
+from storage.sample import Sample
 from storage.tables import series
 
 CACHE_LIMIT = 500_000
+
+N = TypeVar("N")  # a number, or a Place
 
 
 class Dimensions:
@@ -41,62 +43,80 @@ class Dimensions:
         self._meters: dict[MeterKey, int] = {}
         self._shapes: dict[tuple[int, ...], int] = {}
         self._versions: dict[bytes, int] = {}
-        self._series: dict[tuple[int, int, int], None] = {}
+        self._series: set[int] = set()
 
-    def places(self, keys: Iterable[ResourceKey]) -> dict[ResourceKey, Place]:
-        """Group and number of every resource, made where they are new."""
+    def places(self, keys: Sequence[ResourceKey]) -> list[Place]:
+        """Group and number of every resource, in order; made where they are new."""
         return self._numbers(keys, self._places, find_resources, make_resources)
 
-    def meters(self, keys: Iterable[MeterKey]) -> dict[MeterKey, int]:
-        """The number (mid) of every meter."""
+    def meters(self, keys: Sequence[MeterKey]) -> list[int]:
+        """The number (mid) of every meter, in order."""
         return self._numbers(keys, self._meters, find_meters, make_meters)
 
-    def shapes(self, keys: Iterable[tuple[int, ...]]) -> dict[tuple[int, ...], int]:
-        """The number (part) of every set of meters; a set is its mids in ascending order."""
+    def shapes(self, keys: Sequence[tuple[int, ...]]) -> list[int]:
+        """The number (part) of every set of meters, in order; a set is its mids in ascending order."""
         return self._numbers(keys, self._shapes, find_shapes, make_shapes)
 
-    def versions(self, keys: Iterable[VersionKey]) -> dict[VersionKey, int]:
-        """The number (ver) of every content."""
-        by_digest = {key.digest(): key for key in dict.fromkeys(keys)}
+    def versions(self, keys: Sequence[VersionKey]) -> list[int]:
+        """The number (ver) of every content, in order."""
 
         def make(connection: Connection, missing: Sequence[bytes]) -> dict[bytes, int]:
+            by_digest = {key.digest: key for key in keys}
             return make_versions(connection, [by_digest[digest] for digest in missing])
 
-        numbers = self._numbers(by_digest, self._versions, find_versions, make)
-        return {key: numbers[digest] for digest, key in by_digest.items()}
+        return self._numbers([key.digest for key in keys], self._versions, find_versions, make)
 
-    def note_series(self, keys: Iterable[tuple[int, int, int]]) -> None:
-        """Keeps that these (gid, rid, part) exist."""
-        missing = sorted({key for key in keys if key not in self._series})
-        if not missing:
+    def note_series(self, gid: Integers, rid: Integers, part: Integers) -> None:
+        """Keeps that these series exist; arrays of one length."""
+        keys = ((rid << 32) | part).tolist()  # a resource never changes its group
+        if self._series.issuperset(keys):
             return
+        rows = sorted(
+            {
+                row
+                for key, row in zip(
+                    keys, zip(gid.tolist(), rid.tolist(), part.tolist(), strict=True), strict=True
+                )
+                if key not in self._series
+            }
+        )
         self._database.write_retrying(
-            lambda connection: self._database.dialect.insert_new(connection, series, missing)
+            lambda connection: self._database.dialect.insert_new(connection, series, rows)
         )
         _trim(self._series)
-        self._series.update(dict.fromkeys(missing))
+        self._series.update(keys)
 
     def _numbers(
         self,
-        keys: Iterable[K],
-        cache: dict[K, Any],  # Any: a number, or a Place
-        find: Callable[[Connection, Sequence[K]], dict[K, Any]],
-        make: Callable[[Connection, Sequence[K]], dict[K, Any]],
-    ) -> dict[K, Any]:
-        wanted = dict.fromkeys(keys)
-        missing = [key for key in wanted if key not in cache]
-        known = {key: cache[key] for key in wanted if key in cache}
-        if missing:
-            fresh = self._database.write_retrying(
-                lambda connection: find_or_make(connection, missing, find, make)
-            )
-            _trim(cache)
-            cache.update(fresh)
-            known.update(fresh)
-        return known
+        keys: Sequence[K],
+        cache: dict[K, N],
+        find: Callable[[Connection, Sequence[K]], dict[K, N]],
+        make: Callable[[Connection, Sequence[K]], dict[K, N]],
+    ) -> list[N]:
+        known = [cache.get(key) for key in keys]
+        found = [number for number in known if number is not None]
+        if len(found) == len(keys):
+            return found
+        missing = list(dict.fromkeys(key for key, number in zip(keys, known, strict=True) if number is None))
+        fresh = self._database.write_retrying(
+            lambda connection: find_or_make(connection, missing, find, make)
+        )
+        _trim(cache)
+        cache.update(fresh)
+        return [fresh[key] if number is None else number for key, number in zip(keys, known, strict=True)]
 
 
-def _trim(cache: dict[Any, Any]) -> None:
+def resource_key(sample: Sample) -> ResourceKey:
+    """The resource a sample belongs to; "" is the project of what nobody owns."""
+    return ResourceKey(sample.project_id or "", sample.resource_id)
+
+
+def meter_key(sample: Sample) -> MeterKey:
+    """The meter a sample belongs to; its number kind is that of its volume."""
+    return MeterKey(sample.meter, sample.type, sample.unit, isinstance(sample.volume, float))
+
+
+def _trim(cache: dict[Any, Any] | set[int]) -> None:
     """Forgets everything when it grew too large: the database still knows."""
     if len(cache) > CACHE_LIMIT:
         cache.clear()

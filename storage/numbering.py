@@ -4,7 +4,6 @@ Whoever makes a number holds one row, the turn, until commit: so no name ever ge
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,9 +11,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, insert, select, update
 
+from storage.batch import MeterKey, ResourceKey, VersionKey
 from storage.errors import SchemaMismatch
 from storage.packing import pack_mids
-from storage.sample import Sample
 from storage.tables import id_counter, meter, project, resource, resource_group, shape, version
 
 K = TypeVar("K", bound=Hashable)
@@ -24,54 +23,11 @@ CHUNK = 200  # names asked for in one statement
 
 
 @dataclass(frozen=True, slots=True)
-class ResourceKey:
-    """A resource as a sample names it."""
-
-    project_id: str
-    resource_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class MeterKey:
-    """A meter as it is counted: unlike types, units or number kinds never meet in one sum."""
-
-    name: str
-    type: str
-    unit: str
-    real: bool
-
-
-@dataclass(frozen=True, slots=True)
-class VersionKey:
-    """What a sample says beside its number; `body` is the JSON text of its metadata, keys sorted."""
-
-    user_id: str | None
-    source: str
-    generation: str | None
-    body: str
-
-    def digest(self) -> bytes:
-        """16 bytes of the content."""
-        content = json.dumps([self.user_id, self.source, self.generation, self.body])
-        return hashlib.blake2b(content.encode(), digest_size=16).digest()
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """Where the samples of a resource live: `gid` its group, `rid` itself."""
 
     gid: int
     rid: int
-
-
-def resource_key(sample: Sample) -> ResourceKey:
-    """The resource a sample belongs to; "" is the project of what nobody owns."""
-    return ResourceKey(sample.project_id or "", sample.resource_id)
-
-
-def meter_key(sample: Sample) -> MeterKey:
-    """The meter a sample belongs to; its number kind is that of its volume."""
-    return MeterKey(sample.meter, sample.type, sample.unit, isinstance(sample.volume, float))
 
 
 def find_or_make(
@@ -218,11 +174,11 @@ def find_versions(connection: Connection, digests: Sequence[bytes]) -> dict[byte
 def make_versions(connection: Connection, keys: Sequence[VersionKey]) -> dict[bytes, int]:
     """New numbers for these contents, by digest."""
     first = _reserve(connection, "version", len(keys))
-    numbers = {key.digest(): number for number, key in enumerate(keys, start=first)}
+    numbers = {key.digest: number for number, key in enumerate(keys, start=first)}
     rows = [
         {
             "ver": number,
-            "digest": key.digest(),
+            "digest": key.digest,
             "user_id": key.user_id,
             "source": key.source,
             "generation": key.generation,

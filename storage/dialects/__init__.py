@@ -10,6 +10,7 @@ from storage.dialects.mysql import MySQL
 from storage.dialects.postgresql import PostgreSQL
 from storage.dialects.sqlite import SQLite
 from storage.errors import StorageError
+from storage.rows import Rows
 from storage.settings import DatabaseSettings
 
 
@@ -32,6 +33,9 @@ class Dialect(Protocol):
 
         `rows` follow the table's columns and are sorted by key.
         """
+
+    def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
+        """As `insert_new`, for rows of `hot` or `late` that come as columns."""
 
     def is_lost_race(self, error: DBAPIError) -> bool:
         """Whether the whole transaction should simply be tried again (deadlock, serialization, busy)."""

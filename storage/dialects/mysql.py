@@ -1,8 +1,11 @@
 from collections.abc import Sequence
 
+import numpy as np
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from storage.packing import READING
+from storage.rows import Rows
 from storage.settings import DatabaseSettings
 
 # https://mariadb.com/kb/en/mariadb-error-codes/
@@ -52,15 +55,17 @@ class MySQL:
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """Multi-row statements; a row whose key is there is left as it is."""
-        first = next(iter(table.primary_key)).name
-        inserted = 0
-        for start in range(0, len(rows), ROWS_PER_STATEMENT):
-            values = ",".join(_literal(row) for row in rows[start : start + ROWS_PER_STATEMENT])
-            keep = f"ON DUPLICATE KEY UPDATE {first} = {table.name}.{first}"
-            statement = f"INSERT INTO {table.name} VALUES {values} {keep}"  # noqa: S608 - our table, our literals
-            result = connection.exec_driver_sql(statement)
-            inserted += int(result.rowcount)
-        return inserted
+        return _insert(connection, table, [_literal(row) for row in rows])
+
+    def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
+        """Multi-row statements of hex literals; all readings become hex at once."""
+        digits, begin, literals = rows.readings.tobytes().hex(), 0, []
+        ends = (np.cumsum(rows.width) * 2 * READING).tolist()
+        columns = [column.tolist() for column in rows.numbers]
+        for gid, rid, ts, part, ver, recv, end in zip(*columns, ends, strict=True):
+            literals.append(f"({gid},{rid},{ts},{part},{ver},{recv},x'{digits[begin:end]}')")
+            begin = end
+        return _insert(connection, table, literals)
 
     def is_lost_race(self, error: DBAPIError) -> bool:
         """By error number."""
@@ -73,6 +78,18 @@ class MySQL:
     def is_missing_table(self, error: DBAPIError) -> bool:
         """By error number."""
         return _code(error) in MISSING
+
+
+def _insert(connection: Connection, table: Table, literals: Sequence[str]) -> int:
+    """How many of these rows, sorted by key, were new."""
+    first = next(iter(table.primary_key)).name
+    inserted = 0
+    for start in range(0, len(literals), ROWS_PER_STATEMENT):
+        values = ",".join(literals[start : start + ROWS_PER_STATEMENT])
+        keep = f"ON DUPLICATE KEY UPDATE {first} = {table.name}.{first}"
+        statement = f"INSERT INTO {table.name} VALUES {values} {keep}"  # noqa: S608 - our table, our literals
+        inserted += int(connection.exec_driver_sql(statement).rowcount)
+    return inserted
 
 
 def _literal(row: tuple[object, ...]) -> str:

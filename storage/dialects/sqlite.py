@@ -7,6 +7,7 @@ from typing import cast
 from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from storage.rows import Rows
 from storage.settings import DatabaseSettings
 
 STEPS_BETWEEN_LOOKS = 100_000
@@ -51,6 +52,10 @@ class SQLite:
         marks = ", ".join("?" * len(table.columns))
         statement = f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608 - our table
         return int(connection.exec_driver_sql(statement, list(rows)).rowcount)
+
+    def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
+        """One prepared statement for all rows."""
+        return self.insert_new(connection, table, list(rows.tuples()))
 
     def is_lost_race(self, error: DBAPIError) -> bool:
         """SQLITE_BUSY and SQLITE_LOCKED after the timeout."""

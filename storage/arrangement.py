@@ -1,0 +1,95 @@
+"""Samples, one by one, arranged as columns."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Generic, TypeVar
+
+from storage.batch import Deltas, MeterKey, Polled, ResourceKey, SampleBatch, VersionKey, bits_of, integers
+from storage.sample import Sample, to_microseconds
+
+V = TypeVar("V")
+
+_Row = dict[
+    int, tuple[int, int]
+]  # by name, so that no row has a meter twice: the meter, the bits of its reading
+
+
+class Arrangement(Generic[V]):
+    """Columns that grow; what a sample says beside its number (its version) is the caller's.
+
+    Readings of one resource, version and instant share a row. A meter that comes again begins another row, so
+    that rows keep the order in which the readings of a meter came.
+    """
+
+    def __init__(self) -> None:
+        self.resources: dict[ResourceKey, int] = {}
+        self.versions: dict[V, int] = {}
+        self.meters: dict[MeterKey, int] = {}
+        self._names: dict[tuple[str, str, str], int] = {}
+        self._name_of: list[int] = []
+        self._rows: list[tuple[int, int, int, _Row]] = []
+        self._open: dict[tuple[int, int, int], _Row] = {}
+        self._deltas: list[tuple[int, int, int, int, int]] = []
+        self._ids: list[bytes] = []
+
+    def add(self, sample: Sample, version: V) -> None:
+        """Takes in one sample; its volume fits 64 bits and the id of a delta sample has 16 bytes."""
+        owner = ResourceKey(sample.project_id or "", sample.resource_id)
+        resource = self.resources.setdefault(owner, len(self.resources))
+        around = self.versions.setdefault(version, len(self.versions))
+        meter, ts, bits = self._meter(sample), to_microseconds(sample.timestamp), bits_of(sample.volume)
+        if sample.id is not None:
+            self._deltas.append((resource, around, meter, ts, bits))
+            self._ids.append(sample.id)
+            return
+        where, name = (resource, around, ts), self._name_of[meter]
+        row = self._open.get(where)
+        if row is None or name in row:
+            row = self._open[where] = {}
+            self._rows.append((*where, row))
+        row[name] = (meter, bits)
+
+    def columns(self) -> tuple[list[tuple[int, ...]], Polled, Deltas]:
+        """The shapes there are, the rows and the delta samples."""
+        shapes: dict[tuple[int, ...], int] = {}
+        places, readings = [], []
+        for resource, version, ts, row in self._rows:
+            entries = sorted(row.values())
+            shape = tuple(meter for meter, _ in entries)
+            places.append((resource, version, shapes.setdefault(shape, len(shapes)), ts))
+            readings += [bits for _, bits in entries]
+        rows = integers(places).reshape(-1, 4).T
+        polled = Polled(rows[0], rows[1], rows[2], rows[3], integers(readings))
+        entries_of_deltas = integers(self._deltas).reshape(-1, 5).T
+        return list(shapes), polled, Deltas(*entries_of_deltas, b"".join(self._ids))
+
+    def _meter(self, sample: Sample) -> int:
+        kind = MeterKey(sample.meter, sample.type, sample.unit, isinstance(sample.volume, float))
+        meter = self.meters.get(kind)
+        if meter is None:
+            meter = self.meters[kind] = len(self.meters)
+            name = (kind.name, kind.type, kind.unit)
+            self._name_of.append(self._names.setdefault(name, len(self._names)))
+        return meter
+
+
+def arrange(samples: Iterable[Sample]) -> SampleBatch:
+    """Normalized samples as columns; those that share one metadata object cost its text once."""
+    arrangement: Arrangement[VersionKey] = Arrangement()
+    bodies: dict[int, str] = {}
+    keys: dict[tuple[str | None, str, str | None, str], VersionKey] = {}
+    held = list(samples)  # metadata objects are told apart by their place in memory
+    for sample in held:
+        body = bodies.get(id(sample.metadata))
+        if body is None:
+            body = bodies[id(sample.metadata)] = canonical(sample.metadata)
+        parts = (sample.user_id, sample.source, sample.generation, body)
+        arrangement.add(sample, keys.get(parts) or keys.setdefault(parts, VersionKey(*parts)))
+    shapes, polled, deltas = arrangement.columns()
+    names = arrangement.resources, arrangement.versions, arrangement.meters
+    return SampleBatch(*map(tuple, names), shapes, polled, deltas)
+
+
+def canonical(metadata: Mapping[str, object]) -> str:
+    """The one JSON text of equal metadata."""
+    return json.dumps(metadata, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,237 @@
+"""Samples as columns: names once each, numbers in arrays, so that thousands cost little more than one.
+
+This is the form in which samples travel from a collector to the tables. It knows nothing of a database; an agent
+arranges what it sends in the same way (`collector.batch`).
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+
+from storage.columns import Integers
+from storage.sample import Sample, SampleType, from_microseconds
+
+ID_BYTES = 16
+
+_FLOAT = struct.Struct("<d")
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceKey:
+    """A resource as a sample names it; "" is the project of what nobody owns."""
+
+    project_id: str
+    resource_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeterKey:
+    """A meter as it is counted: unlike types, units or number kinds never meet in one sum."""
+
+    name: str
+    type: str
+    unit: str
+    real: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VersionKey:
+    """What a sample says beside its number; `body` is the JSON text of its metadata, keys sorted.
+
+    `digest` is 16 bytes of all of it.
+    """
+
+    user_id: str | None
+    source: str
+    generation: str | None
+    body: str
+    digest: bytes = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        content = json.dumps([self.user_id, self.source, self.generation, self.body])
+        digest = hashlib.blake2b(content.encode(), digest_size=ID_BYTES).digest()
+        object.__setattr__(self, "digest", digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """Readings known by resource, meter and time: a row for each delivery of a set of meters, in order of arrival.
+
+    `resource`, `version` and `shape` are places in the lists of the batch, `ts` microseconds since 1970 UTC; one
+    entry a row. `readings` are those of all rows, one after another, each in the order of its shape: an int64, or
+    the bits of a float64.
+    """
+
+    resource: Integers
+    version: Integers
+    shape: Integers
+    ts: Integers
+    readings: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Deltas:
+    """Readings known by an id, one entry each; `meter` is a place in the list of the batch, `ids` 16 bytes each."""
+
+    resource: Integers
+    version: Integers
+    meter: Integers
+    ts: Integers
+    volume: Integers
+    ids: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SampleBatch:
+    """Samples as columns. A name may stand in its list more than once; a shape is places in `meters`."""
+
+    resources: Sequence[ResourceKey]
+    versions: Sequence[VersionKey]
+    meters: Sequence[MeterKey]
+    shapes: Sequence[tuple[int, ...]]
+    polled: Polled
+    deltas: Deltas
+
+    def __len__(self) -> int:
+        """How many samples these are."""
+        return len(self.polled.readings) + len(self.deltas.ts)
+
+    def samples(self) -> list[Sample]:
+        """Each as an object: the polled ones in their order, then the deltas."""
+        bodies = [cast("dict[str, object]", json.loads(version.body)) for version in self.versions]
+
+        def sample(where: tuple[int, int, int], meter: int, bits: int, identity: bytes | None) -> Sample:
+            resource, version, ts = where
+            owner, kind, around = self.resources[resource], self.meters[meter], self.versions[version]
+            return Sample(
+                meter=kind.name,
+                type=cast("SampleType", kind.type),  # what is arranged here was normalized
+                unit=kind.unit,
+                volume=volume_of(bits, real=kind.real),
+                resource_id=owner.resource_id,
+                project_id=owner.project_id or None,
+                timestamp=from_microseconds(ts),
+                user_id=around.user_id,
+                source=around.source,
+                metadata=bodies[version],
+                generation=around.generation,
+                id=identity,
+            )
+
+        polled, deltas, made = self.polled, self.deltas, []
+        supply = iter(polled.readings.tolist())
+        columns = (polled.resource, polled.version, polled.ts, polled.shape)
+        for resource, version, ts, shape in zip(*(column.tolist() for column in columns), strict=True):
+            where = resource, version, ts
+            made += [sample(where, meter, next(supply), None) for meter in self.shapes[shape]]
+        columns = (deltas.resource, deltas.version, deltas.ts, deltas.meter)
+        for place, (*at, meter) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+            identity = deltas.ids[place * ID_BYTES : (place + 1) * ID_BYTES]
+            made.append(sample((at[0], at[1], at[2]), meter, int(deltas.volume[place]), identity))
+        return made
+
+
+def bits_of(volume: int | float) -> int:
+    """A reading as an int64: itself, or the bits of a float64."""
+    return (
+        int(volume) if isinstance(volume, int) else int.from_bytes(_FLOAT.pack(volume), "little", signed=True)
+    )
+
+
+def volume_of(bits: int, *, real: bool) -> int | float:
+    """The number that `bits_of` made bits of."""
+    value: int | float = _FLOAT.unpack(bits.to_bytes(8, "little", signed=True))[0] if real else bits
+    return value
+
+
+def widths_of(shapes: Sequence[Sequence[int]]) -> Integers:
+    """How many meters each shape has."""
+    return np.fromiter((len(shape) for shape in shapes), np.int64, len(shapes))
+
+
+def spread(first: Integers, width: Integers) -> Integers:
+    """Places of readings: for each row `width` of them, one after another, beginning with `first`."""
+    ends = np.cumsum(width)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(first - (ends - width), width)
+
+
+def starts(width: Integers) -> Integers:
+    """Where each row's readings begin when they lie one after another."""
+    return np.cumsum(width) - width
+
+
+def integers(values: Sequence[object]) -> Integers:
+    """Integers, or tuples of them, as an array."""
+    return np.array(values, np.int64)
+
+
+def join(batches: Sequence[SampleBatch]) -> SampleBatch:
+    """All samples of these batches in their order."""
+    if len(batches) == 1:
+        return batches[0]
+    resources: list[ResourceKey] = []
+    versions: list[VersionKey] = []
+    meters: list[MeterKey] = []
+    shapes: list[tuple[int, ...]] = []
+    polled, deltas = [], []
+    for batch in batches:
+        first = (len(resources), len(versions), len(meters), len(shapes))
+        polled.append(moved_polled(batch.polled, first[0], first[1], first[3]))
+        deltas.append(moved_deltas(batch.deltas, *first[:3]))
+        resources += batch.resources
+        versions += batch.versions
+        meters += batch.meters
+        shapes += [tuple(meter + first[2] for meter in shape) for shape in batch.shapes]
+    return SampleBatch(resources, versions, meters, shapes, join_polled(polled), join_deltas(deltas))
+
+
+def moved_polled(polled: Polled, resource: int, version: int, shape: int) -> Polled:
+    """The rows when their names begin at these places of longer lists."""
+    return Polled(
+        polled.resource + resource,
+        polled.version + version,
+        polled.shape + shape,
+        polled.ts,
+        polled.readings,
+    )
+
+
+def moved_deltas(deltas: Deltas, resource: int, version: int, meter: int) -> Deltas:
+    """The entries when their names begin at these places of longer lists."""
+    return Deltas(
+        deltas.resource + resource,
+        deltas.version + version,
+        deltas.meter + meter,
+        deltas.ts,
+        deltas.volume,
+        deltas.ids,
+    )
+
+
+def join_polled(parts: Sequence[Polled]) -> Polled:
+    """One after another; their names are in the same lists."""
+    return Polled(
+        np.concatenate([part.resource for part in parts]),
+        np.concatenate([part.version for part in parts]),
+        np.concatenate([part.shape for part in parts]),
+        np.concatenate([part.ts for part in parts]),
+        np.concatenate([part.readings for part in parts]),
+    )
+
+
+def join_deltas(parts: Sequence[Deltas]) -> Deltas:
+    """One after another; their names are in the same lists."""
+    return Deltas(
+        np.concatenate([part.resource for part in parts]),
+        np.concatenate([part.version for part in parts]),
+        np.concatenate([part.meter for part in parts]),
+        np.concatenate([part.ts for part in parts]),
+        np.concatenate([part.volume for part in parts]),
+        b"".join(part.ids for part in parts),
+    )

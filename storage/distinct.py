@@ -1,0 +1,110 @@
+"""Each reading once within a batch: the first of a resource, meter and time wins."""
+
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import numpy as np
+
+from storage.batch import (
+    Polled,
+    SampleBatch,
+    integers,
+    join_polled,
+    spread,
+    starts,
+    volume_of,
+    widths_of,
+)
+from storage.columns import Integers
+
+MAX_METERS_A_ROW = 400  # 8 bytes each within the 4000 of a row
+
+_Bools = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+def distinct(batch: SampleBatch, rid: Integers) -> tuple[SampleBatch, int]:
+    """The batch with no reading twice and no row too wide, and how many readings contradicted an earlier one.
+
+    `rid` names the resource of each row: two entries of `batch.resources` may be one resource.
+    """
+    doubtful = _shares_its_instant(rid, batch.polled.ts) | _is_too_wide(batch)
+    if not doubtful.any():
+        return batch, 0
+    rework = _Rework(batch)
+    width = widths_of(batch.shapes)[batch.polled.shape]
+    first = starts(width)
+    for row in np.flatnonzero(doubtful).tolist():
+        rework.add(row, int(rid[row]), int(first[row]), int(width[row]))
+    kept = ~doubtful
+    polled = batch.polled
+    clean = Polled(
+        polled.resource[kept],
+        polled.version[kept],
+        polled.shape[kept],
+        polled.ts[kept],
+        polled.readings[spread(first[kept], width[kept])],
+    )
+    reworked = rework.polled()
+    merged = replace(batch, shapes=rework.shapes, polled=join_polled([clean, reworked]))
+    return merged, rework.unlike
+
+
+def _shares_its_instant(rid: Integers, ts: Integers) -> _Bools:
+    order = np.lexsort((ts, rid))
+    same = (np.diff(rid[order]) == 0) & (np.diff(ts[order]) == 0)
+    shared = np.zeros(len(rid), np.bool_)
+    shared[order[1:]] |= same
+    shared[order[:-1]] |= same
+    return shared
+
+
+def _is_too_wide(batch: SampleBatch) -> _Bools:
+    is_wide: _Bools = (widths_of(batch.shapes) > MAX_METERS_A_ROW)[batch.polled.shape]
+    return is_wide
+
+
+@dataclass(slots=True)
+class _Rework:
+    """Takes rows apart in their order of arrival and puts what is new in them together again."""
+
+    batch: SampleBatch
+    unlike: int = 0
+    shapes: list[tuple[int, ...]] = field(init=False)
+    _places: dict[tuple[int, ...], int] = field(init=False)
+    _seen: dict[tuple[int, int, str, str, str], int | float] = field(default_factory=dict)
+    _rows: dict[tuple[int, int, int, int], dict[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.shapes = list(self.batch.shapes)
+        self._places = {shape: place for place, shape in enumerate(self.shapes)}
+
+    def add(self, row: int, rid: int, first: int, width: int) -> None:
+        polled, meters = self.batch.polled, self.batch.meters
+        ts = int(polled.ts[row])
+        where = (int(polled.resource[row]), rid, int(polled.version[row]), ts)
+        shape = self.batch.shapes[int(polled.shape[row])]
+        for meter, bits in zip(shape, polled.readings[first : first + width].tolist(), strict=True):
+            kind = meters[meter]
+            volume = volume_of(bits, real=kind.real)
+            name = (rid, ts, kind.name, kind.type, kind.unit)
+            if name not in self._seen:
+                self._seen[name] = volume
+                self._rows.setdefault(where, {})[meter] = bits
+            else:
+                self.unlike += self._seen[name] != volume
+
+    def polled(self) -> Polled:
+        places, readings = [], []
+        for (resource, _, version, ts), row in self._rows.items():
+            entries = iter(sorted(row.items()))
+            while some := list(islice(entries, MAX_METERS_A_ROW)):
+                places.append((resource, version, self._place(tuple(meter for meter, _ in some)), ts))
+                readings += [bits for _, bits in some]
+        rows = integers(places).reshape(-1, 4).T
+        return Polled(rows[0], rows[1], rows[2], rows[3], integers(readings))
+
+    def _place(self, shape: tuple[int, ...]) -> int:
+        place = self._places.setdefault(shape, len(self.shapes))
+        if place == len(self.shapes):
+            self.shapes.append(shape)
+        return place

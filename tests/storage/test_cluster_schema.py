@@ -74,8 +74,8 @@ def test_what_stands_in_the_server_counts_and_not_what_the_program_believes(
     assert found == [
         "day_tile.raw: its records cannot be read by substr alone",
         "delta: foreign key to or from a distributed table",
-        "late: trigger watching",
         "late.ver: numbered by a sequence",
+        "late: trigger watching",
         "sequence numbers",
         "series: alone is unique without gid",
     ]

@@ -1,7 +1,8 @@
-"""Columns of numbers as PostgreSQL's binary arrays, made by numpy without an object per value.
+"""Rows in PostgreSQL's binary formats, made by numpy without an object per value.
 
-Source: PostgreSQL, src/backend/utils/adt/arrayfuncs.c, array_recv: dimensions, a flag for NULLs, the element type's
-OID, length and lower bound of the dimension; then each element as its length and its bytes, all big-endian.
+Sources: PostgreSQL's manual, COPY, "Binary Format"; and for arrays src/backend/utils/adt/arrayfuncs.c, array_recv:
+dimensions, a flag for NULLs, the element type's OID, length and lower bound of the dimension; then each element as
+its length and its bytes. Everything is big-endian.
 """
 
 import struct
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
@@ -17,6 +19,8 @@ from storage.columns import Integers
 from storage.packing import READING
 from storage.rows import Rows
 
+COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_END = b"\xff\xff"
 OIDS = {"int2": 21, "int4": 23, "int8": 20, "bytea": 17}  # src/include/catalog/pg_type.dat
 
 
@@ -35,6 +39,33 @@ class BinaryArrayDumper(Dumper):
     def dump(self, obj: BinaryArray) -> bytes:
         """Its bytes."""
         return obj.data
+
+
+def copied(rows: Rows, types: Sequence[str]) -> bytes:
+    """What COPY reads: for each row the number of its fields, then each field's length and bytes."""
+    fields: list[tuple[str, str]] = [("fields", ">i2")]
+    for place, name in enumerate(types[:-1]):
+        fields += [(f"length{place}", ">i4"), (f"value{place}", f">i{name[3:]}")]
+    heads = np.empty(len(rows), [*fields, ("length", ">i4")])
+    heads["fields"] = len(types)
+    for place, (column, name) in enumerate(zip(rows.numbers, types[:-1], strict=True)):
+        heads[f"length{place}"] = int(name[3:])
+        heads[f"value{place}"] = column
+    heads["length"] = rows.width * READING
+    return COPY_BEGIN + _interleaved(heads.view(np.uint16).reshape(len(rows), -1), rows).tobytes() + COPY_END
+
+
+def _interleaved(heads: NDArray[np.uint16], rows: Rows) -> NDArray[np.uint16]:
+    """Each row's head, then its readings; everything is a multiple of two bytes."""
+    readings, size = rows.readings.view(np.uint16), heads.shape[1]
+    width = rows.width * (READING // 2)
+    if (width == width[0]).all():
+        return np.concatenate((heads, readings.reshape(len(rows), -1)), axis=1)
+    first = starts(size + width)
+    words = np.empty(int((size + width).sum()), np.uint16)
+    words[spread(first, np.full(len(rows), size))] = heads.reshape(-1)
+    words[spread(first + size, width)] = readings
+    return words
 
 
 def arrays(rows: Rows, types: Sequence[str]) -> tuple[BinaryArray, ...]:

@@ -9,17 +9,21 @@ BIN := .venv/bin
 ARGS ?=
 # Test processes, each with servers of its own: measured on two cores, a third faster than one.
 JOBS ?= 2
+# make bench: only the cases whose name this regular expression is found in; FLAME=1 draws flame graphs as well.
+ONLY ?=
+FLAME ?=
 
 # What the tests use: servers, a hypervisor, what builds libvirt's binding, and systemd-analyze.
 PACKAGES := python3-venv curl rabbitmq-server postgresql mariadb-server systemd \
     libvirt-dev pkg-config gcc libc6-dev python3-dev \
     libvirt-daemon libvirt-daemon-driver-qemu qemu-system-x86 qemu-utils iproute2
 
-.PHONY: help run test check lint format pins wheel
+.PHONY: help run test bench check lint format pins wheel
 
 help:
 	@echo "make run      install into .venv and start the whole program here (Ctrl-C ends it)"
 	@echo "make test     install what the tests need, then check and test everything"
+	@echo "make bench    measure against what the machine can do (ONLY=regex: some of it; FLAME=1: where time goes)"
 	@echo "make lint     only style, types and architecture"
 	@echo "make format   let ruff lay out the code"
 	@echo "make pins     pin the newest dependencies pyproject.toml allows, with hashes"
@@ -35,6 +39,11 @@ test:
 	@$(MAKE) check
 	@echo "tests"
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
+
+bench:
+	@.ci/packages $(PACKAGES)
+	@.ci/environment test
+	@$(BIN)/python -m bench --only '$(ONLY)' $(if $(FLAME),--flame) $(ARGS)
 
 lint:
 	@.ci/environment test

@@ -46,7 +46,7 @@ def test_migrations_are_no_package() -> None:
     assert not list((ROOT / "alembic").rglob("__init__.py"))
 
 
-@pytest.mark.parametrize("package", [*PACKAGES, "tests"])
+@pytest.mark.parametrize("package", [*PACKAGES, "bench", "tests"])
 def test_every_folder_with_code_is_a_package(package: str) -> None:
     folders = {file.parent for file in sources(package)}
 
@@ -61,7 +61,7 @@ def test_a_package_does_nothing_when_it_is_imported(package: str) -> None:
 def test_a_file_is_short_enough_to_read() -> None:
     lengths = {
         str(file.relative_to(ROOT)): len(file.read_text().splitlines())
-        for file in sources(*PACKAGES, "alembic", "tests")
+        for file in sources(*PACKAGES, "alembic", "bench", "tests")
     }
 
     longer = {name: length for name, length in lengths.items() if length > LINES}

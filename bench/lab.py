@@ -1,0 +1,138 @@
+"""What the cases work with: servers, workloads and filled stores, each made when the first case asks for it."""
+
+import functools
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from bench import servers
+from bench.filling import Filling, fill
+from bench.peers.rollup import Filled
+from bench.workload import DAY, POLLS_A_DAY, SECOND, Size, Workload, make
+from tests.broker import RabbitMQ
+from tests.servers import DatabaseServer
+
+Span = Literal["half day", "day", "month"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How large everything is.
+
+    `spare` are polls after the month (and after its last day), not in any store until a case sends them.
+    `waiting` messages wait while a collector's memory is looked at, for `watch_s` seconds at least.
+    """
+
+    half_day: Size
+    month: Size
+    spare: int
+    rounds: int
+    waiting: int
+    watch_s: float
+
+
+FULL = Scale(
+    Size(1000, 100, 50, POLLS_A_DAY // 2), Size(200, 100, 10, 30 * POLLS_A_DAY), 144, 15, 1_000_000, 20
+)
+# Two projects and three days: every layer there is, and over in seconds.
+SHORT = Scale(Size(20, 10, 3, 36), Size(4, 2, 2, 3 * POLLS_A_DAY), 24, 2, 2000, 1)
+
+
+class Lab:
+    """Closed at the end of the run, with everything it started."""
+
+    def __init__(self, scale: Scale, tell: Callable[[str], None]) -> None:
+        self.scale, self._tell, self._case = scale, tell, ""
+        self._closing = ExitStack()
+        self.folder = Path(
+            self._closing.enter_context(tempfile.TemporaryDirectory(prefix="nephometer-bench-"))
+        )
+        self._folders = self._stores = 0
+        # Midnight, so that runs differ in nothing but the date; lately, so that nothing is too old or too new.
+        midnight = int(datetime.now(UTC).timestamp()) * SECOND // DAY * DAY
+        self._noon, self._midnight = midnight - DAY // 2, midnight - DAY
+
+    def close(self) -> None:
+        self._closing.close()
+
+    def begin(self, case: str) -> None:
+        """What is said from now on belongs to this case."""
+        self._case = case
+        self._tell(case)
+
+    def say(self, step: str) -> None:
+        """Tells whoever waits what takes so long."""
+        self._tell(f"{self._case}: {step}")
+
+    def new_folder(self) -> Path:
+        """A folder of one's own."""
+        self._folders += 1
+        folder = self.folder / str(self._folders)
+        folder.mkdir()
+        return folder
+
+    @functools.cached_property
+    def postgresql(self) -> DatabaseServer:
+        self.say("starting PostgreSQL")
+        return self._closed_at_end(servers.postgresql())
+
+    @functools.cached_property
+    def mariadb(self) -> DatabaseServer:
+        self.say("starting MariaDB")
+        return self._closed_at_end(servers.mariadb())
+
+    @functools.cached_property
+    def rabbitmq(self) -> RabbitMQ:
+        self.say("starting RabbitMQ")
+        broker = RabbitMQ()
+        self._closing.callback(broker.close)
+        broker.start()
+        return broker
+
+    @functools.cached_property
+    def half_day(self) -> Workload:
+        return make(self.scale.half_day, self._noon - DAY // 2)
+
+    @functools.cached_property
+    def month_and_more(self) -> Workload:
+        """The month, and the spare polls after it."""
+        size = self.scale.month
+        whole = Size(size.instances, size.project, size.hosts, size.polls + self.scale.spare)
+        return make(whole, self._midnight - size.polls // POLLS_A_DAY * DAY)
+
+    def workload(self, span: Span) -> Workload:
+        """Everything a store of this span holds."""
+        if span == "half day":
+            return self.half_day
+        polls = self.scale.month.polls
+        return self.month_and_more.part(0 if span == "month" else polls - POLLS_A_DAY, polls)
+
+    @functools.cache  # noqa: B019 - one lab a run
+    def filled(self, span: Span) -> Filling:
+        """Our store of this workload in PostgreSQL, filled hour by hour as it would be, with its upkeep."""
+        self.say(f"filling our store: {span}")
+        server = self.postgresql
+        return fill(server.create_database(), self.workload(span), self.say, server_pid=server.pid)
+
+    @functools.cache  # noqa: B019
+    def rolled_up(self, span: Span) -> str:
+        """Rows and roll-up of this workload, by the URL of their database."""
+        self.say(f"filling rows + roll-up: {span}")
+        url = self.postgresql.create_database()
+        peer = Filled(url)
+        peer.bulk(self.workload(span))
+        peer.tidy()
+        return url
+
+    def clone(self, url: str) -> str:
+        """A copy of a PostgreSQL database to write to."""
+        self._stores += 1
+        return servers.clone(url, f"clone_{self._stores}")
+
+    def _closed_at_end(self, server: DatabaseServer) -> DatabaseServer:
+        self._closing.callback(server.close)
+        return server

@@ -1,236 +1,232 @@
-"""Rows of bytes back to samples, each reading once."""
+"""The readings a question asks for, each exactly once, whichever layer they are in."""
 
-import json
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain, groupby
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
 
-from sqlalchemy import Connection, Row, Table, select, tuple_
+import numpy as np
+from sqlalchemy import Connection, select
 
-from storage.packing import derived_message_id, unpack_mids, unpack_reading
+from storage.columns import Columns, Figures, Wanted
+from storage.counted import Uncounted, hourly, totals
+from storage.names import Meter, Names, Owner, Version
+from storage.overdue import Overdue
+from storage.polled import delta_columns, explode, only, pages
 from storage.query import MetadataMatch, SampleQuery
-from storage.sample import Sample, SampleType, StoredSample, flatten, from_microseconds
+from storage.sample import flatten
 from storage.selection import Selection, select_for
-from storage.tables import delta, hot, meter, project, resource, shape, version
+from storage.stored import Reading, one_by_one
+from storage.tables import delta, hot, late, resource_group
+from storage.tables_tiles import day_roll, day_tile, tile
+from storage.tiled import Piece, sealed_columns
+from storage.watermarks import DAY, HOUR, Watermarks, look
 
-CHUNK = 200
-FIRST_PAGE = 200
-PAGE = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """A meter's names; `real` tells float64 from int64 readings."""
-
-    name: str
-    type: SampleType
-    unit: str
-    real: bool
+Hours = tuple[int, int]  # two times between which to read
+Dirty = frozenset[tuple[int, int]]  # groups and days with overdue readings
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """A resource's name and project (None: nobody's)."""
+class Question:
+    """A question with its numbers, and how far maintenance was when it was asked."""
 
-    resource_id: str
-    project_id: str | None
+    query: SampleQuery
+    selection: Selection
+    marks: Watermarks
+    groups: Mapping[int, frozenset[int] | None]  # of each group the slots; None: all
+    versions: bool
 
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What samples say beside their number."""
-
-    user_id: str | None
-    source: str
-    generation: str | None
-    metadata: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One number with the numbers of everything around it; `id` only for delta samples."""
-
-    ts: int
-    rid: int
-    mid: int
-    ver: int
-    recv: int
-    volume: int | float
-    id: bytes | None
+    def piece(self, gid: int, start: int, end: int) -> Piece:
+        """What to read of a group between two times."""
+        return Piece(gid, self.selection.mids, self.groups[gid], start, end, self.versions)
 
 
 class Reader:
-    """Reads what `Samples` wrote. The meaning of a number never changes, so all of them are cached."""
+    """Reads what `Samples` wrote and maintenance sealed."""
 
     def __init__(self) -> None:
-        self._meters: dict[int, Meter] = {}
-        self._shapes: dict[int, tuple[int, ...]] = {}
-        self._owners: dict[int, Owner] = {}
-        self._versions: dict[int, Version] = {}
-
-    def newest(self, connection: Connection, query: SampleQuery, limit: int) -> list[StoredSample]:
-        """At most `limit` samples that match, newest first; equal times by resource, meter and id."""
-        selection = select_for(connection, query)
-        if selection.is_empty:
-            return []
-        rows = max(FIRST_PAGE, 2 * limit)
-        while True:
-            found, complete = self._newest_of(connection, query, selection, rows)
-            if complete or len(found) >= limit:
-                found.sort(key=_order)
-                return found[:limit]
-            rows *= 4
-
-    def any_order(self, connection: Connection, query: SampleQuery) -> Iterator[Reading]:
-        """All readings that match, a page of rows at a time; names by `meter`, `owner` and `version`."""
-        selection = select_for(connection, query)
-        if selection.is_empty:
-            return
-        for rows in _pages(connection, hot, selection):
-            yield from self._matching(query, self._exploded(connection, selection, rows))
-        for rows in _pages(connection, delta, selection):
-            yield from self._matching(query, self._deltas(connection, rows))
+        self.names = Names()
 
     def meter(self, mid: int) -> Meter:
-        """The meter of a reading just read."""
-        return self._meters[mid]
+        """The meter of readings just read."""
+        return self.names.meter(mid)
 
     def owner(self, rid: int) -> Owner:
         """The resource of a reading just read."""
-        return self._owners[rid]
+        return self.names.owner(rid)
 
     def version(self, ver: int) -> Version:
         """What a reading just read says beside its number."""
-        return self._versions[ver]
+        return self.names.version(ver)
 
-    def load(self, connection: Connection, rows: Sequence[Row[Any]], parts: Iterable[int] = ()) -> None:
-        """Makes the names around these rows (which have `rid` and `ver`), and these shapes, known."""
-        self._load_owners(connection, {row.rid for row in rows})
-        self._load_versions(connection, {row.ver for row in rows})
-        self._load_shapes(connection, parts)
+    def project_of(self, gid: int) -> str | None:
+        """The project of figures of a whole group just read (None: nobody's)."""
+        return self.names.project_of(gid)
 
-    def mids_of(self, part: int) -> tuple[int, ...]:
-        """The meters of a shape that was loaded."""
-        return self._shapes[part]
+    def columns(
+        self, connection: Connection, query: SampleQuery, *, versions: bool = True
+    ) -> Iterator[Columns]:
+        """All readings that match, in any order; without `versions` (nobody looks at them) every `ver` is 0."""
+        question = self.ask(connection, query, versions=versions)
+        if question is not None:
+            overdue = self.overdue(connection, question)
+            found = overdue.join(self._everything(connection, question))
+            yield from self.named(connection, question, found)
 
-    def _newest_of(
-        self, connection: Connection, query: SampleQuery, selection: Selection, rows: int
-    ) -> tuple[list[StoredSample], bool]:
-        """What the newest `rows` rows of each table hold, without a time they may have cut; and whether that is all."""
-        newest = select(hot).where(selection.where(hot)).order_by(hot.c.ts.desc()).limit(rows)
-        hot_rows = connection.execute(newest).all()
-        newest_deltas = select(delta).where(selection.where(delta)).order_by(delta.c.ts.desc()).limit(rows)
-        delta_rows = connection.execute(newest_deltas).all()
-        cut = max((page[-1].ts for page in (hot_rows, delta_rows) if len(page) == rows), default=-1)
-        whole = sorted((row for row in hot_rows if row.ts > cut), key=lambda row: (row.gid, row.rid, row.ts))
-        readings = chain(
-            self._exploded(connection, selection, whole),
-            self._deltas(connection, [row for row in delta_rows if row.ts > cut]),
-        )
-        return [self._sample(reading) for reading in self._matching(query, readings)], cut < 0
+    def figures(
+        self, connection: Connection, query: SampleQuery, wanted: Wanted
+    ) -> Iterator[Columns | Figures]:
+        """All readings that match, counted before where that will do; no `ver` may be looked at.
 
-    def _exploded(
-        self, connection: Connection, selection: Selection, rows: Sequence[Row[Any]]
-    ) -> Iterator[Reading]:
-        """The first reading of every (resource, meter, instant); `rows` have equal ones side by side."""
-        self.load(connection, rows, {row.part for row in rows})
-        for _, same in groupby(rows, key=lambda row: (row.rid, row.ts)):
-            seen: set[tuple[str, str, str]] = set()
-            for row in sorted(same, key=lambda row: (row.recv, row.part)):
-                for position, mid in enumerate(self._shapes[row.part]):
-                    if selection.mids is not None and mid not in selection.mids:
-                        continue
-                    kind = self._meters[mid]
-                    if (name := (kind.name, kind.type, kind.unit)) not in seen:
-                        seen.add(name)
-                        volume = unpack_reading(row.vals, position, real=kind.real)
-                        yield Reading(row.ts, row.rid, mid, row.ver, row.recv, volume, None)
-
-    def _deltas(self, connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[Reading]:
-        self.load(connection, rows)
-        self._load_meters(connection, {row.mid for row in rows})
-        for row in rows:
-            volume = unpack_reading(row.vals, 0, real=self._meters[row.mid].real)
-            yield Reading(row.ts, row.rid, row.mid, row.ver, row.recv, volume, bytes(row.id))
-
-    def _matching(self, query: SampleQuery, readings: Iterable[Reading]) -> Iterator[Reading]:
-        verdicts: dict[int, bool] = {}
-        for reading in readings:
-            verdict = verdicts.get(reading.ver)
-            if verdict is None:
-                verdict = verdicts[reading.ver] = matches(query, self._versions[reading.ver])
-            if verdict:
-                yield reading
-
-    def _sample(self, reading: Reading) -> StoredSample:
-        kind, owner, around = (
-            self._meters[reading.mid],
-            self._owners[reading.rid],
-            self._versions[reading.ver],
-        )
-        sample = Sample(
-            meter=kind.name,
-            type=kind.type,
-            unit=kind.unit,
-            volume=reading.volume,
-            resource_id=owner.resource_id,
-            project_id=owner.project_id,
-            timestamp=from_microseconds(reading.ts),
-            user_id=around.user_id,
-            source=around.source,
-            metadata=around.metadata,
-            generation=around.generation,
-            id=reading.id,
-        )
-        return StoredSample(_message_id(reading), sample, from_microseconds(reading.recv))
-
-    def _load_meters(self, connection: Connection, mids: Iterable[int]) -> None:
-        for chunk in _missing(mids, self._meters):
-            for row in connection.execute(select(meter).where(meter.c.mid.in_(chunk))):
-                kind = cast("SampleType", row.type)  # only normalized samples were stored
-                self._meters[row.mid] = Meter(row.name, kind, row.unit, bool(row.real))
-
-    def _load_shapes(self, connection: Connection, parts: Iterable[int]) -> None:
-        for chunk in _missing(parts, self._shapes):
-            rows = connection.execute(select(shape.c.part, shape.c.mids).where(shape.c.part.in_(chunk)))
-            for part, blob in rows.all():
-                mids = unpack_mids(blob)
-                self._load_meters(connection, mids)
-                self._shapes[part] = mids
-
-    def _load_owners(self, connection: Connection, rids: Iterable[int]) -> None:
-        named = select(resource.c.rid, resource.c.id, project.c.id).where(resource.c.pid == project.c.pid)
-        for chunk in _missing(rids, self._owners):
-            for rid, name, owner in connection.execute(named.where(resource.c.rid.in_(chunk))):
-                self._owners[rid] = Owner(name, owner or None)
-
-    def _load_versions(self, connection: Connection, vers: Iterable[int]) -> None:
-        for chunk in _missing(vers, self._versions):
-            for row in connection.execute(select(version).where(version.c.ver.in_(chunk))):
-                body = json.loads(row.metadata)
-                self._versions[row.ver] = Version(row.user_id, row.source, row.generation, body)
-
-
-def _pages(connection: Connection, table: Table, selection: Selection) -> Iterator[Sequence[Row[Any]]]:
-    """The selected rows by group, resource and time; rows of one resource and time are on one page."""
-    place = (table.c.gid, table.c.rid, table.c.ts)
-    statement = select(table).where(selection.where(table)).order_by(*place)
-    start: tuple[int, int, int] | None = None
-    size = PAGE
-    while True:
-        # The group alone lets every database begin at the right place of the key.
-        bound = () if start is None else (table.c.gid >= start[0], tuple_(*place) >= start)
-        rows = connection.execute(statement.where(*bound).limit(size)).all()
-        if len(rows) < size:
-            yield rows
+        Before `raw_from` there are only hourly figures: hours that the question or a period cuts are left out there.
+        """
+        if query.user_id is not None or query.source is not None or query.metadata or query.message_id:
+            yield from self.columns(connection, query)
             return
-        last = rows[-1]
-        start = (last.gid, last.rid, last.ts)
-        whole = [row for row in rows if (row.gid, row.rid, row.ts) != start]
-        size = PAGE if whole else size * 2  # a page of one resource and time: take more of it
-        yield whole
+        question = self.ask(connection, query, versions=False)
+        if question is None:
+            return
+        overdue = self.overdue(connection, question)
+        start, end = sealed_part(question)
+        first, last = start + -start % HOUR, end - end % HOUR
+        if first >= last or not _divides(wanted, HOUR):
+            found = self._everything(connection, question)
+            yield from self.named(connection, question, overdue.join(found))
+            return
+        self.names.learn_meters(connection, question.selection.mids or ())
+        self.names.learn_projects(connection, question.groups)
+        uncounted: list[Uncounted] = []
+        read: list[Columns] = []
+        for one in self._counted(connection, question, wanted, overdue.days, (first, last)):
+            if isinstance(one, Figures):
+                self.names.learn_owners(connection, set(np.unique(one.rid).tolist()) - {0})
+                yield one
+            elif isinstance(one, Columns):
+                read.append(one)
+            else:
+                uncounted.append(one)
+        rest = self._rest(connection, question, uncounted, ((start, first), (last, end)))
+        yield from self.named(connection, question, overdue.join(chain(read, rest)))
+
+    def any_order(self, connection: Connection, query: SampleQuery) -> Iterator[Reading]:
+        """All readings that match, one by one."""
+        for found in self.columns(connection, query):
+            yield from one_by_one(found)
+
+    def matching(self, connection: Connection, query: SampleQuery, found: Columns) -> Columns:
+        """Those of the readings whose user, source and metadata are what the question names."""
+        versions = np.unique(found.ver).tolist()
+        self.names.learn_versions(connection, versions)
+        good = [ver for ver in versions if matches(query, self.names.version(ver))]
+        return found if len(good) == len(versions) else only(found, np.isin(found.ver, good))
+
+    def ask(self, connection: Connection, query: SampleQuery, *, versions: bool) -> Question | None:
+        """The question in numbers, and how far maintenance is; None when nothing can match."""
+        self.names.forget()
+        marks = look(connection)
+        selection = select_for(connection, query)
+        if selection.is_empty:
+            return None
+        groups = self.groups(connection, selection)
+        return Question(query, selection, marks, groups, versions)
+
+    def groups(self, connection: Connection, selection: Selection) -> Mapping[int, frozenset[int] | None]:
+        """The groups in question, and of each the slots (None: all)."""
+        if selection.rids is not None:
+            slots = self.names.slots(connection, selection.rids)
+            return {gid: frozenset(some.values()) for gid, some in slots.items()}
+        if selection.gids is not None:
+            return dict.fromkeys(sorted(selection.gids))
+        return dict.fromkeys(connection.execute(select(resource_group.c.gid)).scalars().all())
+
+    def overdue(self, connection: Connection, question: Question) -> Overdue:
+        """The late readings of a question."""
+        selection = question.selection
+        rows = [row for page in pages(connection, late, selection) for row in page]
+        return Overdue(self.names, rows, explode(connection, self.names, rows, selection.mids))
+
+    def _everything(self, connection: Connection, question: Question) -> Iterator[Columns]:
+        """All readings but those that are overdue."""
+        yield from self._rows(connection, question)
+        for gid in question.groups:
+            piece = question.piece(gid, *sealed_part(question))
+            yield from self.sealed(connection, piece, question.marks)
+
+    def _rows(self, connection: Connection, question: Question) -> Iterator[Columns]:
+        selection = question.selection
+        open_hours = replace(selection, start=max(selection.start or 0, question.marks.sealed))
+        for page in pages(connection, hot, open_hours):
+            yield from explode(connection, self.names, page, selection.mids)
+        for page in pages(connection, delta, selection):
+            yield from delta_columns(connection, self.names, page)
+
+    def sealed(self, connection: Connection, piece: Piece, marks: Watermarks) -> Iterator[Columns]:
+        """The readings of a piece in tiles of days and hours."""
+        if piece.start >= piece.end:
+            return
+        if piece.start < marks.sealed - marks.sealed % DAY:
+            for _, found in sealed_columns(connection, self.names, day_tile, piece):
+                yield found
+        hours = replace(piece, start=max(piece.start, marks.compacted))
+        if hours.start < hours.end:
+            for _, found in sealed_columns(connection, self.names, tile, hours):
+                yield found
+
+    def _counted(
+        self, connection: Connection, question: Question, wanted: Wanted, dirty: Dirty, hours: Hours
+    ) -> Iterator[Columns | Figures | Uncounted]:
+        """Figures of whole hours, or what has none."""
+        start, end = hours
+        selection = question.selection
+        names, groups, span = (
+            self.names,
+            question.groups,
+            Piece(0, selection.mids, None, start, end, versions=False),
+        )
+        coarse = not wanted.by_resource and selection.rids is None and not wanted.spread
+        recent = replace(span, start=max(start, question.marks.compacted))
+        if coarse:
+            yield from totals(connection, names, tile, groups, recent, dirty)
+        else:
+            for gid in groups:
+                piece = question.piece(gid, recent.start, end)
+                yield from (found for _, found in sealed_columns(connection, names, tile, piece))
+        edges = [(start, end)]
+        first, last = start + -start % DAY, end - end % DAY
+        if coarse and _divides(wanted, DAY) and first < last:
+            whole = replace(span, start=first, end=last)
+            yield from totals(connection, names, day_roll, groups, whole, dirty)
+            edges = [(start, first), (last, end)]
+        for gid in groups:
+            for begin, until in edges:
+                piece = question.piece(gid, begin, until)
+                yield from hourly(connection, names, piece, dirty, spread=wanted.spread)
+
+    def _rest(
+        self,
+        connection: Connection,
+        question: Question,
+        uncounted: Iterable[Uncounted],
+        edges: Iterable[Hours],
+    ) -> Iterator[Columns]:
+        """The readings that no figure counts: of open hours, of cut ones, and where figures will not do."""
+        yield from self._rows(connection, question)
+        for start, end in edges:
+            for gid in question.groups:
+                yield from self.sealed(connection, question.piece(gid, start, end), question.marks)
+        for one in uncounted:
+            piece = replace(question.piece(one.gid, one.start, one.end), mids=frozenset((one.mid,)))
+            yield from (found for _, found in sealed_columns(connection, self.names, one.table, piece))
+
+    def named(
+        self, connection: Connection, question: Question, found: Iterable[Columns]
+    ) -> Iterator[Columns]:
+        """What matches, its names learned."""
+        for one in found:
+            chosen = self.matching(connection, question.query, one) if question.versions else one
+            if len(chosen.ts):
+                self.names.learn_meters(connection, (one.mid,))
+                self.names.learn_owners(connection, np.unique(chosen.rid).tolist())
+                yield chosen
 
 
 def matches(query: SampleQuery, around: Version) -> bool:
@@ -252,24 +248,13 @@ def holds(match: MetadataMatch, metadata: Mapping[str, object]) -> bool:
     return flatten(metadata).get(match.key) == match.text
 
 
-def _message_id(reading: Reading) -> str:
-    if reading.id is not None:
-        return str(uuid.UUID(bytes=reading.id))
-    return derived_message_id(reading.rid, reading.mid, reading.ts)
+def sealed_part(question: Question) -> Hours:
+    """The times of a question that tiles hold."""
+    start, end, sealed = question.selection.start, question.selection.end, question.marks.sealed
+    first = max(start or 0, 0)
+    return first, max(first, min(sealed if end is None else end, sealed))
 
 
-def _missing(numbers: Iterable[int], known: Mapping[int, object]) -> Iterator[Sequence[int]]:
-    missing = sorted({number for number in numbers if number not in known})
-    for start in range(0, len(missing), CHUNK):
-        yield missing[start : start + CHUNK]
-
-
-def _order(found: StoredSample) -> tuple[float, str, str, str, str]:
-    sample = found.sample
-    return (
-        -sample.timestamp.timestamp(),
-        sample.resource_id,
-        sample.project_id or "",
-        sample.meter,
-        found.message_id,
-    )
+def _divides(wanted: Wanted, span: int) -> bool:
+    """Whether no period begins within such a span."""
+    return wanted.width_us is None or (wanted.width_us % span == 0 and wanted.origin_us % span == 0)

@@ -1,17 +1,20 @@
 """Who was metered, and by which meters."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, Table, and_, func, select
 
 from storage.database import Database
 from storage.query import MeterSummary, ResourceSummary, SampleQuery, Scope
-from storage.readings import Reader, matches
+from storage.readings import Question, Reader, matches
 from storage.sample import from_microseconds
-from storage.selection import Selection, select_for
-from storage.tables import delta, hot, series
+from storage.selection import Selection
+from storage.tables import delta, hot, late, series
+from storage.tables_tiles import seen
+from storage.tiles.sightings import Sightings, unpack_sightings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,8 @@ class Resources:
         User, source and metadata conditions look at the latest sample only.
         """
         with self._database.read() as connection:
-            seen, meters = self._seen(connection, query)
-            found = [self._resource(one, meters.get(one.rid, ())) for one in seen]
+            sightings, meters = self._seen(connection, query)
+            found = [self._resource(one, meters.get(one.rid, ())) for one in sightings]
         found.sort(key=lambda one: (-one.last.timestamp(), one.resource_id, one.project_id or ""))
         return found[:limit]
 
@@ -53,10 +56,10 @@ class Resources:
         User, source and metadata conditions look at the resource's latest sample only.
         """
         with self._database.read() as connection:
-            seen, meters = self._seen(connection, query)
+            sightings, meters = self._seen(connection, query)
             found = {
                 meter
-                for one in seen
+                for one in sightings
                 for meter in self._meters_of(one, meters.get(one.rid, ()), query, unique)
             }
         ordered = sorted(
@@ -67,18 +70,52 @@ class Resources:
     def _seen(
         self, connection: Connection, query: SampleQuery
     ) -> tuple[list[_Seen], Mapping[int, tuple[int, ...]]]:
-        selection = select_for(connection, query)
-        if selection.is_empty:
+        of_any = replace(query, user_id=None, source=None, metadata=())
+        question = self._reader.ask(connection, of_any, versions=True)
+        if question is None:
             return [], {}
+        whole = query.start is None and query.end is None and query.meter is None and query.message_id is None
+        found = self._sightings(connection, question) if whole else self._read(connection, of_any)
         latest: dict[int, _Seen] = {}
-        for table in (hot, delta):
-            rows = connection.execute(_seen_in(table, selection)).all()
-            self._reader.load(connection, rows)
-            for row in rows:
-                one = _Seen(row.rid, row.first, row.ts, row.ver)
-                latest[row.rid] = _later(latest.get(row.rid, one), one)
-        seen = [one for one in latest.values() if matches(query, self._reader.version(one.ver))]
-        return seen, self._meters_by_resource(connection, selection)
+        for one in found:
+            latest[one.rid] = _joined(latest.get(one.rid, one), one)
+        names = self._reader.names
+        names.learn_owners(connection, latest)
+        names.learn_versions(connection, {one.ver for one in latest.values()})
+        matching = [one for one in latest.values() if matches(query, names.version(one.ver))]
+        return matching, self._meters_by_resource(connection, question.selection)
+
+    def _sightings(self, connection: Connection, question: Question) -> Iterator[_Seen]:
+        """What is known without reading samples, and the rows that are not sealed."""
+        bodies = select(seen.c.gid, seen.c.body).where(seen.c.gid.in_(list(question.groups)))
+        for gid, body in connection.execute(bodies).all():
+            yield from self._sighted(connection, gid, unpack_sightings(body), question.groups[gid])
+        selection = question.selection
+        open_hours = replace(selection, start=question.marks.sealed)
+        for table, some in ((hot, open_hours), (late, selection), (delta, selection)):
+            for row in connection.execute(_seen_in(table, some)):
+                yield _Seen(row.rid, row.first, row.ts, row.ver)
+
+    def _sighted(
+        self, connection: Connection, gid: int, sightings: Sightings, wanted: frozenset[int] | None
+    ) -> Iterator[_Seen]:
+        slots = np.flatnonzero(sightings.last >= 0)
+        if wanted is not None:
+            slots = slots[np.isin(slots, sorted(wanted))]
+        rids = self._reader.names.rids(connection, gid, slots)
+        arrays = (rids, sightings.first[slots], sightings.last[slots], sightings.ver[slots])
+        return map(_Seen, *(array.tolist() for array in arrays))
+
+    def _read(self, connection: Connection, query: SampleQuery) -> Iterator[_Seen]:
+        """The same by reading the samples in question."""
+        for found in self._reader.columns(connection, query):
+            order = np.lexsort((found.ver, found.ts, found.rid))
+            rid = found.rid[order]
+            begins = np.flatnonzero(np.diff(rid, prepend=-1))
+            ends = order[np.append(begins[1:], len(rid)) - 1]
+            first = found.ts[order[begins]]
+            arrays = (rid[begins], first, found.ts[ends], found.ver[ends])
+            yield from map(_Seen, *(array.tolist() for array in arrays))
 
     def _meters_by_resource(
         self, connection: Connection, selection: Selection
@@ -88,10 +125,11 @@ class Resources:
             if chosen is not None:
                 statement = statement.where(column.in_(sorted(chosen)))
         rows = connection.execute(statement).all()
-        self._reader.load(connection, (), {row.part for row in rows})
+        names = self._reader.names
+        names.learn_shapes(connection, {row.part for row in rows})
         mids: dict[int, set[int]] = {}
         for row in rows:
-            mids.setdefault(row.rid, set()).update(self._reader.mids_of(row.part))
+            mids.setdefault(row.rid, set()).update(names.mids_of(row.part))
         return {rid: tuple(sorted(found)) for rid, found in mids.items()}
 
     def _resource(self, seen: _Seen, mids: Iterable[int]) -> ResourceSummary:
@@ -140,14 +178,10 @@ def _seen_in(table: Table, selection: Selection) -> Any:  # a Select of labelled
         .subquery()
     )
     same = and_(table.c.gid == spans.c.gid, table.c.rid == spans.c.rid, table.c.ts == spans.c.last)
-    return (
-        select(table.c.rid, table.c.ts, table.c.ver, table.c.recv, spans.c.first)
-        .join(spans, same)
-        .order_by(table.c.rid, table.c.recv.desc(), table.c.ver.desc())
-    )
+    return select(table.c.rid, table.c.ts, table.c.ver, spans.c.first).join(spans, same)
 
 
-def _later(one: _Seen, other: _Seen) -> _Seen:
-    """The span of both, with the version of the later (of the earlier argument when equal)."""
-    last = other if other.last > one.last else one
+def _joined(one: _Seen, other: _Seen) -> _Seen:
+    """The span of both, with the version of the later; of equal ones that which was made last."""
+    last = max(one, other, key=lambda sighting: (sighting.last, sighting.ver))
     return _Seen(one.rid, min(one.first, other.first), last.last, last.ver)

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, false, select
 from storage.packing import parse_message_id, unpack_mids
 from storage.query import SampleQuery
 from storage.sample import to_microseconds
-from storage.tables import delta, hot, meter, project, resource, resource_group, series, shape
+from storage.tables import delta, meter, project, resource, resource_group, series, shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,15 @@ class Selection:
         return any(chosen is not None and not chosen for chosen in (self.gids, self.rids, self.mids))
 
     def where(self, table: Table) -> ColumnElement[bool]:
-        """The condition on `hot` or `delta`."""
-        if self.is_empty or (table is hot and not self.polled):
+        """The condition on `hot`, `late` or `delta`."""
+        if self.is_empty or (table is not delta and not self.polled):
             return false()
         conditions: list[ColumnElement[bool]] = []
         for column, chosen in ((table.c.gid, self.gids), (table.c.rid, self.rids)):
             if chosen is not None:
                 conditions.append(column.in_(sorted(chosen)))
-        if table is hot and self.parts is not None:
-            conditions.append(hot.c.part.in_(sorted(self.parts)))
+        if table is not delta and self.parts is not None:
+            conditions.append(table.c.part.in_(sorted(self.parts)))
         if table is delta and self.mids is not None:
             conditions.append(delta.c.mid.in_(sorted(self.mids)))
         if table is delta and self.delta_id is not None:

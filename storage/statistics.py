@@ -7,8 +7,9 @@ from fractions import Fraction
 
 from storage.database import Database
 from storage.query import Cardinality, GroupKey, StatisticsQuery, StatisticsRow
-from storage.readings import Reader, Reading
+from storage.readings import Reader
 from storage.sample import flatten, from_microseconds, to_microseconds
+from storage.stored import Reading
 
 MICROSECONDS = 1_000_000
 

@@ -33,15 +33,12 @@ day_tile = _tiles("day_tile")
 # Hourly figures of each series of a day, with a lifetime of their own. The columns are those of tiles.
 day_roll = _tiles("day_roll")
 
-# When a resource was seen in sealed hours, and the version of its latest sample there.
+# When the resources of a group were seen in sealed hours: storage.tiles.sightings.
 seen = Table(
     "seen",
     metadata,
     key("gid"),
-    key("rid"),
-    Column("first", Big, nullable=False),
-    Column("last", Big, nullable=False),
-    Column("ver", Integer, nullable=False),
+    Column("body", ShortBlob, nullable=False),
     sqlite_with_rowid=False,
     info=BY_GROUP,
 )

@@ -70,11 +70,8 @@ def upgrade() -> None:
     op.create_table(
         "seen",
         key("gid"),
-        key("rid"),
-        sa.Column("first", sa.BigInteger(), nullable=False),
-        sa.Column("last", sa.BigInteger(), nullable=False),
-        sa.Column("ver", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("gid", "rid"),
+        sa.Column("body", SHORT_BLOB, nullable=False),
+        sa.PrimaryKeyConstraint("gid"),
         sqlite_with_rowid=False,
     )
     watermark = op.create_table(

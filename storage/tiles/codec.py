@@ -134,6 +134,15 @@ def decode_values_of(head: bytes, record: bytes, slot: int, w: int) -> tuple[Val
     return values, positions
 
 
+def record_of(block: Block, rank: int) -> bytes:
+    """One record of a tile that was read whole, once the checksum of all records was compared."""
+    if len(block.raw) < block.w * (rank + 1) or len(block.head) < _CHECKSUMS.size:
+        raise DamagedTile("the records of a tile are cut off")
+    if crc32(block.raw) != _CHECKSUMS.unpack_from(block.head, len(block.head) - _CHECKSUMS.size)[0]:
+        raise DamagedTile("the records of a tile fail their checksum")
+    return block.raw[block.w * rank : block.w * (rank + 1)]
+
+
 def _block(kind: int, flat: Integers, counts: NDArray[np.intp], presence: bytes, *, checked: bool) -> Block:
     layout, w, raw = strides.pack(flat, counts)
     if checked:

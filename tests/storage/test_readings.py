@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from storage import readings
+from storage import polled
 from storage.database import Database
 from storage.query import EVERYTHING, SampleQuery, StatisticsQuery
 from storage.sample import SampleType, make_id
@@ -15,7 +15,7 @@ from tests.factories import MINUTE, NOW, sample
 def test_statistics_do_not_depend_on_how_many_rows_are_read_at_once(
     database: Database, page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readings, "PAGE", page)
+    monkeypatch.setattr(polled, "PAGE", page)
     batch = [
         sample(
             resource_id=f"r{resource}",
@@ -40,7 +40,7 @@ def test_statistics_do_not_depend_on_how_many_rows_are_read_at_once(
 def test_more_rows_of_one_instant_than_a_page_holds_are_all_read(
     database: Database, kind: SampleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readings, "PAGE", 3)
+    monkeypatch.setattr(polled, "PAGE", 3)
     samples = Samples(database)
     for number in range(8):
         identity = make_id(str(number)) if kind == "delta" else None

@@ -1,0 +1,171 @@
+"""What the numbers in rows stand for. The meaning of a number never changes, so all of them are cached."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from storage.columns import Integers
+from storage.packing import unpack_mids
+from storage.sample import SampleType
+from storage.tables import meter, project, resource, resource_group, shape, version
+
+CHUNK = 200
+CACHE_LIMIT = 200_000  # owners, and versions: a few hundred bytes each
+SLOTS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A meter's names; `real` tells float64 from int64 readings."""
+
+    name: str
+    type: SampleType
+    unit: str
+    real: bool
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """What a reading is of, whichever kind of number it is."""
+        return self.name, self.type, self.unit
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A resource's name and project (None: nobody's)."""
+
+    resource_id: str
+    project_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What samples say beside their number."""
+
+    user_id: str | None
+    source: str
+    generation: str | None
+    metadata: Mapping[str, object]
+
+
+class Names:
+    """The names of numbers that were learned before they are asked for."""
+
+    def __init__(self) -> None:
+        self._meters: dict[int, Meter] = {}
+        self._shapes: dict[int, tuple[int, ...]] = {}
+        self._owners: dict[int, Owner] = {}
+        self._versions: dict[int, Version] = {}
+        self._slots: dict[int, Integers] = {}
+        self._projects: dict[int, str | None] = {}
+
+    def meter(self, mid: int) -> Meter:
+        """The meter of this number."""
+        return self._meters[mid]
+
+    def owner(self, rid: int) -> Owner:
+        """The resource of this number."""
+        return self._owners[rid]
+
+    def version(self, ver: int) -> Version:
+        """The version of this number."""
+        return self._versions[ver]
+
+    def mids_of(self, part: int) -> tuple[int, ...]:
+        """The meters of a shape."""
+        return self._shapes[part]
+
+    def project_of(self, gid: int) -> str | None:
+        """The project of a group (None: nobody's)."""
+        return self._projects[gid]
+
+    def forget(self) -> None:
+        """Empties caches that grew too large; between two questions only."""
+        for cache in (self._owners, self._versions, self._slots):
+            if len(cache) > CACHE_LIMIT:
+                cache.clear()
+
+    def learn_meters(self, connection: Connection, mids: Iterable[int]) -> None:
+        """Makes `meter` answer for these."""
+        for chunk in _missing(mids, self._meters):
+            for row in connection.execute(select(meter).where(meter.c.mid.in_(chunk))):
+                kind = cast("SampleType", row.type)  # only normalized samples were stored
+                self._meters[row.mid] = Meter(row.name, kind, row.unit, bool(row.real))
+
+    def learn_shapes(self, connection: Connection, parts: Iterable[int]) -> None:
+        """Makes `mids_of` answer for these, and `meter` for what they name."""
+        for chunk in _missing(parts, self._shapes):
+            rows = connection.execute(select(shape.c.part, shape.c.mids).where(shape.c.part.in_(chunk)))
+            for part, blob in rows.all():
+                mids = unpack_mids(blob)
+                self.learn_meters(connection, mids)
+                self._shapes[part] = mids
+
+    def learn_owners(self, connection: Connection, rids: Iterable[int]) -> None:
+        """Makes `owner` answer for these."""
+        named = select(resource.c.rid, resource.c.id, project.c.id).where(resource.c.pid == project.c.pid)
+        for chunk in _missing(rids, self._owners):
+            for rid, name, owner in connection.execute(named.where(resource.c.rid.in_(chunk))):
+                self._owners[rid] = Owner(name, owner or None)
+
+    def learn_versions(self, connection: Connection, vers: Iterable[int]) -> None:
+        """Makes `version` answer for these."""
+        for chunk in _missing(vers, self._versions):
+            for row in connection.execute(select(version).where(version.c.ver.in_(chunk))):
+                body = json.loads(row.metadata)
+                self._versions[row.ver] = Version(row.user_id, row.source, row.generation, body)
+
+    def learn_projects(self, connection: Connection, gids: Iterable[int]) -> None:
+        """Makes `project_of` answer for these."""
+        named = select(resource_group.c.gid, project.c.id).where(resource_group.c.pid == project.c.pid)
+        for chunk in _missing(gids, self._projects):
+            for gid, owner in connection.execute(named.where(resource_group.c.gid.in_(chunk))):
+                self._projects[gid] = owner or None
+
+    def rids(self, connection: Connection, gid: int, slots: Integers) -> Integers:
+        """The resources in these slots of a group."""
+        known = self._slots.get(gid)
+        if known is None or not known[slots].all():
+            known = self._learn_slots(connection, gid)
+        found: Integers = known[slots]
+        return found
+
+    def slots_in(self, connection: Connection, gid: int, rid: Integers) -> Integers:
+        """The slots of these resources of a group."""
+        known = self._slots.get(gid)
+        if known is not None:
+            slots = _places_in(known, rid)
+            if (known[slots] == rid).all():
+                return slots
+        return _places_in(self._learn_slots(connection, gid), rid)
+
+    def _learn_slots(self, connection: Connection, gid: int) -> Integers:
+        known = np.zeros(SLOTS, np.int64)
+        rows = connection.execute(select(resource.c.slot, resource.c.rid).where(resource.c.gid == gid))
+        for slot, rid in rows:
+            known[slot] = rid
+        self._slots[gid] = known
+        return known
+
+    def slots(self, connection: Connection, rids: Iterable[int]) -> dict[int, dict[int, int]]:
+        """The slot of each of these resources, by group and resource."""
+        found: dict[int, dict[int, int]] = {}
+        place = select(resource.c.gid, resource.c.rid, resource.c.slot)
+        for chunk in _missing(rids, {}):
+            for gid, rid, slot in connection.execute(place.where(resource.c.rid.in_(chunk))):
+                found.setdefault(gid, {})[rid] = slot
+        return found
+
+
+def _places_in(known: Integers, rid: Integers) -> Integers:
+    order = np.argsort(known, kind="stable")
+    return order[np.minimum(np.searchsorted(known[order], rid), len(known) - 1)]
+
+
+def _missing(numbers: Iterable[int], known: Mapping[int, Any]) -> Iterator[Sequence[int]]:
+    missing = sorted({number for number in numbers if number not in known})
+    for start in range(0, len(missing), CHUNK):
+        yield missing[start : start + CHUNK]

@@ -1,0 +1,189 @@
+"""Hourly figures of each series of a day, beside its day tile: what a month by the hour is answered from.
+
+A row has the columns it needs, each a tile of 24 values per slot; a record is what a slot has in each of them, one
+after the other, and a checksum. Hours without a reading have the count 0 and a neighbour's values, which cost nothing.
+When the readings of a meter are at every stamp of their slots, counts and times are those of the row of stamps.
+"""
+
+import math
+from collections.abc import Mapping
+from struct import Struct
+from zlib import crc32
+
+import numpy as np
+
+from storage.columns import Floats, Integers, Volumes, is_real
+from storage.errors import DamagedTile
+from storage.tiles.codec import Block, decode_values, decode_values_of, encode_values
+from storage.watermarks import DAY, HOUR
+
+# The columns by number. Integer sums are `EXCESS` over count * least, or HIGH and LOW where that is beyond int64.
+COUNT, FIRST, LAST, LEAST, RANGE, EXCESS, HIGH, LOW, TOTAL, SPREAD = range(10)
+# Of cumulative meters: the first reading over the least, the most over the last, what restarts within the hour add
+# to last - first, and the versions of the first and last reading.
+OPENING, CLOSING, RESTARTED, FIRST_VERSION, LAST_VERSION = range(10, 15)
+
+HOURS = 24
+Grids = Mapping[int, Volumes]
+
+_COLUMN = Struct("<BHH")  # number, bytes in a record, bytes of the head
+_SUM = Struct("<H")
+
+
+def encode_roll(grids: Grids) -> Block:
+    """The columns (number: one value per slot and hour, slot by slot) as the head and records of a row."""
+    heads, parts = [], []
+    slots = len(next(iter(grids.values()))) // HOURS
+    counts = np.full(slots, HOURS, np.intp)
+    for number in sorted(grids):
+        block = encode_values(grids[number], counts, {})
+        heads.append(_COLUMN.pack(number, block.w, len(block.head)) + block.head)
+        parts.append(np.frombuffer(block.raw, np.uint8).reshape(slots, block.w))
+    records = [record.tobytes() for record in np.hstack(parts)]
+    checked = [record + _SUM.pack(_checksum(record, rank)) for rank, record in enumerate(records)]
+    return Block(len(checked[0]), b"".join(heads), b"".join(checked))
+
+
+def decode_roll(block: Block, wanted: frozenset[int]) -> dict[int, Volumes]:
+    """Those of the wanted columns the row has, as they were encoded; raises DamagedTile."""
+    if block.w <= 0 or len(block.raw) % block.w:
+        raise DamagedTile("the records of hourly figures are cut off")
+    raw = np.frombuffer(block.raw, np.uint8).reshape(-1, block.w)
+    found: dict[int, Volumes] = {}
+    for number, at, w, head in _columns(block):
+        if number in wanted:
+            column = Block(w, head, raw[:, at : at + w].tobytes())
+            found[number] = decode_values(column)[0].flat
+    return found
+
+
+def decode_roll_of(block: Block, record: bytes, rank: int, wanted: frozenset[int]) -> dict[int, Volumes]:
+    """`decode_roll` of one record alone; `block.raw` is not looked at."""
+    data, checksum = record[: -_SUM.size], record[-_SUM.size :]
+    if len(record) != block.w or _SUM.pack(_checksum(data, rank)) != checksum:
+        raise DamagedTile("a record of hourly figures fails its checksum")
+    found: dict[int, Volumes] = {}
+    for number, at, w, head in _columns(block):
+        if number in wanted:
+            values, _ = decode_values_of(head, data[at : at + w], rank, w)
+            found[number] = np.asarray(values)
+    return found
+
+
+def hourly_times(slot: Integers, ts: Integers) -> dict[int, Volumes]:
+    """COUNT, FIRST and LAST (microseconds within the hour) of readings by slot and time, all of one day."""
+    begins, hours = _begins(slot, ts)
+    ends = np.append(begins[1:], len(ts))
+    first, last = ts[begins] % HOUR, ts[ends - 1] % HOUR
+    filled = {FIRST: _grid(first, hours, slot), LAST: _grid(last, hours, slot)}
+    return {COUNT: _grid(ends - begins, hours, slot, fill=False), **filled}
+
+
+def hourly_values(slot: Integers, ts: Integers, volume: Volumes) -> dict[int, Volumes]:
+    """LEAST, RANGE (of real meters: the most) and the sum of readings by slot and time, all of one day.
+
+    No TOTAL where the sum of floats is no float.
+    """
+    begins, hours = _begins(slot, ts)
+    least = np.minimum.reduceat(volume, begins)
+    most = np.maximum.reduceat(volume, begins)
+    if is_real(volume):
+        columns = {LEAST: least, RANGE: most}
+        if (total := _sums(volume, begins)) is not None:
+            columns[TOTAL] = total
+    else:
+        columns = {LEAST: least, RANGE: most - least}  # wraps, as the codec does
+        sizes = np.diff(begins, append=len(volume))
+        excess = (volume - np.repeat(least, sizes)).view(np.uint64)
+        high = np.add.reduceat(excess >> np.uint64(32), begins).astype(np.int64)
+        low = np.add.reduceat(excess & np.uint64(0xFFFFFFFF), begins).astype(np.int64)
+        high, low = high + (low >> 32), low & 0xFFFFFFFF
+        if high.max() < 1 << 31:
+            columns[EXCESS] = high << 32 | low
+        else:
+            columns[HIGH], columns[LOW] = high, low
+    return {number: _grid(column, hours, slot) for number, column in columns.items()}
+
+
+def hourly_spread(slot: Integers, ts: Integers, volume: Volumes) -> dict[int, Volumes]:
+    """SPREAD: the sum of squares of the distances to the mean of the hour, to seven digits; nothing beyond 1e38."""
+    begins, hours = _begins(slot, ts)
+    sizes = np.diff(begins, append=len(volume))
+    floats = volume.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.add.reduceat(floats, begins) / sizes
+        spread = np.add.reduceat((floats - np.repeat(mean, sizes)) ** 2, begins)
+        rounded = spread.astype(np.float32).astype(np.float64)
+    return {SPREAD: _grid(rounded, hours, slot)} if np.isfinite(rounded).all() else {}
+
+
+def hourly_counters(
+    slot: Integers, ts: Integers, volume: Volumes, ver: Integers, generation: Integers
+) -> dict[int, Volumes]:
+    """What usage of a cumulative meter is counted from; `generation` has a number for each life of the counter."""
+    begins, hours = _begins(slot, ts)
+    ends = np.append(begins[1:], len(ts)) - 1
+    first, last = volume[begins], volume[ends]
+    earlier, later = volume[:-1], volume[1:]
+    restart = np.zeros(len(volume), bool)
+    restart[1:] = (generation[1:] != generation[:-1]) | (later < earlier)
+    restart[begins] = False
+    added = np.zeros_like(volume)
+    added[1:][restart[1:]] = earlier[restart[1:]]
+    columns = {
+        OPENING: first - np.minimum.reduceat(volume, begins),
+        CLOSING: np.maximum.reduceat(volume, begins) - last,
+        RESTARTED: np.add.reduceat(added, begins),
+        FIRST_VERSION: ver[begins],
+        LAST_VERSION: ver[ends],
+    }
+    return {number: _grid(column, hours, slot) for number, column in columns.items()}
+
+
+def _columns(block: Block) -> list[tuple[int, int, int, bytes]]:
+    """Number, place in the record, width and head of each column."""
+    found, at, place = [], 0, 0
+    while at < len(block.head):
+        if at + _COLUMN.size > len(block.head):
+            raise DamagedTile("the head of hourly figures is cut off")
+        number, w, size = _COLUMN.unpack_from(block.head, at)
+        at += _COLUMN.size
+        found.append((number, place, w, block.head[at : at + size]))
+        at, place = at + size, place + w
+    if at != len(block.head) or place + _SUM.size != block.w:
+        raise DamagedTile("the head of hourly figures makes no sense")
+    return found
+
+
+def _begins(slot: Integers, ts: Integers) -> tuple[Integers, Integers]:
+    """Where the readings of each slot and hour begin, and which hour of which day's slot that is."""
+    hours = slot * HOURS + ts % DAY // HOUR
+    begins = np.flatnonzero(np.diff(hours, prepend=-1))
+    return begins, hours[begins]
+
+
+def _grid(column: Volumes, hours: Integers, slot: Integers, *, fill: bool = True) -> Volumes:
+    """A value for each hour of each slot there is; empty hours have their neighbour's, or 0 without `fill`."""
+    slots = slot[np.flatnonzero(np.diff(slot, prepend=-1))]
+    cells = np.searchsorted(slots, hours // HOURS) * HOURS + hours % HOURS
+    size = len(slots) * HOURS
+    if not fill or len(cells) == size:
+        whole: Volumes = np.zeros(size, column.dtype)  # type: ignore[assignment]  # of the same kind
+        whole[cells] = column
+        return whole
+    before = np.maximum(np.searchsorted(cells, np.arange(size), side="right") - 1, 0)
+    # A slot's first hours have its first value, not the last one of the slot before.
+    own = cells[before] // HOURS == np.arange(size) // HOURS
+    return column[np.where(own, before, np.minimum(before + 1, len(column) - 1))]
+
+
+def _sums(volume: Floats, begins: Integers) -> Floats | None:
+    """The float nearest to the exact sum of each hour; None where one is too large."""
+    try:
+        return np.array([math.fsum(piece.tolist()) for piece in np.split(volume, begins[1:])])
+    except OverflowError:
+        return None
+
+
+def _checksum(record: bytes, rank: int) -> int:
+    return crc32(record, rank) & 0xFFFF

@@ -1,0 +1,107 @@
+"""Seals hours: the rows of an hour that was closed become tiles.
+
+Each step is one transaction of whoever has the turn; one that dies leaves everything as it was.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from sqlalchemy import Connection, and_, func, select
+
+from storage.database import Database
+from storage.faults import reach
+from storage.names import Names
+from storage.polled import Rows, explode
+from storage.sample import to_microseconds
+from storage.tables import hot
+from storage.tables_tiles import tile
+from storage.tiles.rows import as_meters, note_sightings, write_tiles
+from storage.watermarks import HOUR, move, take_turn
+
+ROWS_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What one step did: the beginning of the hour (microseconds since 1970 UTC), and its readings."""
+
+    start: int
+    readings: int
+
+
+class Sealer:
+    """Turns `hot` into `tile`, an hour at a time. Rows stay in `hot` until their partition is dropped."""
+
+    def __init__(self, database: Database, *, grace: timedelta) -> None:
+        self._database = database
+        self._grace = grace
+        self._names = Names()
+
+    def close(self, now: datetime) -> None:
+        """Closes the hours that ended longer ago than the grace time: what comes for them from now on is late.
+
+        Waits for the transactions that are being written. Raises as `Database.write_retrying` does.
+        """
+        ended = to_microseconds(now - self._grace)
+        target = ended - ended % HOUR
+
+        def close(connection: Connection) -> None:
+            if take_turn(connection).closed < target:
+                move(connection, "closed", target)
+
+        self._database.write_retrying(close)
+        reach("seal.closed")
+
+    def step(self) -> Sealed | None:
+        """Seals the earliest hour that is closed and not sealed; None when there is none."""
+        self._names.forget()
+        return self._database.write_retrying(self._seal)
+
+    def _seal(self, connection: Connection) -> Sealed | None:
+        marks = take_turn(connection)
+        closed = and_(hot.c.ts >= marks.sealed, hot.c.ts < marks.closed)
+        earliest = connection.execute(select(func.min(hot.c.ts)).where(closed)).scalar()
+        if earliest is None:
+            if marks.sealed < marks.closed:
+                move(connection, "sealed", marks.closed)
+            return None
+        start = earliest - earliest % HOUR
+        readings = 0
+        for gid, rows in _groups(connection, start):
+            meters = as_meters(connection, self._names, gid, explode(connection, self._names, rows, None))
+            readings += write_tiles(connection, tile, gid, start, meters)
+            note_sightings(connection, gid, meters)
+        reach("seal.written")
+        move(connection, "sealed", start + HOUR)
+        reach("seal.moved")
+        return Sealed(start, readings)
+
+
+def _groups(connection: Connection, start: int) -> Iterator[tuple[int, Rows]]:
+    """The rows of an hour, a group at a time, by resource and time."""
+    hour = and_(hot.c.ts >= start, hot.c.ts < start + HOUR)
+    sizes = connection.execute(
+        select(hot.c.gid, func.count()).where(hour).group_by(hot.c.gid).order_by(hot.c.gid)
+    ).all()
+    for first, last in _batches([(gid, count) for gid, count in sizes]):
+        rows = connection.execute(
+            select(hot).where(hour, hot.c.gid.between(first, last)).order_by(hot.c.gid, hot.c.rid, hot.c.ts)
+        ).all()
+        for gid, some in groupby(rows, key=lambda row: int(row.gid)):
+            yield gid, list(some)
+
+
+def _batches(sizes: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """First and last group of each batch of groups that is read at once."""
+    batch: list[int] = []
+    total = 0
+    for gid, count in sizes:
+        if batch and total + count > ROWS_AT_ONCE:
+            yield batch[0], batch[-1]
+            batch, total = [], 0
+        batch.append(gid)
+        total += count
+    if batch:
+        yield batch[0], batch[-1]

@@ -4,21 +4,20 @@ import sys
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli import invocation, output
+from cli import output
+from cli.database import open_database, open_existing, settings_of
+from cli.db_distribute import distribute
+from cli.db_size import size
 from cli.errors import CliError
-from cli.invocation import ConfigFile, LogLevel
+from cli.invocation import ConfigFile
 from storage import migrate
-from storage.database import Database
 from storage.errors import DatabaseUnavailable
 from storage.log import mask_url
-from storage.settings import DatabaseSettings
 
-SQLITE = "sqlite:///"
 PAUSE_S = 1.0
 
 
@@ -36,7 +35,9 @@ DRIVERS = {
     Dialect.MYSQL: "mysql+pymysql://",
 }
 
-app = typer.Typer(help="The database schema: create, upgrade, check.", no_args_is_help=True)
+app = typer.Typer(help="The database: schema, size, cluster.", no_args_is_help=True)
+app.command()(size)
+app.command()(distribute)
 
 
 @app.command()
@@ -48,7 +49,7 @@ def upgrade(
     config: ConfigFile = None,
 ) -> None:
     """Creates the schema, or brings it to what this version needs. Does nothing when it is there."""
-    settings = _settings(context, config)
+    settings = settings_of(context, config)
     _talk(f"Upgrading the schema of {mask_url(settings.url)} …")
     database = open_database(settings)
     try:
@@ -63,10 +64,8 @@ def upgrade(
 @app.command()
 def check(context: typer.Context, config: ConfigFile = None) -> None:
     """Tells whether the schema is the one this version needs; exit code 1 when it is not."""
-    settings = _settings(context, config)
-    if is_absent(settings):
-        raise CliError(f"there is no database at {settings.url} yet: run `nephometer db upgrade`")
-    database = open_database(settings)
+    settings = settings_of(context, config)
+    database = open_existing(settings)
     try:
         state = migrate.state(database)
     finally:
@@ -85,41 +84,13 @@ def offline_sql(
 ) -> None:
     """Prints the SQL that creates the whole schema, for an administrator to run by hand."""
     if dialect is None:
-        url = _settings(context, config).url
+        url = settings_of(context, config).url
         driver = url.partition(":")[0] + "://"
         if driver not in DRIVERS.values():
             raise CliError(f"there is no SQL for {driver}; ask with --dialect {'|'.join(Dialect)}")
     else:
         driver = DRIVERS[dialect]
     output.write(migrate.offline_sql(driver), sys.stdout)
-
-
-def open_database(settings: DatabaseSettings) -> Database:
-    """The database of `settings`; raises CliError when the folder of an SQLite file cannot be made."""
-    try:
-        return Database(settings)
-    except OSError as error:
-        raise CliError(f"cannot create {error.filename}: {error.strerror}") from error
-
-
-def sqlite_file(settings: DatabaseSettings) -> Path | None:
-    """The file of an SQLite database, None for a server or one in memory."""
-    name = settings.url.removeprefix(SQLITE).partition("?")[0]
-    return Path(name) if settings.url.startswith(SQLITE) and name not in ("", ":memory:") else None
-
-
-def is_absent(settings: DatabaseSettings) -> bool:
-    """Whether the database is an SQLite file that does not exist: looking into it would create it."""
-    file = sqlite_file(settings)
-    return file is not None and not file.exists()
-
-
-def _settings(context: typer.Context, config: Path | None) -> DatabaseSettings:
-    """Section `database`; log lines go to stderr from here on."""
-    invoked = invocation.of(context, config)
-    loaded = invoked.settings()
-    invoked.start_logging(loaded, unasked=LogLevel.WARNING)
-    return loaded.settings.database
 
 
 def patiently(

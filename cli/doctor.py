@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from cli import db, doctor_agent, doctor_broker, doctor_database, doctor_machine, invocation, output
+from cli import doctor_agent, doctor_broker, doctor_database, doctor_machine, invocation, output
+from cli.database import sqlite_file
 from cli.finding import Finding
 from cli.invocation import ConfigFile, LogLevel
 from cli.output import Format, Options, columns
@@ -66,7 +67,7 @@ def examine(loaded: Loaded, now: datetime) -> list[Finding]:
 
 def _folders(loaded: Loaded, state: Path) -> list[Path]:
     """The folders this machine's roles write to, each once; one inside another shares its disk."""
-    database, spool = db.sqlite_file(loaded.settings.database), loaded.settings.agent.spool_dir
+    database, spool = sqlite_file(loaded.settings.database), loaded.settings.agent.spool_dir
     others = [folder for folder in (database and database.parent, spool) if folder is not None]
     return [state, *(folder for folder in dict.fromkeys(others) if not folder.is_relative_to(state))]
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from cli.db import is_absent, open_database
+from cli.database import is_absent, open_database
 from cli.errors import CliError
 from cli.finding import Finding
 from storage import migrate

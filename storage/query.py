@@ -71,13 +71,15 @@ class StatisticsQuery:
     """Statistics of one meter (`samples.meter` is set), one row per unit, group and period.
 
     Periods of `period_s` seconds begin at `samples.start`, or at the first sample; None gives one row.
-    `cardinality` lists whose distinct values are counted.
+    `cardinality` lists whose distinct values are counted. `stddev`: the standard deviation is asked for, which
+    takes every reading where there is one.
     """
 
     samples: SampleQuery
     period_s: int | None = None
     groupby: tuple[GroupKey, ...] = ()
     cardinality: tuple[Cardinality, ...] = ()
+    stddev: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class StatisticsRow:
     """Statistics of one unit, group and period.
 
     `total`, `minimum` and `maximum` are exact ints for integer meters; `mean` and the population
-    standard deviation `stddev` are floats. `first` and `last` are the times of the first and last sample.
+    standard deviation `stddev` are floats; `stddev` is None when it was not asked for, or when samples are long gone
+    and nobody knows it any more. `first` and `last` are the times of the first and last sample.
     `period_start` and `period_end` are None when no period was asked for.
     """
 
@@ -95,7 +98,7 @@ class StatisticsRow:
     maximum: int | float
     total: int | float
     mean: float
-    stddev: float
+    stddev: float | None
     first: datetime
     last: datetime
     period_start: datetime | None = None

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.columns import Floats, Integers, Objects, Volumes
+from storage.columns import Floats, Integers, Objects
 
 WORD = 32
 LOW = (1 << WORD) - 1
@@ -148,11 +148,6 @@ def longest_pile(length: int, starts: Integers) -> int:
     if len(starts) == length:
         return min(length, 1)
     return max(int(np.diff(starts).max(initial=0)), length - int(starts[-1]))
-
-
-def as_floats(values: Volumes) -> Floats:
-    """Readings as floats, the nearest to each integer."""
-    return values.astype(np.float64, copy=False)
 
 
 def _add(a: Floats, b: Floats) -> tuple[Floats, Floats]:

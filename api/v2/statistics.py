@@ -64,6 +64,7 @@ def _wanted(name: str, asked: Arguments, scope: Scope) -> _Wanted:
         period_s=_period(asked.integer("period")),
         groupby=_groupby(asked.texts("groupby")),
         cardinality=_cardinality(aggregates),
+        stddev=any(aggregate.func == "stddev" for aggregate in aggregates),
     )
     return _Wanted(questioned, query, aggregates)
 
@@ -138,7 +139,7 @@ def _aggregate(row: StatisticsRow, aggregates: Sequence[Aggregate]) -> dict[str,
             key = next(key for key in CARDINALITIES if key == aggregate.param)
             values[f"cardinality/{key}"] = float(row.cardinality[key])
         elif aggregate.func == "stddev":
-            values["stddev"] = finite(row.stddev)
+            values["stddev"] = None if row.stddev is None else finite(row.stddev)
         else:
             value = standard_of(row)[aggregate.func]
             values[aggregate.func] = None if value is None else float(value)

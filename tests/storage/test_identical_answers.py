@@ -28,7 +28,7 @@ QUERIES = (
     WEB,
 )
 STATISTICS = (
-    StatisticsQuery(SampleQuery(EVERYTHING, meter="cpu")),
+    StatisticsQuery(SampleQuery(EVERYTHING, meter="cpu"), stddev=True),
     StatisticsQuery(SampleQuery(EVERYTHING, meter="cpu_util"), period_s=600, groupby=("project_id",)),
     StatisticsQuery(
         SampleQuery(Scope("project-2"), meter="image.download"), 300, ("resource_id",), ("user_id",)

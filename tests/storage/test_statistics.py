@@ -15,6 +15,7 @@ from tests.factories import CPU, CPU_UTIL, MINUTE, NOW, sample, series
 
 LATER = NOW + timedelta(seconds=1)
 CPU_OF_ALL = SampleQuery(EVERYTHING, meter="cpu")
+CPU_UTIL_OF_ALL = SampleQuery(EVERYTHING, meter="cpu_util")
 
 
 def store(database: Database, *samples: Sample) -> None:
@@ -27,7 +28,7 @@ def test_one_row_sums_everything_up(database: Database) -> None:
         *[replace(CPU_UTIL, timestamp=NOW + MINUTE * n, volume=v) for n, v in enumerate([1.0, 2.0, 6.0])],
     )
 
-    (row,) = Statistics(database).compute(StatisticsQuery(SampleQuery(EVERYTHING, meter="cpu_util")))
+    (row,) = Statistics(database).compute(StatisticsQuery(CPU_UTIL_OF_ALL, stddev=True))
 
     assert (row.unit, row.count, row.minimum, row.maximum, row.total, row.mean) == (
         "%",
@@ -45,7 +46,7 @@ def test_one_row_sums_everything_up(database: Database) -> None:
 def test_integer_sums_are_exact_beyond_64_bits(database: Database) -> None:
     store(database, *[sample(volume=2**63 - 1 - n, timestamp=NOW + MINUTE * n) for n in range(3)])
 
-    (row,) = Statistics(database).compute(StatisticsQuery(CPU_OF_ALL))
+    (row,) = Statistics(database).compute(StatisticsQuery(CPU_OF_ALL, stddev=True))
 
     assert row.total == 3 * (2**63 - 1) - 3
     assert row.stddev == math.sqrt(Fraction(2, 3))
@@ -65,7 +66,7 @@ def test_numbers_at_the_end_of_the_scale_are_summed_up(
 ) -> None:
     store(database, *[replace(CPU_UTIL, timestamp=NOW + MINUTE * n, volume=v) for n, v in enumerate(volumes)])
 
-    (row,) = Statistics(database).compute(StatisticsQuery(SampleQuery(EVERYTHING, meter="cpu_util")))
+    (row,) = Statistics(database).compute(StatisticsQuery(CPU_UTIL_OF_ALL, stddev=True))
 
     assert row.total == total
     assert [row.mean, row.stddev] == pytest.approx([mean, stddev])
@@ -84,7 +85,9 @@ def test_the_order_of_arrival_does_not_change_an_answer(database: Database) -> N
         )
 
     rows = [
-        Statistics(database).compute(StatisticsQuery(SampleQuery(Scope(project), meter="cpu_util")))[0]
+        Statistics(database).compute(
+            StatisticsQuery(SampleQuery(Scope(project), meter="cpu_util"), stddev=True)
+        )[0]
         for project in ("p1", "p2")
     ]
 
@@ -154,3 +157,34 @@ def test_duplicates_and_other_projects_are_not_in_a_sum(database: Database) -> N
 
 def test_no_sample_gives_no_row(database: Database) -> None:
     assert Statistics(database).compute(StatisticsQuery(CPU_OF_ALL, period_s=60)) == []
+
+
+def test_a_deviation_is_not_made_unless_it_is_asked_for(database: Database) -> None:
+    store(database, CPU)
+
+    (row,) = Statistics(database).compute(StatisticsQuery(CPU_OF_ALL))
+
+    assert row.stddev is None
+
+
+def test_periods_by_user_begin_at_the_first_sample_without_a_start(database: Database) -> None:
+    store(database, *series(3), *series(2, resource_id="instance-2", user_id="user-2"))
+
+    rows = Statistics(database).compute(StatisticsQuery(CPU_OF_ALL, period_s=120, groupby=("user_id",)))
+
+    assert [(row.period_start, row.groups["user_id"], row.count) for row in rows] == [
+        (NOW, "user-1", 2),
+        (NOW, "user-2", 2),
+        (NOW + 2 * MINUTE, "user-1", 1),
+    ]
+
+
+def test_a_table_holds_what_the_rows_hold(database: Database) -> None:
+    store(database, *series(3), sample(resource_id="instance-2", project_id=None))
+    query = StatisticsQuery(CPU_OF_ALL, 60, ("project_id",), ("resource_id",), stddev=True)
+
+    table = Statistics(database).table(query)
+
+    assert len(table) == 4
+    assert list(table.rows()) == Statistics(database).compute(query)
+    assert table.groups["project_id"].names == (None, "project-a")

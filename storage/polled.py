@@ -1,7 +1,7 @@
 """Rows of `hot`, `late` and `delta` as columns, each reading once."""
 
 from collections.abc import Iterator, Sequence
-from itertools import compress
+from itertools import compress, pairwise
 from typing import Any
 
 import numpy as np
@@ -52,27 +52,28 @@ def explode(connection: Connection, names: Names, rows: Rows, wanted: frozenset[
     siblings = len({names.meter(mid).kind for mid in found}) < len(found)
     if siblings or same.any():
         found = _first_ones(names, around, found)
-    group = gid[0] if gid[0] == gid[-1] else 0
+    groups = np.array(gid, np.int64)
     return [
-        Columns(group, mid, around[0, at], around[1, at], around[3, at], volume, around[4, at])
+        Columns(group, mid, around[0, some], around[1, some], around[3, some], volume[run], around[4, some])
         for mid, (at, volume) in found.items()
-        if len(at)
+        for group, run in _runs(groups[at])
+        for some in (at[run],)
     ]
 
 
 def delta_columns(connection: Connection, names: Names, rows: Rows) -> list[Columns]:
     """The readings in rows of `delta`."""
     names.learn_meters(connection, {row.mid for row in rows})
-    by_meter: dict[int, list[Row[Any]]] = {}
+    by_meter: dict[tuple[int, int], list[Row[Any]]] = {}
     for row in rows:
-        by_meter.setdefault(row.mid, []).append(row)
+        by_meter.setdefault((row.gid, row.mid), []).append(row)
     found = []
-    for mid, some in by_meter.items():
+    for (gid, mid), some in by_meter.items():
         kind = ">f8" if names.meter(mid).real else ">i8"
         volume = np.frombuffer(b"".join(row.vals for row in some), kind)
         rid, ts, ver, recv = np.array([(row.rid, row.ts, row.ver, row.recv) for row in some], np.int64).T
         ids = [bytes(row.id) for row in some]
-        found.append(Columns(0, mid, rid, ts, ver, volume.astype(kind[1:]), recv, ids))
+        found.append(Columns(gid, mid, rid, ts, ver, volume.astype(kind[1:]), recv, ids))
     return found
 
 
@@ -91,6 +92,13 @@ def only(columns: Columns, chosen: NDArray[np.bool_]) -> Columns:
         None if recv is None else recv[chosen],
         None if ids is None else list(compress(ids, chosen.tolist())),
     )
+
+
+def _runs(groups: Integers) -> Iterator[tuple[int, slice]]:
+    """Each group of an array of sorted ones, and where it stands."""
+    starts = np.flatnonzero(np.diff(groups, prepend=-1)).tolist()
+    for start, end in pairwise((*starts, len(groups))):
+        yield int(groups[start]), slice(start, end)
 
 
 _Found = dict[int, tuple[Integers, Volumes]]

@@ -49,6 +49,22 @@ class Database:
             transaction.rollback()
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """As `read`, for questions about samples: all of them are answered as of one moment.
+
+        The first one is `storage.watermarks.look`.
+        """
+        options = self.dialect.snapshot_options
+        with (
+            self._translate(),
+            self.engine.connect().execution_options(**options) as connection,
+            connection.begin() as transaction,
+        ):
+            self.dialect.snapshot(connection, self.settings.timeout_s)
+            yield connection
+            transaction.rollback()
+
+    @contextmanager
     def write(self, *, limit_s: float = WRITE_LIMIT_S) -> Iterator[Connection]:
         """A connection in one transaction, committed at the end of the block, rolled back on any error."""
         with self._translate(), self._writing(limit_s) as connection:

@@ -39,7 +39,7 @@ class Resources:
 
         User, source and metadata conditions look at the latest sample only.
         """
-        with self._database.read() as connection:
+        with self._database.snapshot() as connection:
             sightings, meters = self._seen(connection, query)
             found = [self._resource(one, meters.get(one.rid, ())) for one in sightings]
         found.sort(key=lambda one: (-one.last.timestamp(), one.resource_id, one.project_id or ""))
@@ -55,7 +55,7 @@ class Resources:
 
         User, source and metadata conditions look at the resource's latest sample only.
         """
-        with self._database.read() as connection:
+        with self._database.snapshot() as connection:
             sightings, meters = self._seen(connection, query)
             found = {
                 meter

@@ -73,7 +73,7 @@ class Samples:
 
     def find(self, query: SampleQuery, limit: int) -> list[StoredSample]:
         """The newest samples that match, newest first; equal times by resource, meter and id."""
-        with self._database.read() as connection:
+        with self._database.snapshot() as connection:
             return self._newest.find(connection, query, limit)
 
     def get(self, scope: Scope, message_id: str) -> StoredSample | None:

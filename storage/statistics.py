@@ -31,7 +31,7 @@ class Statistics:
 
     def table(self, query: StatisticsQuery) -> StatisticsTable:
         """The same as columns: for many rows, which take longer to become objects than to be counted."""
-        with self._database.read() as connection:
+        with self._database.snapshot() as connection:
             grain, blocks = self._ask(connection, query)
             parts = gather(blocks, grain)
         return count(query, parts, grain, self._reader.names)

@@ -32,9 +32,9 @@ class Watermarks:
 
 
 def look(connection: Connection) -> Watermarks:
-    """The watermarks; the first question of a transaction that goes on to read samples.
+    """The watermarks; the first question of a transaction that goes on to read samples (`Database.snapshot`).
 
-    It names `hot` although it reads none of it: so no partition of it is dropped before this transaction ends.
+    It names `hot` although it reads none of it: MariaDB drops no partition of a table that a transaction has named.
     """
     held = select(hot.c.gid).limit(0).scalar_subquery()
     rows = connection.execute(select(watermark.c.name, watermark.c.at, held)).all()

@@ -1,7 +1,7 @@
 """What differs between the databases; one file each, listed in `DIALECTS`."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from sqlalchemy import URL, Connection, Engine, Table
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +18,9 @@ class Dialect(Protocol):
     """What the store needs to know of a database."""
 
     name: str
+    snapshot_options: ClassVar[
+        dict[str, object]
+    ]  # execution options of the connection `snapshot` is called with
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
         """Keyword arguments of `create_engine`."""
@@ -27,6 +30,9 @@ class Dialect(Protocol):
 
     def limit(self, connection: Connection, seconds: float) -> None:
         """Ends any statement of this transaction that takes longer; 0 is no limit."""
+
+    def snapshot(self, connection: Connection, seconds: float) -> None:
+        """As `limit`, and all questions of this transaction are answered as of one moment; no partition goes in it."""
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """Inserts the rows whose primary key is not there yet; returns how many that were.

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from sqlalchemy import Connection, Engine, Table
@@ -27,6 +28,7 @@ class MySQL:
     """
 
     name = "mysql+pymysql"
+    snapshot_options: ClassVar[dict[str, object]] = {}
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
         """Strict mode, UTC, byte comparison and time limits are set for every session."""
@@ -51,7 +53,15 @@ class MySQL:
 
     def limit(self, connection: Connection, seconds: float) -> None:
         """Holds until the next transaction sets its own."""
-        connection.exec_driver_sql(f"SET max_statement_time = {float(seconds)}")
+        connection.exec_driver_sql(
+            f"SET max_statement_time = {float(seconds)}, tx_isolation = 'READ-COMMITTED'"
+        )
+
+    def snapshot(self, connection: Connection, seconds: float) -> None:
+        """The moment is that of the first question, which keeps the tables it names as they are until the end."""
+        connection.exec_driver_sql(
+            f"SET max_statement_time = {float(seconds)}, tx_isolation = 'REPEATABLE-READ'"
+        )
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """Multi-row statements; a row whose key is there is left as it is."""

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from psycopg import Connection as PsycopgConnection
 from psycopg import Error as PsycopgError
@@ -33,6 +33,7 @@ class PostgreSQL:
     """psycopg 3; samples arrive by binary COPY, or as binary arrays where some are there already."""
 
     name = "postgresql+psycopg"
+    snapshot_options: ClassVar[dict[str, object]] = {"isolation_level": "REPEATABLE READ"}
 
     def __init__(self) -> None:
         self._careful = 0  # so many batches of rows are expected to hold some that are there already
@@ -58,6 +59,11 @@ class PostgreSQL:
     def limit(self, connection: Connection, seconds: float) -> None:
         """Holds until the transaction ends."""
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+
+    def snapshot(self, connection: Connection, seconds: float) -> None:
+        """Holds `hot` before the moment is chosen: DROP of a partition waits from here on."""
+        self.limit(connection, seconds)
+        connection.exec_driver_sql("LOCK TABLE hot IN ACCESS SHARE MODE")
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """COPY to staging, then one INSERT that ignores what is there."""

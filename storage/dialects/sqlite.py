@@ -2,7 +2,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -17,6 +17,7 @@ class SQLite:
     """Embedded: write-ahead log, one writer at a time, every commit synced to disk."""
 
     name = "sqlite"
+    snapshot_options: ClassVar[dict[str, object]] = {}
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
         """`timeout_s` is how long a writer waits for another one."""
@@ -46,6 +47,10 @@ class SQLite:
         driver.set_progress_handler(
             (lambda: time.monotonic() > end) if seconds else None, STEPS_BETWEEN_LOOKS
         )
+
+    def snapshot(self, connection: Connection, seconds: float) -> None:
+        """Every transaction of SQLite sees one moment."""
+        self.limit(connection, seconds)
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """One prepared statement for all rows."""

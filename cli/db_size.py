@@ -69,7 +69,7 @@ def _whole(found: StoreSize) -> Mapping[str, object]:
         "bytes_per_day": found.bytes_a_day,
         "free_bytes": found.free_bytes,
         "days_until_full": found.days_until_full,
-        "is_estimate": found.groups_counted < found.groups,
+        "is_estimate": found.is_estimate,
         "layers": [_layer(layer) for layer in found.layers],
         "meters": [_meter(meter) for meter in found.meters],
     }
@@ -115,6 +115,8 @@ def _words(found: StoreSize) -> str:
         lines.append(
             f"Samples and meters are estimates: {found.groups_counted} of {found.groups} groups were counted."
         )
+    if found.is_lagging:
+        lines.append("Bytes are the server's own figures, which may be a while old.")
     if found.bytes_a_day is None:
         lines.append("Growth is unknown: there is less than an hour of data.")
     else:

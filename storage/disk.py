@@ -38,10 +38,7 @@ UNKNOWN = ""
 
 
 def table_bytes(connection: Connection) -> dict[str, int]:
-    """Bytes of each table by its name; what cannot be told apart is under UNKNOWN.
-
-    MariaDB's own figures, which it brings up to date now and then; exact elsewhere.
-    """
+    """Bytes of each table by its name; what cannot be told apart is under UNKNOWN."""
     match connection.dialect.name:
         case "postgresql":
             statements = [_POSTGRESQL]
@@ -54,6 +51,11 @@ def table_bytes(connection: Connection) -> dict[str, int]:
         case _:
             statements = [_MARIADB]
     return {str(name): int(size) for statement in statements for name, size in connection.execute(statement)}
+
+
+def is_lagging(database: Database) -> bool:
+    """Whether `table_bytes` are figures of a while ago: MariaDB counts anew after a tenth of a table has changed."""
+    return database.engine.dialect.name in ("mysql", "mariadb")
 
 
 def free_bytes(database: Database) -> int | None:

@@ -10,7 +10,7 @@ from storage import tables_alarms
 from storage.census import Census, take_census
 from storage.database import Database
 from storage.disk import free_bytes as free_bytes_of
-from storage.disk import table_bytes
+from storage.disk import is_lagging, table_bytes
 from storage.sample import from_microseconds
 from storage.tables import meter
 from storage.watermarks import DAY, HOUR
@@ -71,18 +71,25 @@ class MeterSize:
 class StoreSize:
     """The whole store. `meters`: the largest first.
 
-    `groups_counted` of `groups` were counted, the others taken to be like them. `bytes_a_day` is None while there is
-    less than an hour of data, `free_bytes` where the disk is not of this machine.
+    `groups_counted` of `groups` were counted, the others taken to be like them; `is_lagging`: the bytes are figures the
+    server brings up to date only now and then. `bytes_a_day` is None while there is less than an hour of data,
+    `free_bytes` where the disk is not of this machine.
     """
 
     layers: tuple[LayerSize, ...]
     meters: tuple[MeterSize, ...]
     groups: int
     groups_counted: int
+    is_lagging: bool
     oldest: datetime | None
     newest: datetime | None
     bytes_a_day: float | None
     free_bytes: int | None
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether it is not all counted."""
+        return self.is_lagging or self.groups_counted < self.groups
 
     @property
     def bytes(self) -> int:
@@ -124,6 +131,7 @@ def measure(database: Database, *, free_bytes: int | None = None) -> StoreSize:
         meters,
         census.groups,
         census.counted,
+        is_lagging(database),
         None if census.oldest is None else from_microseconds(census.oldest),
         None if census.newest is None else from_microseconds(census.newest),
         _bytes_a_day(growing, census),

@@ -1,5 +1,9 @@
 """Hour partitions: made ahead, dropped after, and never in the way of a sample."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +14,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from storage.database import Database
+from storage.faults import ARMED
 from storage.partitions import MariaDB, Partition, Partitions
 from storage.sample import to_microseconds
 from storage.settings import DatabaseSettings
@@ -175,6 +180,26 @@ def test_rows_of_dropped_hours_may_come_again(database: Database) -> None:
     assert times(database) == [HOUR_12]
     partitions.drop_before(HOUR_12 + HOUR)
     assert times(database) == []
+
+
+@pytest.mark.parametrize("point", ["hot.drop", "hot.dropped"])
+def test_dropping_that_was_killed_is_finished_by_the_next(database: Database, point: str) -> None:
+    partitions = Partitions(database)
+    partitions.make_ahead(NOW)
+    fill(database, 1, HOUR_12, HOUR_12 + HOUR)
+    program = (
+        "from storage.database import Database; from storage.settings import DatabaseSettings;"
+        "from storage.partitions import Partitions;"
+        f"Partitions(Database(DatabaseSettings(url={database.settings.url!r}))).drop_before({HOUR_12 + HOUR})"
+    )
+
+    killed = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {ARMED: point}, check=False, timeout=60
+    )
+    partitions.drop_before(HOUR_12 + HOUR)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert times(database) == [HOUR_12 + HOUR]
 
 
 def test_a_reader_keeps_its_partitions_and_the_next_turn_drops_them(server: Database) -> None:

@@ -187,7 +187,7 @@ def test_many_groups_are_estimated_from_some(database: Database, monkeypatch: py
 
     found = measure(database)
 
-    assert (found.groups, found.groups_counted) == (40, 5)
+    assert (found.groups, found.groups_counted, found.is_estimate) == (40, 5, True)
     assert found.samples == 40
 
 

@@ -22,6 +22,10 @@ class Labels:
     names: tuple[str | None, ...]
     index: Integers
 
+    def name(self, row: int) -> str | None:
+        """What a row is called."""
+        return self.names[int(self.index[row])]
+
     def take(self, rows: Integers) -> "Labels":
         """The labels of these rows, in this order."""
         return Labels(self.names, self.index[rows])

@@ -108,6 +108,41 @@ class StatisticsRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PercentileRow:
+    """A percentile of one unit, group and period that holds `count` samples.
+
+    `value` is a reading where one stands at that place, else the float nearest to the point between two readings.
+    `period_start` and `period_end` are None when no period was asked for.
+    """
+
+    unit: str
+    count: int
+    value: int | float
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+    groups: Mapping[GroupKey, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RateRow:
+    """How fast a counter of one resource rose in a period.
+
+    `increase` is an exact int for integer meters, over the `seconds` in which it is known; `rate` is the increase per
+    second. Both are None when nothing is known. `unknown` steps between two readings are in neither.
+    """
+
+    unit: str
+    resource_id: str
+    project_id: str | None
+    increase: int | float | None
+    seconds: float
+    rate: float | None
+    unknown: int
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceSummary:
     """A resource with the metadata, user and source of its latest sample, and when it was seen."""
 

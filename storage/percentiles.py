@@ -1,0 +1,47 @@
+"""Percentiles of lines that are one reading each."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from storage.grouping import Places, chained, places
+from storage.lines import Grain, Lines
+from storage.names import Names
+from storage.query import PercentileRow, StatisticsQuery
+from storage.sample import from_microseconds
+
+
+def percentiles(
+    query: StatisticsQuery, parts: Sequence[Lines], grain: Grain, names: Names, percent: float
+) -> Iterator[PercentileRow]:
+    """The rows of `storage.series.Series.percentile`."""
+    if not parts:
+        return
+    place = places(parts, query.groupby, names)
+    volume = chained(parts, "least") + 0  # float64 where integers meet floats; a zero has no sign
+    order = np.lexsort((volume, place.key))
+    ordered, volume = place.key[order], volume[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    counts = np.diff(starts, append=len(order))
+    share = Fraction(repr(float(percent))) / 100
+    for start, count, line in zip(starts.tolist(), counts.tolist(), order[starts].tolist(), strict=True):
+        at = share * (count - 1)
+        low, high = volume[start + int(at)].item(), volume[start + min(int(at) + 1, count - 1)].item()
+        value = low if low == high or at == int(at) else _between(low, high, at - int(at))
+        yield _row(query, place, line, grain, count, value)
+
+
+def _between(low: int | float, high: int | float, share: Fraction) -> float:
+    return float(Fraction(low) + (Fraction(high) - Fraction(low)) * share)
+
+
+def _row(
+    query: StatisticsQuery, place: Places, line: int, grain: Grain, count: int, value: int | float
+) -> PercentileRow:
+    start = end = None
+    if grain.wanted.width_us is not None:
+        begin = grain.wanted.origin_us + int(place.period[line]) * grain.wanted.width_us
+        start, end = from_microseconds(begin), from_microseconds(begin + grain.wanted.width_us)
+    groups = {key: label.name(line) for key, label in zip(query.groupby, place.groups, strict=True)}
+    return PercentileRow(place.unit.name(line) or "", count, value, start, end, groups)

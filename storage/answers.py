@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,33 +45,58 @@ class StatisticsTable:
 
     def rows(self) -> Iterator[StatisticsRow]:
         """An object for each row."""
-        units = self.unit.names
-        nothing = [None] * len(self)
-        starts = nothing if self.period_start is None else self.period_start.tolist()
-        deviations = nothing if self.stddev is None else self.stddev.tolist()
-        groups = {key: label.index.tolist() for key, label in self.groups.items()}
-        distinct = {key: counts.tolist() for key, counts in self.cardinality.items()}
-        columns = (self.unit.index, self.count, self.minimum, self.maximum, self.total, self.mean)
-        times = zip(self.first.tolist(), self.last.tolist(), starts, deviations, strict=True)
-        numbers = zip(*[column.tolist() for column in columns], strict=True)
-        for row, ((unit, count, least, most, total, mean), (first, last, start, deviation)) in enumerate(
-            zip(numbers, times, strict=True)
-        ):
+        size = len(self)
+        unknown = [None] * size
+        spans = unknown if self.period_start is None else _spans(self.period_start, self.period_us)
+        deviations = unknown if self.stddev is None else _known(self.stddev)
+        numbers = (self.count, self.minimum, self.maximum, self.total, self.mean)
+        columns = zip(*[column.tolist() for column in numbers], deviations, strict=True)
+        times = zip(self.first.tolist(), self.last.tolist(), spans, strict=True)
+        around = zip(self.unit.texts(), _mappings(self.groups, size), self._distinct(size), strict=True)
+        for (unit, groups, distinct), one, (first, last, span) in zip(around, columns, times, strict=True):
+            count, least, most, total, mean, deviation = one
             yield StatisticsRow(
-                unit=units[unit] or "",
+                unit=unit or "",
                 count=count,
                 minimum=least,
                 maximum=most,
                 total=total,
                 mean=mean,
-                stddev=None if deviation is None or math.isnan(deviation) else deviation,
+                stddev=deviation,
                 first=from_microseconds(first),
                 last=from_microseconds(last),
-                period_start=None if start is None else from_microseconds(start),
-                period_end=None if start is None else from_microseconds(start + self.period_us),
-                groups={key: self.groups[key].names[index[row]] for key, index in groups.items()},
-                cardinality={key: counts[row] for key, counts in distinct.items()},
+                period_start=span[0] if span else None,
+                period_end=span[1] if span else None,
+                groups=groups,
+                cardinality=distinct,
             )
+
+    def _distinct(self, size: int) -> Iterator[Mapping[Cardinality, int]]:
+        counts = [column.tolist() for column in self.cardinality.values()]
+        rows = zip(*counts, strict=True) if counts else repeat((), size)
+        return (dict(zip(self.cardinality, row, strict=True)) for row in rows)
+
+
+def _spans(starts: Integers, width: int) -> Iterator[tuple[datetime, datetime]]:
+    """Beginning and end of the period of each row; rows of one period share them."""
+    found, inverse = np.unique(starts, return_inverse=True)
+    spans = [(from_microseconds(start), from_microseconds(start + width)) for start in found.tolist()]
+    return (spans[number] for number in inverse.tolist())
+
+
+def _known(deviations: Floats) -> Iterator[float | None]:
+    return (None if math.isnan(deviation) else deviation for deviation in deviations.tolist())
+
+
+def _mappings(groups: Mapping[GroupKey, Labels], size: int) -> Iterator[Mapping[GroupKey, str | None]]:
+    """The groups of each row; rows of one group share them."""
+    if not groups:
+        return repeat({}, size)
+    made: dict[tuple[str | None, ...], Mapping[GroupKey, str | None]] = {}
+    rows = zip(*[label.texts() for label in groups.values()], strict=True)
+    return (
+        made.get(names) or made.setdefault(names, dict(zip(groups, names, strict=True))) for names in rows
+    )
 
 
 def nothing(groupby: tuple[GroupKey, ...]) -> StatisticsTable:

@@ -1,6 +1,6 @@
 """Which row of an answer each line belongs to."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,10 @@ class Labels:
     def name(self, row: int) -> str | None:
         """What a row is called."""
         return self.names[int(self.index[row])]
+
+    def texts(self) -> Iterator[str | None]:
+        """What each row is called."""
+        return (self.names[number] for number in self.index.tolist())
 
     def take(self, rows: Integers) -> "Labels":
         """The labels of these rows, in this order."""

@@ -62,13 +62,15 @@ def quotients(totals: Integers | Objects, counts: Integers) -> Floats:
     if totals.dtype == object:
         return np.array([a / b for a, b in zip(totals.tolist(), counts.tolist(), strict=True)])
     totals = totals.astype(np.int64, copy=False)
+    short = _within(totals, 2**DIGITS)
+    if short.all():
+        return totals / counts
     whole, rest = np.divmod(totals, counts)
     scale = np.where(_within(whole, 2**DIGITS + 1), 512, 2)
     more, rest = np.divmod(rest * scale, counts)
     scaled = whole * scale + more
     # At least 55 bits: the last one only tells rounding that more follows.
     result: Floats = (scaled | (rest != 0)).astype(np.float64) / scale
-    short = _within(totals, 2**DIGITS)
     result[short] = totals[short].astype(np.float64) / counts[short]
     doubtful = ~short & (_within(whole, 2**46) | ~_within(whole, 2**62))
     for row in np.flatnonzero(doubtful).tolist():

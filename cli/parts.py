@@ -72,7 +72,7 @@ def _pipeline(settings: Settings, database: Database, metrics: CollectorMetrics)
     folder = settings.collector.definitions
     secret = settings.collector.telemetry_secret
     return Pipeline(
-        [DatabasePublisher(Samples(database), metrics)],
+        DatabasePublisher(Samples(database), metrics),
         MeterMapping(load_definitions(Path(folder) if folder else None)),
         metrics,
         batch_size=settings.collector.batch_size,

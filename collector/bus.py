@@ -24,9 +24,9 @@ from collector.confirmation import Confirmation
 from collector.consumer import Consumer, Session, run_all
 from collector.errors import BusUnavailable
 from collector.gathering import Gathering
+from collector.message import Origin
 from collector.metrics import CollectorMetrics
 from collector.patience import answered_within
-from collector.pipeline import Origin
 from collector.settings import BusSettings, CollectorSettings
 from collector.wiring import Wiring
 from collector.work import Process, Work

@@ -1,27 +1,23 @@
 """The outer shape of messages: oslo.messaging notifications, and the batches agents send.
 
-An agent's batch is a JSON array, so that no key can appear twice:
-
-    ["nephometer.samples", 1, [metadata, …], [[meter, type, unit, volume, resource_id, project_id,
-      microseconds since 1970, user_id, source, index into the metadata list, generation, hex id], …]]
+A batch of version 2, which agents write, is described in `collector.frame`. One of version 1, which may still wait in
+a queue or spool, is a JSON array: ["nephometer.samples", 1, [metadata, …], [reading, …]] (`collector.listed`).
 """
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
 
-import msgspec
-
-from collector.draft import Draft, unreadable
+from collector import frame
+from collector.draft import Draft
 from collector.errors import InvalidMessage
+from collector.listed import draft_of, parse_json
 from collector.strict_json import parse
-from storage.sample import Sample, SampleType, from_microseconds, to_microseconds
+from storage.sample import Sample, SampleType
 
 BATCH_FORMAT = "nephometer.samples"
-BATCH_VERSION = 1
 WRAPPINGS = 4  # envelope 2 is two JSON texts in one another; some relays add one more
 EVENT_TYPE_LIMIT = 255  # characters
 CONTEXT_PREFIX = "_context_"
@@ -76,17 +72,11 @@ def decode_notification(body: bytes) -> Notification:
 
 
 def encode_batch(samples: Sequence[Sample]) -> bytes:
-    """One agent batch: integers exact, equal metadata written once, the same bytes for the same samples."""
-    known: dict[bytes, int] = {}
-    metadata: list[object] = []
-    rows: list[list[object]] = []
-    for sample in samples:
-        flat = dict(sample.metadata)
-        index = known.setdefault(_encode(flat), len(metadata))
-        if index == len(metadata):
-            metadata.append(flat)
-        rows.append(_row(sample, index))
-    return _encode([BATCH_FORMAT, BATCH_VERSION, metadata, rows])
+    """One agent batch: numbers exact, equal names and metadata written once, the same bytes for the same samples.
+
+    Gauges and counters lose an id they may have; readings of one resource and instant come to stand together.
+    """
+    return frame.encode(samples)
 
 
 def decode_batch(body: bytes) -> list[Sample]:
@@ -97,18 +87,17 @@ def decode_batch(body: bytes) -> list[Sample]:
     return [_sample(draft) for draft in decode_drafts(body)]
 
 
-def decode_drafts(body: bytes) -> list[Draft]:
+def decode_drafts(body: bytes) -> Iterator[Draft]:
     """What an agent batch claims, reading by reading, so that one bad reading stands alone.
 
-    Raises InvalidMessage when the batch as a whole cannot be read.
+    Raises InvalidMessage, here or at the first reading, when the batch as a whole cannot be read.
     """
-    match _parse_batch(body):
-        case [str(name), int(version), list(metadata), list(rows)] if (name, version) == (
-            BATCH_FORMAT,
-            BATCH_VERSION,
-        ):
-            return [_draft(row, metadata) for row in rows]
-    raise InvalidMessage(f"not a {BATCH_FORMAT} batch of version {BATCH_VERSION}")
+    if frame.is_columnar(body):
+        return frame.drafts(frame.decode(body))
+    match parse_json(body):
+        case [str(name), int(version), list(metadata), list(rows)] if (name, version) == (BATCH_FORMAT, 1):
+            return (draft_of(row, metadata) for row in rows)
+    raise InvalidMessage(f"not a {BATCH_FORMAT} batch of version 1 or 2")
 
 
 def _unwrap(body: bytes) -> Mapping[str, object]:
@@ -127,88 +116,6 @@ def _unwrap(body: bytes) -> Mapping[str, object]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _encode(value: object) -> bytes:
-    try:
-        return msgspec.json.encode(value)
-    except (UnicodeEncodeError, OverflowError):  # a lone surrogate; the collector will replace it
-        return json.dumps(value, separators=(",", ":"), default=str).encode()
-
-
-def _row(sample: Sample, metadata: int) -> list[object]:
-    return [
-        sample.meter,
-        sample.type,
-        sample.unit,
-        sample.volume,
-        sample.resource_id,
-        sample.project_id,
-        to_microseconds(sample.timestamp),
-        sample.user_id,
-        sample.source,
-        metadata,
-        sample.generation,
-        sample.id.hex() if sample.id is not None else None,
-    ]
-
-
-def _parse_batch(body: bytes) -> object:
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return parse(body)  # the slow reader tells NaN and huge numbers apart from broken JSON
-
-
-def _draft(row: object, metadata: Sequence[object]) -> Draft:
-    """The draft of one row; a row of the wrong shape becomes a draft that says so when it is normalised."""
-    if not isinstance(row, list) or len(row) != 12:
-        return unreadable("a reading of the batch is not a list of 12 values")
-    (
-        meter,
-        kind,
-        unit,
-        volume,
-        resource_id,
-        project_id,
-        moment,
-        user_id,
-        source,
-        index,
-        generation,
-        identity,
-    ) = row
-    known = type(index) is int and 0 <= index < len(metadata)
-    return Draft(
-        meter=meter,
-        type=kind,
-        unit=unit,
-        volume=volume,
-        resource_id=resource_id,
-        project_id=project_id,
-        timestamp=_moment(moment),
-        user_id=user_id,
-        source=source,
-        metadata=metadata[index] if known else index,
-        generation=generation,
-        id=_identity(identity),
-    )
-
-
-def _moment(microseconds: object) -> datetime | None:
-    if type(microseconds) is not int:
-        return None
-    try:
-        return from_microseconds(microseconds)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
-
-
-def _identity(text: object) -> object:
-    try:
-        return bytes.fromhex(text) if isinstance(text, str) else text
-    except ValueError:
-        return text
 
 
 def _sample(draft: Draft) -> Sample:

@@ -5,7 +5,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from collector.pipeline import Message, Origin
+from collector.frame import samples_in
+from collector.message import Message, Origin
 
 BYTES_LIMIT = 16 * 2**20  # of one batch, so that memory stays small whatever arrives
 HEAD_BYTES = 4 * 2**10  # what quarantine keeps of a message too large to be read
@@ -13,9 +14,10 @@ HEAD_BYTES = 4 * 2**10  # what quarantine keeps of a message too large to be rea
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When the deliveries of one queue are enough for a batch, and how large one of them may be."""
+    """When the deliveries of one queue, or the samples in them, are enough for a batch; how large one may be."""
 
     deliveries: int
+    samples: int
     body_bytes: int
 
 
@@ -42,13 +44,17 @@ class Gathering:
         self._gathered.messages.append(_message(origin, body, received_at, self._limits[origin].body_bytes))
         self._gathered.last_tags[origin] = tag
         self._counts[origin] += 1
+        self._samples[origin] += samples_in(body)
         self._bytes += len(self._gathered.messages[-1].body)
 
     def is_due(self, now_s: float) -> bool:
         """Whether there is a batch that is large enough or has waited long enough."""
         if not self._gathered.messages:
             return False
-        is_full = any(count >= self._limits[origin].deliveries for origin, count in self._counts.items())
+        is_full = any(
+            count >= self._limits[origin].deliveries or self._samples[origin] >= self._limits[origin].samples
+            for origin, count in self._counts.items()
+        )
         return is_full or self._bytes >= BYTES_LIMIT or now_s - self._since_s >= self._wait_s
 
     def take(self) -> Gathered:
@@ -60,6 +66,7 @@ class Gathering:
     def _start_anew(self) -> None:
         self._gathered = Gathered()
         self._counts: Counter[Origin] = Counter()
+        self._samples: Counter[Origin] = Counter()
         self._bytes = 0
         self._since_s = 0.0
 

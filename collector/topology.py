@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from collector.gathering import Limits
-from collector.pipeline import Origin
+from collector.message import Origin
 from collector.settings import BusSettings, CollectorSettings
 
 SAMPLE_ROUTING_KEY = "samples"
@@ -81,12 +81,17 @@ def prefetch(settings: BusSettings, origin: Origin) -> int:
 
 
 def limits(settings: BusSettings, options: CollectorSettings) -> dict[Origin, Limits]:
-    """Half of what may be unacknowledged makes a batch, so that the next is gathered while one is in work."""
+    """When a batch is large enough: with half of what may be unacknowledged at the latest.
+
+    So the next one is gathered while one is in work.
+    """
+
+    def limit(prefetched: int, body_bytes: int) -> Limits:
+        return Limits(max(1, prefetched // 2), options.batch_size, body_bytes)
+
     return {
-        "notifications": Limits(
-            max(1, settings.notification_prefetch // 2), options.notification_limit_bytes
-        ),
-        "agent": Limits(max(1, settings.sample_prefetch // 2), options.sample_limit_bytes),
+        "notifications": limit(settings.notification_prefetch, options.notification_limit_bytes),
+        "agent": limit(settings.sample_prefetch, options.sample_limit_bytes),
     }
 
 

@@ -8,7 +8,7 @@ import structlog
 from collector.backoff import Backoff
 from collector.errors import PublisherUnavailable
 from collector.gathering import Gathered, Gathering
-from collector.pipeline import Message, Origin
+from collector.message import Message, Origin
 
 log = structlog.get_logger()
 

@@ -17,8 +17,8 @@ _Row = dict[
 class Arrangement(Generic[V]):
     """Columns that grow; what a sample says beside its number (its version) is the caller's.
 
-    Readings of one resource, version and instant share a row. A meter that comes again begins another row, so
-    that rows keep the order in which the readings of a meter came.
+    Readings of one resource, instant and version that follow one another share a row. A meter that comes again, or
+    another version, begins another row: so rows keep the order in which the readings of a meter came.
     """
 
     def __init__(self) -> None:
@@ -28,25 +28,26 @@ class Arrangement(Generic[V]):
         self._names: dict[tuple[str, str, str], int] = {}
         self._name_of: list[int] = []
         self._rows: list[tuple[int, int, int, _Row]] = []
-        self._open: dict[tuple[int, int, int], _Row] = {}
+        self._open: dict[tuple[int, int], tuple[int, _Row]] = {}  # by resource and time
         self._deltas: list[tuple[int, int, int, int, int]] = []
         self._ids: list[bytes] = []
 
-    def add(self, sample: Sample, version: V) -> None:
-        """Takes in one sample; its volume fits 64 bits and the id of a delta sample has 16 bytes."""
+    def add(self, sample: Sample, version: V, identity: bytes | None) -> None:
+        """Takes in one sample, whose volume fits 64 bits; a delta sample has an `identity` of 16 bytes."""
         owner = ResourceKey(sample.project_id or "", sample.resource_id)
         resource = self.resources.setdefault(owner, len(self.resources))
         around = self.versions.setdefault(version, len(self.versions))
         meter, ts, bits = self._meter(sample), to_microseconds(sample.timestamp), bits_of(sample.volume)
-        if sample.id is not None:
+        if identity is not None:
             self._deltas.append((resource, around, meter, ts, bits))
-            self._ids.append(sample.id)
+            self._ids.append(identity)
             return
-        where, name = (resource, around, ts), self._name_of[meter]
-        row = self._open.get(where)
-        if row is None or name in row:
-            row = self._open[where] = {}
-            self._rows.append((*where, row))
+        name = self._name_of[meter]
+        of_version, row = self._open.get((resource, ts), (None, {}))
+        if of_version != around or name in row:
+            row = {}
+            self._open[resource, ts] = around, row
+            self._rows.append((resource, around, ts, row))
         row[name] = (meter, bits)
 
     def columns(self) -> tuple[list[tuple[int, ...]], Polled, Deltas]:
@@ -60,8 +61,9 @@ class Arrangement(Generic[V]):
             readings += [bits for _, bits in entries]
         rows = integers(places).reshape(-1, 4).T
         polled = Polled(rows[0], rows[1], rows[2], rows[3], integers(readings))
-        entries_of_deltas = integers(self._deltas).reshape(-1, 5).T
-        return list(shapes), polled, Deltas(*entries_of_deltas, b"".join(self._ids))
+        found = integers(self._deltas).reshape(-1, 5).T
+        deltas = Deltas(found[0], found[1], found[2], found[3], found[4], b"".join(self._ids))
+        return list(shapes), polled, deltas
 
     def _meter(self, sample: Sample) -> int:
         kind = MeterKey(sample.meter, sample.type, sample.unit, isinstance(sample.volume, float))
@@ -84,10 +86,16 @@ def arrange(samples: Iterable[Sample]) -> SampleBatch:
         if body is None:
             body = bodies[id(sample.metadata)] = canonical(sample.metadata)
         parts = (sample.user_id, sample.source, sample.generation, body)
-        arrangement.add(sample, keys.get(parts) or keys.setdefault(parts, VersionKey(*parts)))
+        arrangement.add(sample, keys.get(parts) or keys.setdefault(parts, VersionKey(*parts)), sample.id)
     shapes, polled, deltas = arrangement.columns()
-    names = arrangement.resources, arrangement.versions, arrangement.meters
-    return SampleBatch(*map(tuple, names), shapes, polled, deltas)
+    return SampleBatch(
+        list(arrangement.resources),
+        list(arrangement.versions),
+        list(arrangement.meters),
+        shapes,
+        polled,
+        deltas,
+    )
 
 
 def canonical(metadata: Mapping[str, object]) -> str:

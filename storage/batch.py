@@ -7,8 +7,8 @@ arranges what it sends in the same way (`collector.batch`).
 import hashlib
 import json
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -86,6 +86,10 @@ class Deltas:
     ids: bytes
 
 
+_NONE = np.empty(0, np.int64)
+NO_DELTAS = Deltas(_NONE, _NONE, _NONE, _NONE, _NONE, b"")
+
+
 @dataclass(frozen=True, slots=True)
 class SampleBatch:
     """Samples as columns. A name may stand in its list more than once; a shape is places in `meters`."""
@@ -149,7 +153,7 @@ def volume_of(bits: int, *, real: bool) -> int | float:
     return value
 
 
-def widths_of(shapes: Sequence[Sequence[int]]) -> Integers:
+def widths_of(shapes: Sequence[Sequence[object]]) -> Integers:
     """How many meters each shape has."""
     return np.fromiter((len(shape) for shape in shapes), np.int64, len(shapes))
 
@@ -158,7 +162,8 @@ def spread(first: Integers, width: Integers) -> Integers:
     """Places of readings: for each row `width` of them, one after another, beginning with `first`."""
     ends = np.cumsum(width)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(first - (ends - width), width)
+    places: Integers = np.arange(total) + np.repeat(first - (ends - width), width)
+    return places
 
 
 def starts(width: Integers) -> Integers:
@@ -189,6 +194,30 @@ def join(batches: Sequence[SampleBatch]) -> SampleBatch:
         meters += batch.meters
         shapes += [tuple(meter + first[2] for meter in shape) for shape in batch.shapes]
     return SampleBatch(resources, versions, meters, shapes, join_polled(polled), join_deltas(deltas))
+
+
+def pieces(batch: SampleBatch, limit: int) -> Iterator[SampleBatch]:
+    """The batch in pieces of about `limit` samples, in order; the batch itself when it is not much larger."""
+    if len(batch) <= 2 * limit:
+        yield batch
+        return
+    polled, deltas = batch.polled, batch.deltas
+    ends = np.cumsum(widths_of(batch.shapes)[polled.shape])
+    row = reading = 0
+    while row < len(ends):
+        last = max(row + 1, int(np.searchsorted(ends, reading + limit, "right")))
+        end = int(ends[last - 1])
+        columns = (polled.resource, polled.version, polled.shape, polled.ts)
+        rows = Polled(*(column[row:last] for column in columns), polled.readings[reading:end])
+        yield replace(batch, polled=rows, deltas=NO_DELTAS)
+        row, reading = last, end
+    columns = (polled.resource, polled.version, polled.shape, polled.ts)
+    nothing = Polled(*(column[:0] for column in columns), polled.readings[:0])
+    for first in range(0, len(deltas.ts), limit):
+        some = slice(first, first + limit)
+        ids = deltas.ids[first * ID_BYTES : (first + limit) * ID_BYTES]
+        taken = (deltas.resource, deltas.version, deltas.meter, deltas.ts, deltas.volume)
+        yield replace(batch, polled=nothing, deltas=Deltas(*(column[some] for column in taken), ids))
 
 
 def moved_polled(polled: Polled, resource: int, version: int, shape: int) -> Polled:

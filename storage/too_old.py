@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from storage.batch import ID_BYTES, Deltas, Polled, SampleBatch, spread, starts, widths_of
 from storage.sample import Refused, Sample, from_microseconds
 
-ORIGIN = "store"  # who sent a reading is not known here any more
+TOO_OLD_ORIGIN = "store"  # who sent a reading is not known here any more
 READINGS_A_BODY = 5000  # well below what quarantine keeps whole
 
 
@@ -30,7 +30,7 @@ def refuse(old: SampleBatch, start: int, received_at: datetime) -> list[Refused]
         reason = (
             f"older than the retention: samples before {kept_from} are not taken ({len(samples)} of them)"
         )
-        refused.append(Refused(reason, _evidence(samples), ORIGIN, received_at))
+        refused.append(Refused(reason, _evidence(samples), TOO_OLD_ORIGIN, received_at))
     return refused
 
 

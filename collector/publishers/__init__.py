@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from storage.batch import SampleBatch
 from storage.sample import Refused, Sample
 
 
@@ -28,6 +29,17 @@ class Publisher(Protocol):
         self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime
     ) -> list[Rejected]:
         """Take a batch; returns the samples it can never take, in their order, having taken all others.
+
+        Raises PublisherUnavailable when the batch must be tried again.
+        """
+        ...
+
+
+class Keeper(Publisher, Protocol):
+    """The first of the destinations, which decides whether samples are safe; takes them as columns."""
+
+    def publish_batch(self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime) -> bool:
+        """Take a batch; False when something in it can never be taken, and then nothing of it was.
 
         Raises PublisherUnavailable when the batch must be tried again.
         """

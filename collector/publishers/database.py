@@ -9,9 +9,11 @@ import structlog
 from collector.errors import PublisherUnavailable
 from collector.metrics import CollectorMetrics
 from collector.publishers import Rejected
+from storage.batch import SampleBatch
 from storage.errors import DataRefused, StorageError
 from storage.query import Stored
 from storage.sample import Refused, Sample
+from storage.too_old import TOO_OLD_ORIGIN
 
 log = structlog.get_logger()
 
@@ -21,6 +23,12 @@ class Store(Protocol):
 
     def store(
         self, samples: Sequence[Sample], refused: Sequence[Refused] = (), *, received_at: datetime
+    ) -> Stored:
+        """Keep samples in one transaction."""
+        ...
+
+    def store_batch(
+        self, batch: SampleBatch, refused: Sequence[Refused] = (), *, received_at: datetime
     ) -> Stored:
         """Keep a batch in one transaction."""
         ...
@@ -34,6 +42,20 @@ class DatabasePublisher:
     def __init__(self, store: Store, metrics: CollectorMetrics) -> None:
         self._store = store
         self._metrics = metrics
+
+    def publish_batch(self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime) -> bool:
+        """Store samples and quarantine together; False when the database refuses any of it, and keeps nothing.
+
+        Raises PublisherUnavailable when the database is away or its schema is not ours yet.
+        """
+        try:
+            stored = self._store.store_batch(batch, refused, received_at=received_at)
+        except DataRefused:
+            return False
+        except StorageError as error:
+            raise PublisherUnavailable(str(error)) from error
+        self._count(stored, len(batch))
+        return True
 
     def publish(
         self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime
@@ -80,8 +102,15 @@ class DatabasePublisher:
             raise
         except StorageError as error:
             raise PublisherUnavailable(str(error)) from error
+        self._count(stored, len(samples))
+
+    def _count(self, stored: Stored, given: int) -> None:
         self._metrics.samples.inc(stored.new)
         self._metrics.duplicates.inc(stored.duplicates)
         self._metrics.conflicts.inc(stored.conflicts)
+        too_old = given - stored.new - stored.duplicates
+        if too_old:
+            self._metrics.refused.labels(TOO_OLD_ORIGIN).inc(too_old)
+            log.warning("samples_too_old", samples=too_old)
         if stored.conflicts:
             log.warning("conflicting_samples", samples=stored.conflicts)

@@ -60,7 +60,7 @@ class World:
         self.samples = Samples(self.database)
         registry = CollectorRegistry()
         metrics = CollectorMetrics(registry)
-        pipeline = Pipeline([DatabasePublisher(self.samples, metrics)], MeterMapping(()), metrics)
+        pipeline = Pipeline(DatabasePublisher(self.samples, metrics), MeterMapping(()), metrics)
         deliveries = Deliveries(self.database)
         parts: dict[str, Any] = {  # Any: the fields of Services
             "samples": self.samples,

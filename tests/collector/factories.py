@@ -11,10 +11,12 @@ from collector.definitions import load_definitions
 from collector.draft import Draft
 from collector.envelope import encode_batch
 from collector.errors import PublisherUnavailable
+from collector.listed import encode_json, lists_of
 from collector.mapping import MeterMapping
 from collector.metrics import CollectorMetrics
 from collector.pipeline import Message, Origin, Pipeline
 from collector.publishers import Rejected
+from storage.batch import SampleBatch
 from storage.sample import Refused, Sample
 
 NOW = datetime(2024, 11, 23, 12, 0, tzinfo=UTC)
@@ -34,6 +36,13 @@ class StubPublisher:
         self.away = False
         self.attempts = 0
         self.poisonous: frozenset[str] = frozenset()
+
+    def publish_batch(self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime) -> bool:
+        samples = batch.samples()
+        if any(sample.meter in self.poisonous for sample in samples):
+            return False
+        self.publish(samples, refused, received_at)
+        return True
 
     def publish(
         self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime
@@ -57,7 +66,7 @@ def pipeline(
     telemetry_secret: str | None = None,
     batch_size: int = 10_000,
 ) -> Pipeline:
-    return Pipeline([publisher], mapping, metrics(), batch_size=batch_size, telemetry_secret=telemetry_secret)
+    return Pipeline(publisher, mapping, metrics(), batch_size=batch_size, telemetry_secret=telemetry_secret)
 
 
 def message(body: bytes | object, origin: Origin = "notifications", received_at: datetime = NOW) -> Message:
@@ -115,6 +124,11 @@ def polling(*samples: object) -> dict[str, object]:
 def batch(*samples: Sample) -> Message:
     """An agent's batch of these samples."""
     return Message(encode_batch(samples), "agent", NOW)
+
+
+def first_version(*samples: Sample) -> bytes:
+    """A batch of these samples as agents wrote it before version 2."""
+    return encode_json(["nephometer.samples", 1, *lists_of(samples)])
 
 
 def good(number: int) -> Sample:

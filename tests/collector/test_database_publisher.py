@@ -6,6 +6,7 @@ import pytest
 
 from collector.errors import PublisherUnavailable
 from collector.publishers.database import DatabasePublisher
+from storage.batch import SampleBatch
 from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch
 from storage.query import Stored
 from storage.sample import Refused, Sample
@@ -36,6 +37,11 @@ class Store:
         self.samples += samples
         self.refused += refused
         return Stored(len(samples), 0, 0)
+
+    def store_batch(
+        self, batch: SampleBatch, refused: Sequence[Refused] = (), *, received_at: datetime
+    ) -> Stored:
+        return self.store(batch.samples(), refused, received_at=received_at)
 
 
 @pytest.mark.parametrize("places", [[0], [6], [3], [0, 1], [2, 5], list(range(7))])

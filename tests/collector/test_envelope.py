@@ -6,7 +6,7 @@ import pytest
 from collector.envelope import decode_batch, decode_drafts, decode_notification, encode_batch
 from collector.errors import InvalidMessage
 from storage.sample import Sample
-from tests.collector.factories import NOW, SAMPLE, notification
+from tests.collector.factories import NOW, SAMPLE, first_version, notification
 
 FLAT = json.dumps(notification(_context_user_id="user-1"))
 EXTREME = Sample(
@@ -20,8 +20,8 @@ EXTREME = Sample(
     user_id="user-1",
     metadata={"name": "é", "nested": {"a": [1, None, 2.5]}},
     generation="boot-1",
-    id=b"0123456789abcdef",
 )
+DELTA = replace(SAMPLE, type="delta", meter="image.serve", id=b"0123456789abcdef")
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,15 @@ def test_a_missing_message_id_is_made_from_the_bytes_so_a_redelivery_has_the_sam
 
 
 def test_a_batch_comes_back_exactly() -> None:
-    samples = [EXTREME, SAMPLE, replace(SAMPLE, volume=-0.1, metadata=EXTREME.metadata)]
+    samples = [EXTREME, SAMPLE, replace(SAMPLE, volume=-0.1, metadata=EXTREME.metadata), DELTA]
 
     assert decode_batch(encode_batch(samples)) == samples
+
+
+def test_a_batch_of_the_version_before_is_still_read() -> None:
+    samples = [EXTREME, SAMPLE, DELTA]
+
+    assert decode_batch(first_version(*samples)) == samples
 
 
 def test_equal_metadata_is_written_once() -> None:
@@ -141,7 +147,7 @@ def test_bytes_that_are_no_batch_are_refused(body: bytes) -> None:
 
 
 def test_one_unreadable_reading_leaves_its_neighbours_readable() -> None:
-    body = json.loads(encode_batch([SAMPLE, SAMPLE, SAMPLE]))
+    body = json.loads(first_version(SAMPLE, SAMPLE, SAMPLE))
     body[3][1] = ["not", "a", "row"]
 
     drafts = decode_drafts(json.dumps(body).encode())
@@ -150,6 +156,6 @@ def test_one_unreadable_reading_leaves_its_neighbours_readable() -> None:
 
 
 def test_a_reading_that_is_not_finite_leaves_its_neighbours_readable() -> None:
-    body = encode_batch([SAMPLE, replace(SAMPLE, volume=123454321)]).replace(b"123454321", b"NaN")
+    body = first_version(SAMPLE, replace(SAMPLE, volume=123454321)).replace(b"123454321", b"NaN")
 
     assert [repr(draft.volume) for draft in decode_drafts(body)] == ["7", "nan"]

@@ -11,7 +11,7 @@ from collector.envelope import decode_drafts, decode_notification, encode_batch
 from collector.errors import InvalidMessage
 from collector.normalize import Unfit, normalize
 from storage.sample import INT64_MAX, INT64_MIN, Sample
-from tests.collector.factories import MAPPING, NOW, SAMPLE, notification, polled
+from tests.collector.factories import MAPPING, NOW, SAMPLE, first_version, notification, polled
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 ANYTHING = st.recursive(
@@ -87,7 +87,7 @@ def test_any_polled_sample_becomes_a_sample_or_a_reason(field: str, value: objec
 @QUICK
 @given(st.integers(0, 12), ANYTHING)
 def test_any_reading_of_a_batch_becomes_a_sample_or_a_reason(place: int, value: object) -> None:
-    batch = json.loads(encode_batch([SAMPLE]))
+    batch = json.loads(first_version(SAMPLE))
     batch[3][0][place : place + 1] = [value]
 
     for draft in decode_drafts(json.dumps(batch).encode()):
@@ -95,12 +95,14 @@ def test_any_reading_of_a_batch_becomes_a_sample_or_a_reason(place: int, value: 
 
 
 @QUICK
-@given(st.binary(max_size=60), st.integers(0, 80))
-def test_damaged_batches_are_batches_or_invalid(noise: bytes, place: int) -> None:
-    body = encode_batch([SAMPLE])
-
+@given(
+    st.binary(max_size=60),
+    st.integers(0, 300),
+    st.sampled_from([encode_batch([SAMPLE]), first_version(SAMPLE)]),
+)
+def test_damaged_batches_are_batches_or_invalid(noise: bytes, place: int, body: bytes) -> None:
     try:
-        drafts = decode_drafts(body[:place] + noise + body[place + len(noise) :])
+        drafts = list(decode_drafts(body[:place] + noise + body[place + len(noise) :]))
     except InvalidMessage:
         return
     for draft in drafts:

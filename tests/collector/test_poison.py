@@ -59,7 +59,7 @@ def test_poison_mixed_one_in_a_hundred_costs_no_good_sample() -> None:
 
 def test_a_message_that_is_too_large_is_quarantined_unread_with_its_hash_and_its_beginning() -> None:
     publisher, body = StubPublisher(), json.dumps(notification(padding="x" * 2**21)).encode()
-    gathering = Gathering({"notifications": Limits(10, 2**20)}, 1)
+    gathering = Gathering({"notifications": Limits(10, 1000, 2**20)}, 1)
 
     gathering.add("notifications", 1, body, NOW, 0)
     pipeline(publisher).process(gathering.take().messages)
@@ -124,7 +124,7 @@ def test_a_program_error_in_one_message_costs_only_that_message() -> None:
         def drafts(self, notification: object) -> list[object]:
             raise ZeroDivisionError
 
-    failing = Pipeline([publisher], Failing(), metrics())  # type: ignore[arg-type]  # a mapping with a fault
+    failing = Pipeline(publisher, Failing(), metrics())  # type: ignore[arg-type]  # a mapping with a fault
 
     failing.process([batch(good(1)), message(notification()), batch(good(2))])
 

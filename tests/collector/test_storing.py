@@ -49,7 +49,7 @@ def database(schema_url: str) -> Iterator[Database]:
 
 def test_poison_is_quarantined_and_every_good_and_every_odd_sample_is_kept_once(database: Database) -> None:
     samples = Samples(database)
-    pipeline = Pipeline([DatabasePublisher(samples, metrics())], MAPPING, metrics(), batch_size=50)
+    pipeline = Pipeline(DatabasePublisher(samples, metrics()), MAPPING, metrics(), batch_size=50)
     bad = [message(body) for body in POISON.values()]
     odd = [message(notification(payload=payload(volume_id=name, tenant_id=name))) for name in ODD_NAMES]
     nul = message(

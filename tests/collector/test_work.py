@@ -12,7 +12,10 @@ from collector.pipeline import Message, Origin
 from collector.work import Work
 from tests.collector.factories import NOW
 
-LIMITS: dict[Origin, Limits] = {"notifications": Limits(3, 2**20), "agent": Limits(2, 2 * BYTES_LIMIT)}
+LIMITS: dict[Origin, Limits] = {
+    "notifications": Limits(3, 1000, 2**20),
+    "agent": Limits(2, 1000, 2 * BYTES_LIMIT),
+}
 
 
 def gathering_of(*origins: Origin) -> Gathering:

@@ -1,0 +1,41 @@
+"""What came in, and what of it goes to quarantine."""
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from collector.draft import Draft
+from collector.text import clean
+from storage.sample import Refused
+
+Origin = Literal["notifications", "agent", "api"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as it came. `refused` is set when it was refused unread; `body` is then its beginning."""
+
+    body: bytes
+    origin: Origin
+    received_at: datetime
+    refused: str | None = None
+
+
+def refusal(message: Message, reason: str, draft: Draft | None = None) -> Refused:
+    """What to quarantine: one reading of a message, or without a draft the message itself."""
+    body = message.body if draft is None else _evidence(draft)
+    return Refused(clean(reason), body, message.origin, message.received_at)
+
+
+def _evidence(draft: Draft) -> bytes:
+    """A reading as JSON, for those who look into quarantine."""
+    fields = {entry.name: getattr(draft, entry.name) for entry in dataclasses.fields(draft)}
+    try:
+        return msgspec.json.encode(fields, enc_hook=repr)
+    except (ValueError, OverflowError):  # a lone surrogate, an endless number
+        return repr(fields).encode("utf-8", "backslashreplace")
+    except RecursionError:
+        return b"nested too deeply to be shown"

@@ -1,0 +1,155 @@
+"""What is on its way into one transaction, and how it gets to every publisher."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+import structlog
+
+from collector.draft import Draft
+from collector.errors import PublisherUnavailable
+from collector.message import Message, refusal
+from collector.metrics import CollectorMetrics
+from collector.publishers import Keeper, Publisher, Rejected
+from storage.arrangement import arrange
+from storage.batch import SampleBatch, join
+from storage.faults import reach
+from storage.sample import Refused, Sample
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Single:
+    """Samples that came one by one, each with what to quarantine should the database refuse it."""
+
+    samples: list[Sample] = field(default_factory=list)
+    sources: list[tuple[Message, Draft | None]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Samples that came as columns, and the first message they came in."""
+
+    batch: SampleBatch
+    message: Message
+
+
+class Pending:
+    """Samples of both kinds in the order they came, and what was refused of the same messages."""
+
+    def __init__(self, received_at: datetime) -> None:
+        self.received_at = received_at
+        self.refused: list[Refused] = []
+        self._parts: list[_Single | _Columns] = []
+        self._samples = 0
+
+    def __len__(self) -> int:
+        """How many samples and refusals wait."""
+        return self._samples + len(self.refused)
+
+    def add(self, sample: Sample, message: Message, draft: Draft | None) -> None:
+        """Take in one sample; without a draft it is its message that goes to quarantine if need be."""
+        last = self._parts[-1] if self._parts else None
+        if not isinstance(last, _Single):
+            last = _Single()
+            self._parts.append(last)
+        last.samples.append(sample)
+        last.sources.append((message, draft))
+        self._samples += 1
+
+    def add_columns(self, batch: SampleBatch, message: Message) -> None:
+        """Take in samples as columns; `message` is the first they came in."""
+        self._parts.append(_Columns(batch, message))
+        self._samples += len(batch)
+
+    def clear(self) -> None:
+        """Forget everything: it is kept now."""
+        self._parts, self.refused, self._samples = [], [], 0
+
+    def batch(self) -> SampleBatch:
+        """All samples as columns."""
+        parts = [part.batch if isinstance(part, _Columns) else arrange(part.samples) for part in self._parts]
+        return join(parts) if parts else arrange(())
+
+    def samples(self) -> list[Sample]:
+        """All samples, each an object."""
+        return [
+            sample
+            for part in self._parts
+            for sample in (part.batch.samples() if isinstance(part, _Columns) else part.samples)
+        ]
+
+    def refusal(self, rejected: Rejected, sample: Sample) -> Refused:
+        """What to quarantine of a sample that the database refused."""
+        place = rejected.index
+        for part in self._parts:
+            count = len(part.batch) if isinstance(part, _Columns) else len(part.samples)
+            if place < count:
+                break
+            place -= count
+        if isinstance(part, _Columns):
+            return refusal(part.message, rejected.reason, as_draft(sample))
+        message, draft = part.sources[place]
+        return refusal(message, rejected.reason, draft)
+
+
+class Publishing:
+    """Hands batches to every publisher; only the keeper, the database, decides whether they are safe."""
+
+    def __init__(self, keeper: Keeper, others: Sequence[Publisher], metrics: CollectorMetrics) -> None:
+        self._keeper, self._others, self._metrics = keeper, others, metrics
+
+    def publish(self, pending: Pending) -> None:
+        """Publish all of it; raises PublisherUnavailable when the keeper is away."""
+        if not len(pending):
+            return
+        batch = pending.batch()
+        keep = self._keeper.publish_batch
+        if not self._timed(self._keeper, lambda: keep(batch, pending.refused, pending.received_at)):
+            self._publish_one_by_one(pending)
+        reach("ingest.committed")
+        for refused in pending.refused:
+            self._metrics.refused.labels(refused.origin).inc()
+        samples = pending.samples() if self._others else []
+        for publisher in self._others:
+            self._offer(publisher, samples, pending)
+
+    def _publish_one_by_one(self, pending: Pending) -> None:
+        """Publish what the database may take of it, and quarantine the rest."""
+        samples, publish = pending.samples(), self._keeper.publish
+        rejected = self._timed(self._keeper, lambda: publish(samples, pending.refused, pending.received_at))
+        refused = [pending.refusal(one, samples[one.index]) for one in rejected]
+        if refused:
+            self._timed(self._keeper, lambda: publish([], refused, pending.received_at))
+            pending.refused.extend(refused)
+
+    def _offer(self, publisher: Publisher, samples: Sequence[Sample], pending: Pending) -> None:
+        try:
+            self._timed(publisher, lambda: publisher.publish(samples, pending.refused, pending.received_at))
+        except PublisherUnavailable as error:
+            log.warning("publisher_unavailable", publisher=publisher.name, error=str(error))
+
+    def _timed(self, publisher: Publisher, publish: Callable[[], T]) -> T:
+        started = time.monotonic()
+        try:
+            return publish()
+        except PublisherUnavailable:
+            self._metrics.publish_failures.labels(publisher.name).inc()
+            raise
+        except Exception as error:
+            self._metrics.publish_failures.labels(publisher.name).inc()
+            log.exception("publisher_failed", publisher=publisher.name)
+            raise PublisherUnavailable(f"{publisher.name} failed: {error!r}") from error
+        finally:
+            self._metrics.publish_seconds.labels(publisher.name).observe(time.monotonic() - started)
+
+
+def as_draft(sample: Sample) -> Draft:
+    """What a sample claims."""
+    return Draft(**{entry.name: getattr(sample, entry.name) for entry in dataclasses.fields(sample)})

@@ -25,15 +25,22 @@ def percentiles(
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     counts = np.diff(starts, append=len(order))
     share = Fraction(repr(float(percent))) / 100
+    found = {count: share * (count - 1) for count in np.unique(counts).tolist()}
     for start, count, line in zip(starts.tolist(), counts.tolist(), order[starts].tolist(), strict=True):
-        at = share * (count - 1)
-        low, high = volume[start + int(at)].item(), volume[start + min(int(at) + 1, count - 1)].item()
-        value = low if low == high or at == int(at) else _between(low, high, at - int(at))
+        low, rest = divmod(found[count].numerator, found[count].denominator)
+        value = volume[start + low].item()
+        if rest:
+            value = _between(value, volume[start + low + 1].item(), rest, found[count].denominator)
         yield _row(query, place, line, grain, count, value)
 
 
-def _between(low: int | float, high: int | float, share: Fraction) -> float:
-    return float(Fraction(low) + (Fraction(high) - Fraction(low)) * share)
+def _between(low: int | float, high: int | float, rest: int, whole: int) -> int | float:
+    """The point `rest` of `whole` steps from low to high."""
+    if low == high:
+        return low
+    if isinstance(low, int) and isinstance(high, int):
+        return (low * whole + (high - low) * rest) / whole
+    return float(Fraction(low) + (Fraction(high) - Fraction(low)) * rest / whole)
 
 
 def _row(

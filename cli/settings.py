@@ -14,7 +14,7 @@ from cli import layers
 from cli.errors import WrongUsage
 from cli.layers import Key, Layer, Value, dotted
 from collector.settings import BusSettings, CollectorSettings
-from storage.settings import DatabaseSettings
+from storage.settings import DatabaseSettings, MaintenanceSettings, RetentionSettings
 
 SYSTEM_FILE = Path("/etc/nephometer/nephometer.toml")
 DEFAULT = "default"
@@ -54,6 +54,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    maintenance: MaintenanceSettings = Field(default_factory=MaintenanceSettings)
     bus: BusSettings = Field(default_factory=BusSettings)
     collector: CollectorSettings = Field(default_factory=CollectorSettings)
     agent: AgentSettings = Field(default_factory=AgentSettings)

@@ -31,6 +31,7 @@ from bench.lab import FULL, SHORT, Lab
 from bench.rows import Row, WrongAnswer, write
 
 OUT = Path(__file__).parent / "out"
+WIDTH_OF_A_FILE = 150
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     outcome = run(chosen, errors, short=options.short, with_flames=options.flame)
     write(outcome.rows, OUT / "latest.json")
-    out = Console()
+    out = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
     table.show(outcome.rows, out)
     out.print(machine.described(), style="dim")
     for name, failure in outcome.failures.items():

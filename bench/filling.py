@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from bench.measure import Cpu
+from bench.messages import Visit, batch, visits_at
 from bench.oracle import check_count
-from bench.product import Store, Visit, batch, visits_at
+from bench.product import Store
 from bench.workload import METERS, POLLS_A_DAY, POLLS_AN_HOUR, SECOND, STEP, Workload
 
 TRANSACTION = 10_000  # samples: what a collector gathers

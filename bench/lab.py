@@ -4,7 +4,7 @@ import functools
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from bench.workload import DAY, POLLS_A_DAY, SECOND, Size, Workload, make
 from tests.broker import RabbitMQ
 from tests.servers import DatabaseServer
 
+LIVE = 8 * 60 * SECOND  # less than the time after which an hour is closed
 Span = Literal["half day", "day", "month"]
 
 
@@ -96,6 +97,11 @@ class Lab:
     @functools.cached_property
     def half_day(self) -> Workload:
         return make(self.scale.half_day, self._noon - DAY // 2)
+
+    def live(self) -> Workload:
+        """As many samples as in half a day, all of the last minutes: what a running collector takes for new."""
+        size = replace(self.scale.half_day, step=LIVE // self.scale.half_day.polls)
+        return make(size, int(datetime.now(UTC).timestamp()) * SECOND - LIVE)
 
     @functools.cached_property
     def month_and_more(self) -> Workload:

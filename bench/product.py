@@ -1,25 +1,30 @@
 """Everything the bench calls of Nephometer."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
+from datetime import timedelta
+
+import msgspec
 
 from bench.oracle import Figures, Reading
-from bench.workload import FLAVORS, METERS, Workload, generation, metadata, project_name, resource_name
-from collector.envelope import encode_batch
+from bench.workload import FLAVORS, HOUR, METERS, Workload, project_name, resource_name
+from collector.frame import decode
+from storage.batch import SampleBatch
 from storage.database import Database
 from storage.migrate import upgrade
 from storage.partitions import Partitions
 from storage.query import EVERYTHING, MetadataMatch, SampleQuery, Scope, StatisticsQuery, StatisticsRow
-from storage.sample import Sample, StoredSample, from_microseconds, to_microseconds
+from storage.sample import StoredSample, from_microseconds, to_microseconds
 from storage.samples import Samples
+from storage.series import Series
 from storage.settings import DatabaseSettings
 from storage.statistics import Statistics
+from storage.tiles.compact import Compactor
+from storage.tiles.reseal import Resealer
+from storage.tiles.seal import Sealer
 
 PLACES = {meter.name: place for place, meter in enumerate(METERS)}
 HOUR_S = 3600
-
-# One reading of all meters of an instance: (instance, poll).
-Visit = tuple[int, int]
-Batch = Sequence[Sample]
+GRACE = timedelta(minutes=10)
 
 
 class Store:
@@ -29,7 +34,11 @@ class Store:
         self.url = url
         self._database = Database(DatabaseSettings(url=url))
         self._samples, self._statistics = Samples(self._database), Statistics(self._database)
+        self._series = Series(self._database)
         self._partitions = Partitions(self._database)
+        self._sealer = Sealer(self._database, grace=GRACE)
+        self._resealer = Resealer(self._database, wait=GRACE)
+        self._compactor = Compactor(self._database)
 
     @classmethod
     def create(cls, url: str) -> "Store":
@@ -41,9 +50,9 @@ class Store:
     def close(self) -> None:
         self._database.dispose()
 
-    def store(self, batch: Batch, at: int) -> int:
+    def store(self, batch: SampleBatch, at: int) -> int:
         """Keeps a batch in one transaction; returns how many readings were new."""
-        return self._samples.store(batch, received_at=from_microseconds(at)).new
+        return self._samples.store_batch(batch, received_at=from_microseconds(at)).new
 
     def make_ahead(self, now: int) -> None:
         """What has to be there before samples of this hour come."""
@@ -51,7 +60,15 @@ class Store:
 
     def maintain(self, now: int) -> None:
         """Everything the maintenance loop would have done by then."""
+        moment = from_microseconds(now)
         self.make_ahead(now)
+        self._sealer.close(moment)
+        while sealed := self._sealer.step():
+            self._partitions.drop_before(sealed.start + HOUR)
+        while self._resealer.step(moment):
+            pass
+        while self._compactor.step():
+            pass
 
     def count(self, workload: Workload) -> int:
         """How many readings of the workload's time the store answers for, of all meters."""
@@ -76,9 +93,7 @@ class Store:
     def latest(self, workload: Workload, meter: int, project: int) -> list[StoredSample]:
         """The latest reading of each resource of a project."""
         query = SampleQuery(Scope(project_name(project)), meter=METERS[meter].name)
-        found = self._samples.find(query, 2 * workload.size.project)
-        latest = {stored.sample.resource_id: stored for stored in reversed(found)}
-        return list(latest.values())
+        return self._series.latest(query, workload.size.project)
 
     def of_resource_since(self, instance: int, since: int) -> list[StoredSample]:
         """Every reading of a resource since a moment."""
@@ -98,20 +113,11 @@ class Store:
         return self._samples.find(query, limit)
 
 
-def visits_at(workload: Workload, poll: int) -> list[Visit]:
-    """One cycle of the whole cloud, in the order the nodes deliver it."""
-    return [(instance, poll) for members in workload.messages(poll) for instance in members]
-
-
-def batch(workload: Workload, visits: Iterable[Visit]) -> Batch:
-    """What the pipeline hands to the store of these visits."""
-    return [sample for visit in visits for sample in _samples(workload, visit)]
-
-
-def bodies(workload: Workload, poll: int) -> Iterator[bytes]:
-    """The messages of one poll, as the agents send them."""
-    for members in workload.messages(poll):
-        yield encode_batch(batch(workload, ((instance, poll) for instance in members)))
+def decoded(body: bytes) -> int:
+    """Reads an agent's message, names and columns, and nothing more; returns how many samples it holds."""
+    frame = decode(body)
+    msgspec.json.decode(frame.text)
+    return len(frame)
 
 
 def answer(rows: Iterable[StatisticsRow]) -> dict[tuple[int, int], Figures]:
@@ -151,24 +157,3 @@ def _query(workload: Workload, meter: int, scope: Scope, resource_id: str | None
         start=from_microseconds(workload.begin),
         end=from_microseconds(workload.end),
     )
-
-
-def _samples(workload: Workload, visit: Visit) -> Iterator[Sample]:
-    instance, poll = visit
-    life = int(workload.lives[instance, poll])
-    at = from_microseconds(int(workload.times[instance, poll]))
-    around = metadata(instance, workload.phases[instance][life])
-    name, project = resource_name(instance), project_name(workload.project_of(instance))
-    for place, meter in enumerate(METERS):
-        yield Sample(
-            meter.name,
-            meter.type,
-            meter.unit,
-            workload.volumes[place][instance, poll].item(),
-            name,
-            project,
-            at,
-            user_id=f"user-{instance % 50}",
-            metadata=around,
-            generation=generation(instance, life) if meter.type == "cumulative" else None,
-        )

@@ -7,12 +7,11 @@ from rich.table import Table
 
 from bench.rows import Row
 
-WIDTH_OF_A_FILE = 150
 VERDICTS = {True: "[green]yes[/]", False: "[bold red]NO[/]", None: ""}
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
-    """One line a row; where nobody looks, wide enough for all of it."""
+    """One line a row."""
     told = Table(box=None, header_style="bold", pad_edge=False)
     told.add_column("what")
     for name in ("figure", "unit", "limit", "ratio"):
@@ -29,7 +28,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
             row.target or "",
             VERDICTS[row.holds],
         )
-    console.print(told, width=None if console.is_terminal else WIDTH_OF_A_FILE)
+    console.print(told)
 
 
 def number(value: float | None) -> str:

@@ -62,12 +62,13 @@ FLAVORS = (Flavor("m1.small", 1, 2048), Flavor("m1.medium", 2, 4096), Flavor("m1
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much: `polls` every five minutes of `instances`, in projects of `project`, on `hosts` nodes."""
+    """How much: so many `polls`, a `step` apart, of `instances` in projects of `project`, on `hosts` nodes."""
 
     instances: int
     project: int
     hosts: int
     polls: int
+    step: int = STEP
 
     @property
     def samples(self) -> int:
@@ -99,8 +100,8 @@ class Workload:
 
     @property
     def end(self) -> int:
-        """When the last poll's five minutes are over."""
-        return self.begin + self.size.polls * STEP
+        """When the last poll's time is over."""
+        return self.begin + self.size.polls * self.size.step
 
     def project_of(self, instance: int) -> int:
         return instance // self.size.project
@@ -117,7 +118,7 @@ class Workload:
         """The polls from `first` to before `last`."""
         return Workload(
             replace(self.size, polls=last - first),
-            self.begin + first * STEP,
+            self.begin + first * self.size.step,
             self.times[:, first:last],
             tuple(volumes[:, first:last] for volumes in self.volumes),
             self.lives[:, first:last],
@@ -210,9 +211,9 @@ def _times(
     random: np.random.Generator, size: Size, begin: int, phases: tuple[tuple[Phase, ...], ...]
 ) -> Integers:
     """One moment for all instances of a node and poll: the node's own offset, and up to 50 ms more."""
-    offsets = np.sort(random.integers(0, STEP - SECOND, size.hosts))
+    offsets = np.sort(random.integers(0, size.step - SECOND // 10, size.hosts))
     jitter = random.integers(0, 50_000, (size.hosts, size.polls))
-    moments = begin + np.arange(size.polls) * STEP + offsets[:, None] + jitter
+    moments = begin + np.arange(size.polls) * size.step + offsets[:, None] + jitter
     times = np.empty((size.instances, size.polls), np.int64)
     for instance, own in enumerate(phases):
         for phase in own:

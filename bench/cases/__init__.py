@@ -1,6 +1,7 @@
 """Every case, in the order of the table. A new one is a class here or in a file beside, and a line in CASES."""
 
 from bench.case import Case
+from bench.cases.bus import Bus, Waiting
 from bench.cases.growth import GrowthOfAnswers, GrowthOfIngest
 from bench.cases.ingest import IngestMariaDB, IngestPostgreSQL, IngestSQLite
 from bench.cases.late import Late
@@ -13,6 +14,7 @@ CASES: tuple[type[Case], ...] = (
     IngestPostgreSQL,
     IngestSQLite,
     IngestMariaDB,
+    Bus,
     SizePostgreSQL,
     SizeOthers,
     ProjectByHour,
@@ -22,5 +24,6 @@ CASES: tuple[type[Case], ...] = (
     GrowthOfAnswers,
     GrowthOfIngest,
     Upkeep,
+    Waiting,
     Late,
 )

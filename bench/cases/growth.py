@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
-from bench import product
+from bench import messages
 from bench.filling import transactions, visits_in
 from bench.lab import Lab
 from bench.measure import in_turn, interleaved, seconds, undisturbed
@@ -55,7 +55,7 @@ class GrowthOfIngest:
             workload, first = lab.month_and_more, lab.scale.month.polls
             for polls in transactions(workload, first, workload.size.polls):
                 batch, now = (
-                    product.batch(workload, visits_in(workload, polls)),
+                    messages.batch(workload, visits_in(workload, polls)),
                     workload.begin + polls.stop * STEP,
                 )
                 for name, store in (("day", young), ("month", old)):

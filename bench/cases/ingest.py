@@ -5,16 +5,17 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 
-from bench import product
+from bench import messages
 from bench.lab import Lab
 from bench.measure import seconds, undisturbed
 from bench.oracle import by_project, check, check_count, is_exact
 from bench.peers.narrow import Narrow, Rows, rows
 from bench.peers.rollup import Filled, Rollup
 from bench.peers.rows import MariaDBRows, SQLiteRows, tuples
-from bench.product import Batch, Store, answer
+from bench.product import Store, answer
 from bench.rows import Row, at_least
 from bench.workload import CPU, DAY, METERS, STEP, Workload
+from storage.batch import SampleBatch
 
 REPLAYED = 12  # cycles
 
@@ -116,6 +117,6 @@ def _replayed(workload: Workload, ours: Store, rate: float, server: str) -> Row:
     return Row(f"the same samples again, {server}", len(batch) / statistics.median(times), "samples/s", rate)
 
 
-def _cycle(workload: Workload, poll: int) -> tuple[int, Batch]:
+def _cycle(workload: Workload, poll: int) -> tuple[int, SampleBatch]:
     """One poll of the whole cloud, and when it is over."""
-    return workload.begin + (poll + 1) * STEP, product.batch(workload, product.visits_at(workload, poll))
+    return workload.begin + (poll + 1) * STEP, messages.batch(workload, messages.visits_at(workload, poll))

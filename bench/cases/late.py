@@ -6,12 +6,13 @@ from contextlib import closing
 
 import numpy as np
 
-from bench import product
+from bench import messages
 from bench.filling import fill, transactions, visits_in
 from bench.lab import Lab
 from bench.measure import seconds, undisturbed
+from bench.messages import Visit
 from bench.oracle import by_instance_and_hour, check, check_count, is_exact
-from bench.product import Store, Visit, answer
+from bench.product import Store, answer
 from bench.rows import Row, at_least
 from bench.workload import CPU, METERS, POLLS_A_DAY, SEED, STEP, Workload
 
@@ -63,7 +64,7 @@ def _rates(both: Workload, punctual: Store, late: Store, withheld: Collection[Vi
         fresh = visits_in(both, polls)
         old = [visit for visit in withheld if visit[1] + POLLS_A_DAY in polls]
         for place, store, visits in ((0, punctual, fresh), (1, late, fresh + old)):
-            batch = product.batch(both, visits)
+            batch = messages.batch(both, visits)
             with undisturbed():
                 times[place] += seconds(functools.partial(store.store, batch, now))
             samples[place] += len(batch)

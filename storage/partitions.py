@@ -4,26 +4,21 @@ Dropping takes milliseconds and leaves no holes, where deleting takes as long as
 partition are in `hot_rest`, so nothing is ever refused. SQLite has no partitions: there rows are deleted.
 """
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import datetime
+from enum import Enum, auto
 
 import structlog
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from storage import faults
 from storage.database import Database
 from storage.errors import StorageError
-from storage.sample import from_microseconds, to_microseconds
+from storage.partition_kinds import KINDS, Partition
+from storage.sample import to_microseconds
 from storage.watermarks import HOUR
 
-REST = "hot_rest"
-LOCK_WAIT_S = 1
 CHANGE_LIMIT_S = 30.0
-MOVED_ROWS_MAX = 500_000  # MariaDB copies them while writers wait: a few seconds
 GROUPS_A_SLICE = 4
 
 # Somebody holds a lock longer than we wait, or did the same thing at the same time, or rows came: next time, then.
@@ -35,13 +30,12 @@ NOT_OURS = {"42501", 1142, 1044, 1227}  # the schema belongs to another user
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
-    """Rows from `start` to before `end`, microseconds since 1970 UTC; None: no bound."""
+class Outcome(Enum):
+    """How an attempt to change partitions ended."""
 
-    name: str
-    start: int | None
-    end: int | None
+    DONE = auto()
+    LATER = auto()
+    FORBIDDEN = auto()
 
 
 class Partitions:
@@ -69,7 +63,7 @@ class Partitions:
             steps = self._kind.steps(connection, there, wanted) if there else []
         made = 0
         for step in steps:
-            if not self._change(step.statements):
+            if self._change(step.statements) is not Outcome.DONE:
                 break
             made += step.made
         return made
@@ -82,37 +76,46 @@ class Partitions:
         a transaction that writes what these rows became.
         """
         faults.reach("hot.drop")
+        there = self.hours() or [Partition("hot", None, None)]
+        cut = [partition for partition in there if _is_cut(partition, moment_us)]
         dropped = 0
-        there = self.hours()
         for partition in there:
             if partition.end is not None and partition.end <= moment_us:
-                if not self._change(self._kind.drop(partition.name)):
-                    break
-                dropped += 1
+                match self._change(self._kind.drop(partition.name)):
+                    case Outcome.DONE:
+                        dropped += 1
+                    case Outcome.FORBIDDEN:
+                        cut.append(partition)
+                    case Outcome.LATER:
+                        break
         faults.reach("hot.dropped")
-        for place in self._kind.places_before(there, moment_us):
-            try:
-                self._delete_before(place, moment_us)
-            except StorageError as error:
-                if _code(error.__cause__) not in OVERTAKEN:  # it was dropped meanwhile
-                    raise
+        for partition in cut:
+            self._delete_before(self._kind.place(partition.name), moment_us)
         return dropped
 
     def _delete_before(self, place: str, moment_us: int) -> None:
         gids: Sequence[int] = [-1]
-        while gids:
-            with self._database.write() as connection:
-                slice_ = f"SELECT DISTINCT gid FROM {place} WHERE gid > {gids[-1]} AND ts < {moment_us}"  # noqa: S608 - our names, integers
-                rows = connection.exec_driver_sql(f"{slice_} ORDER BY gid LIMIT {GROUPS_A_SLICE}")
-                gids = [int(row.gid) for row in rows]
-                if gids:
-                    listed = ", ".join(map(str, gids))
-                    connection.exec_driver_sql(
-                        f"DELETE FROM {place} WHERE gid IN ({listed}) AND ts < {moment_us}"  # noqa: S608 - as above
-                    )
+        try:
+            while gids:
+                gids = self._delete_some(place, moment_us, gids[-1])
+        except StorageError as error:
+            if _code(error.__cause__) not in OVERTAKEN:  # it was dropped meanwhile
+                raise
 
-    def _change(self, statements: Sequence[str]) -> bool:
-        """Whether the change was made; not so when somebody else is in the way, or has made it."""
+    def _delete_some(self, place: str, moment_us: int, after_gid: int) -> Sequence[int]:
+        """Deletes what some groups have there; returns these groups."""
+        with self._database.write() as connection:
+            asked = f"SELECT DISTINCT gid FROM {place} WHERE gid > {after_gid} AND ts < {moment_us}"  # noqa: S608 - our names, integers
+            rows = connection.exec_driver_sql(f"{asked} ORDER BY gid LIMIT {GROUPS_A_SLICE}")
+            gids = [int(row.gid) for row in rows]
+            if gids:
+                listed = ", ".join(map(str, gids))
+                gone = f"DELETE FROM {place} WHERE gid IN ({listed}) AND ts < {moment_us}"  # noqa: S608 - as above
+                connection.exec_driver_sql(gone)
+        return gids
+
+    def _change(self, statements: Sequence[str]) -> Outcome:
+        """Makes a change unless somebody is in the way, or has made it."""
         try:
             with self._database.write(limit_s=CHANGE_LIMIT_S) as connection:
                 for statement in statements:
@@ -121,166 +124,18 @@ class Partitions:
             code = _code(error.__cause__)
             if code in NOT_OURS:
                 log.warning("partition_not_changed", reason=str(error), statement=statements[-1])
-            elif code in BUSY | OVERTAKEN:
+                return Outcome.FORBIDDEN
+            if code in BUSY | OVERTAKEN:
                 log.info("partition_not_changed", reason=str(error), statement=statements[-1])
-            else:
-                raise
-            return False
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Statements of one transaction that make so many partitions."""
-
-    made: int
-    statements: Sequence[str]
-
-
-class Kind(Protocol):
-    """How a database does it."""
-
-    def find(self, connection: Connection) -> list[Partition]:
-        """The partitions, oldest first, `hot_rest` last."""
-
-    def steps(self, connection: Connection, there: Sequence[Partition], hours: Sequence[int]) -> list[Step]:
-        """What makes partitions of these consecutive hours (their beginnings) as far as it can be done now."""
-
-    def drop(self, name: str) -> Sequence[str]:
-        """What drops one partition."""
-
-    def places_before(self, there: Sequence[Partition], moment_us: int) -> list[str]:
-        """What to delete from once whole partitions are gone, as it stands after FROM."""
-
-
-class PostgreSQL:
-    """Attaching locks only `hot_rest`, so that writers of other hours go on; dropping locks all of `hot`."""
-
-    def find(self, connection: Connection) -> list[Partition]:
-        """Bounds read as the server prints them."""
-        rows = connection.exec_driver_sql(
-            "SELECT relname, pg_get_expr(relpartbound, pg_class.oid) AS bound FROM pg_inherits"
-            " JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'hot'::regclass"
-        ).all()
-        found = [Partition(row.relname, *_bounds(row.bound)) for row in rows if row.bound]
-        return sorted(found, key=lambda partition: (partition.start is None, partition.start))
-
-    def steps(self, connection: Connection, there: Sequence[Partition], hours: Sequence[int]) -> list[Step]:
-        """A transaction for each hour that has neither a partition nor rows."""
-        made = {partition.start for partition in there}
-        missing = [hour for hour in hours if hour not in made]
-        if not missing:
-            return []
-        begun = connection.exec_driver_sql(
-            f"SELECT DISTINCT ts / {HOUR} * {HOUR} AS hour FROM {REST}"  # noqa: S608 - our names, integers
-            f" WHERE ts >= {missing[0]} AND ts < {missing[-1] + HOUR}"
-        )
-        taken = {int(row.hour) for row in begun}
-        return [Step(1, self._make(hour)) for hour in missing if hour not in taken]
-
-    def drop(self, name: str) -> Sequence[str]:
-        """Waits a second for its locks."""
-        return (f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'", f"DROP TABLE IF EXISTS {name}")
-
-    def places_before(self, there: Sequence[Partition], moment_us: int) -> list[str]:
-        """Each partition is a table."""
-        return [partition.name for partition in there if _is_cut(partition, moment_us)]
-
-    def _make(self, hour: int) -> Sequence[str]:
-        name = _name(hour)
-        return (
-            f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'",
-            f"CREATE TABLE {name} (LIKE hot INCLUDING ALL)",
-            f"ALTER TABLE hot ATTACH PARTITION {name} FOR VALUES FROM ({hour}) TO ({hour + HOUR})",
-        )
-
-
-class MariaDB:
-    """Partitions follow each other without gaps: new ones are split from `hot_rest`, which should be empty."""
-
-    def find(self, connection: Connection) -> list[Partition]:
-        """Each begins where the one before it ends."""
-        rows = connection.exec_driver_sql(
-            "SELECT partition_name AS name, partition_description AS bound FROM information_schema.partitions"
-            " WHERE table_schema = DATABASE() AND table_name = 'hot' AND partition_name IS NOT NULL"
-            " ORDER BY partition_ordinal_position"
-        ).all()
-        found: list[Partition] = []
-        for row in rows:
-            end = None if row.bound == "MAXVALUE" else int(row.bound)
-            found.append(Partition(row.name, found[-1].end if found else None, end))
-        return found
-
-    def steps(self, connection: Connection, there: Sequence[Partition], hours: Sequence[int]) -> list[Step]:
-        """One statement; none while `hot_rest` has more rows than can be copied in passing."""
-        begin = there[-1].start
-        missing = [hour for hour in hours if begin is None or hour >= begin]
-        if not missing:
-            return []
-        some = f"SELECT 1 FROM hot PARTITION ({REST}) LIMIT {MOVED_ROWS_MAX + 1}"  # noqa: S608 - our names, integers
-        if connection.exec_driver_sql(f"SELECT count(*) FROM ({some}) few").scalar_one() > MOVED_ROWS_MAX:  # noqa: S608 - as above
-            log.warning("partition_rest_is_large", rows_more_than=MOVED_ROWS_MAX)
-            return []
-        ends = {_name(hour): str(hour + HOUR) for hour in missing}
-        if begin != missing[0]:
-            ends = {_name(missing[0], "hot_until_"): str(missing[0])} | ends
-        ends[REST] = "MAXVALUE"
-        pieces = ", ".join(f"PARTITION {name} VALUES LESS THAN ({end})" for name, end in ends.items())
-        return [
-            Step(
-                len(missing),
-                [f"ALTER TABLE hot WAIT {LOCK_WAIT_S} REORGANIZE PARTITION {REST} INTO ({pieces})"],
-            )
-        ]
-
-    def drop(self, name: str) -> Sequence[str]:
-        """Commits whatever went before it."""
-        return (f"ALTER TABLE hot WAIT {LOCK_WAIT_S} DROP PARTITION IF EXISTS {name}",)
-
-    def places_before(self, there: Sequence[Partition], moment_us: int) -> list[str]:
-        """A table can be deleted from by partition."""
-        return [f"hot PARTITION ({partition.name})" for partition in there if _is_cut(partition, moment_us)]
-
-
-class SQLite:
-    """One table."""
-
-    def find(self, connection: Connection) -> list[Partition]:  # noqa: ARG002 - there are none
-        """None."""
-        return []
-
-    def steps(self, connection: Connection, there: Sequence[Partition], hours: Sequence[int]) -> list[Step]:  # noqa: ARG002 - as above
-        """Nothing to do."""
-        return []
-
-    def drop(self, name: str) -> Sequence[str]:  # noqa: ARG002 - as above
-        """Nothing to do."""
-        return ()
-
-    def places_before(self, there: Sequence[Partition], moment_us: int) -> list[str]:  # noqa: ARG002 - as above
-        """All of it."""
-        return ["hot"]
-
-
-KINDS: dict[str, type[Kind]] = {
-    "sqlite": SQLite, "postgresql": PostgreSQL, "mysql": MariaDB, "mariadb": MariaDB
-}  # fmt: skip
+                return Outcome.LATER
+            raise
+        return Outcome.DONE
 
 
 def _is_cut(partition: Partition, moment_us: int) -> bool:
     """Whether rows on both sides of the moment may be in it."""
     starts = partition.start is None or partition.start < moment_us
     return starts and (partition.end is None or partition.end > moment_us)
-
-
-def _name(hour: int, before: str = "hot_") -> str:
-    return f"{before}{from_microseconds(hour).astimezone(UTC):%Y%m%d%H}"
-
-
-def _bounds(bound: str) -> tuple[int | None, int | None]:
-    """`FOR VALUES FROM ('1') TO ('2')`, or `DEFAULT`."""
-    numbers = [int(number) for number in re.findall(r"-?\d+", bound)]
-    return (numbers[0], numbers[1]) if len(numbers) == 2 else (None, None)
 
 
 def _code(error: BaseException | None) -> str | int | None:

@@ -15,7 +15,8 @@ from sqlalchemy import func, select, text
 
 from storage.database import Database
 from storage.faults import ARMED
-from storage.partitions import MariaDB, Partition, Partitions
+from storage.partition_kinds import Partition
+from storage.partitions import Partitions
 from storage.sample import to_microseconds
 from storage.settings import DatabaseSettings
 from storage.tables import hot
@@ -141,13 +142,13 @@ def test_an_hour_that_has_begun_without_a_partition_goes_on_without_one_or_is_mo
 def test_more_rows_than_can_be_moved_in_passing_stay_where_they_are(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.partitions.MOVED_ROWS_MAX", 1)
+    monkeypatch.setattr("storage.partition_kinds.MOVED_ROWS_MAX", 1)
     fill(database, HOUR_12, HOUR_12 + 1)
 
     made = Partitions(database).make_ahead(NOW)
 
     assert times(database) == [HOUR_12, HOUR_12 + 1]
-    if isinstance(Partitions(database)._kind, MariaDB):
+    if database.engine.dialect.name in ("mysql", "mariadb"):
         assert (made, names(database)) == (0, [])
 
 
@@ -180,6 +181,40 @@ def test_rows_of_dropped_hours_may_come_again(database: Database) -> None:
     assert times(database) == [HOUR_12]
     partitions.drop_before(HOUR_12 + HOUR)
     assert times(database) == []
+
+
+def test_a_user_who_may_not_change_tables_deletes_instead(server: Database) -> None:
+    partitions = Partitions(server)
+    partitions.make_ahead(NOW, hours=1)
+    fill(server, 1, HOUR_12, HOUR_12 + HOUR)
+    guest = Database(DatabaseSettings(url=guest_of(server)))
+
+    made = Partitions(guest).make_ahead(NOW)
+    dropped = Partitions(guest).drop_before(HOUR_12 + HOUR)
+
+    guest.dispose()
+    assert (made, dropped) == (0, 0)
+    assert times(server) == [HOUR_12 + HOUR]
+
+
+def guest_of(server: Database) -> str:
+    """The address for a user who may read and write rows, and nothing else."""
+    url = server.engine.url
+    if url.get_backend_name() == "postgresql":
+        grants = [
+            "CREATE ROLE guest LOGIN",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO guest",
+            "GRANT CREATE ON SCHEMA public TO guest",
+        ]
+    else:
+        grants = [
+            "CREATE OR REPLACE USER guest@'%%'",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {url.database}.* TO guest@'%%'",
+        ]
+    with server.write() as connection:
+        for grant in grants:
+            connection.exec_driver_sql(grant)
+    return url.set(username="guest").render_as_string(hide_password=False)
 
 
 @pytest.mark.parametrize("point", ["hot.drop", "hot.dropped"])

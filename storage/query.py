@@ -65,6 +65,11 @@ class SampleQuery:
     start_open: bool = False
     end_closed: bool = False
 
+    @property
+    def looks_around(self) -> bool:
+        """Whether it matters what samples say beside their number: user, source, metadata."""
+        return self.user_id is not None or self.source is not None or bool(self.metadata)
+
 
 @dataclass(frozen=True, slots=True)
 class StatisticsQuery:

@@ -82,9 +82,7 @@ class Series:
         return rates(found, _grain(query, found, by_version=True), self._reader.names)
 
     def _columns(self, connection: Connection, query: SampleQuery, *, versions: bool) -> list[Columns]:
-        conditions = (query.user_id, query.source, query.metadata or None)
-        needed = versions or any(condition is not None for condition in conditions)
-        return list(self._reader.columns(connection, query, versions=needed))
+        return list(self._reader.columns(connection, query, versions=versions or query.looks_around))
 
 
 def _grain(query: StatisticsQuery, found: Sequence[Columns], *, by_version: bool) -> Grain:

@@ -1,6 +1,7 @@
 """Statistics of a meter: exact, and the same whatever order the readings come in and whichever layer holds them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -9,9 +10,10 @@ from storage.columns import Columns, Figures, Wanted
 from storage.counting import count
 from storage.database import Database
 from storage.lines import Grain, gather
-from storage.query import StatisticsQuery, StatisticsRow
+from storage.query import SampleQuery, StatisticsQuery, StatisticsRow
 from storage.readings import Reader
-from storage.sample import to_microseconds
+from storage.sample import from_microseconds, to_microseconds
+from storage.watermarks import look
 
 MICROSECONDS = 1_000_000
 
@@ -51,9 +53,22 @@ class Statistics:
         elif width is not None:
             origin = self._first(connection, query)
         grain = Grain(Wanted(width, origin, by_resource, query.stddev), by_version, "project_id" in keys)
-        if not by_version:
-            return grain, self._reader.figures(connection, query.samples, grain.wanted)
-        return grain, kept if kept is not None else self._reader.columns(connection, query.samples)
+        if by_version:
+            return grain, kept if kept is not None else self._reader.columns(connection, query.samples)
+        if query.stddev:
+            return grain, self._readings_first(connection, query.samples, grain.wanted)
+        return grain, self._reader.figures(connection, query.samples, grain.wanted)
+
+    def _readings_first(self, connection: Connection, samples: SampleQuery, wanted: Wanted) -> Blocks:
+        """Figures only of times whose readings are gone: a spread that was kept has seven digits."""
+        raw_from = look(connection).raw_from
+        border = from_microseconds(raw_from)
+        if raw_from and (samples.start is None or samples.start < border):
+            reaches = samples.end is None or samples.end >= border
+            old = replace(samples, end=border, end_closed=False) if reaches else samples
+            yield from self._reader.figures(connection, old, wanted)
+            samples = replace(samples, start=border, start_open=False)
+        yield from self._reader.columns(connection, samples, versions=samples.looks_around)
 
     def _first(self, connection: Connection, query: StatisticsQuery) -> int:
         """The time of the first reading."""

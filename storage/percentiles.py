@@ -1,11 +1,12 @@
 """Percentiles of lines that are one reading each."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from fractions import Fraction
 
 import numpy as np
 
-from storage.grouping import Places, chained, places
+from storage.grouping import chained, places
 from storage.lines import Grain, Lines
 from storage.names import Names
 from storage.query import PercentileRow, StatisticsQuery
@@ -31,7 +32,9 @@ def percentiles(
         value = volume[start + low].item()
         if rest:
             value = _between(value, volume[start + low + 1].item(), rest, found[count].denominator)
-        yield _row(query, place, line, grain, count, value)
+        groups = {key: label.name(line) for key, label in zip(query.groupby, place.groups, strict=True)}
+        begin, end = _span(grain, int(place.period[line]))
+        yield PercentileRow(place.unit.name(line) or "", count, value, begin, end, groups)
 
 
 def _between(low: int | float, high: int | float, rest: int, whole: int) -> int | float:
@@ -43,12 +46,10 @@ def _between(low: int | float, high: int | float, rest: int, whole: int) -> int 
     return float(Fraction(low) + (Fraction(high) - Fraction(low)) * rest / whole)
 
 
-def _row(
-    query: StatisticsQuery, place: Places, line: int, grain: Grain, count: int, value: int | float
-) -> PercentileRow:
-    start = end = None
-    if grain.wanted.width_us is not None:
-        begin = grain.wanted.origin_us + int(place.period[line]) * grain.wanted.width_us
-        start, end = from_microseconds(begin), from_microseconds(begin + grain.wanted.width_us)
-    groups = {key: label.name(line) for key, label in zip(query.groupby, place.groups, strict=True)}
-    return PercentileRow(place.unit.name(line) or "", count, value, start, end, groups)
+def _span(grain: Grain, period: int) -> tuple[datetime, datetime] | tuple[None, None]:
+    """Beginning and end of a period, where there are any."""
+    width = grain.wanted.width_us
+    if width is None:
+        return None, None
+    begin = grain.wanted.origin_us + period * width
+    return from_microseconds(begin), from_microseconds(begin + width)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from storage.columns import Columns
 from storage.overdue import Overdue
-from storage.polled import delta_columns, explode, only
+from storage.polled import delta_columns, explode, only, sorted_out
 from storage.query import SampleQuery
 from storage.readings import Question, Reader, sealed_part
 from storage.sample import StoredSample
@@ -67,7 +67,7 @@ class Newest:
                 cut = max(cut, rows[-1].ts + 1)
             if table is hot:
                 rows = sorted(rows, key=lambda row: (row.gid, row.rid, row.ts))
-                found += explode(connection, self._names, rows, selection.mids)
+                found += explode(connection, self._names, sorted_out(rows), selection.mids)
             else:
                 found += delta_columns(connection, self._names, rows)
         # A cut time may lack its first reading: it is not looked at before it is whole.

@@ -6,17 +6,19 @@ import numpy as np
 
 from storage.columns import Columns
 from storage.names import Names
-from storage.polled import Rows, only
+from storage.polled import only
 from storage.watermarks import DAY
 
 
 class Overdue:
     """The late readings of a question; whatever else is found of the same resource, kind and time wins over them."""
 
-    def __init__(self, names: Names, rows: Rows, found: Sequence[Columns]) -> None:
+    def __init__(self, names: Names, found: Sequence[Columns]) -> None:
         self._names = names
         self._found = found
-        self.days = frozenset((row.gid, row.ts - row.ts % DAY) for row in rows)
+        self.days = frozenset(
+            (one.gid, day) for one in found for day in np.unique(one.ts - one.ts % DAY).tolist()
+        )
         self._left: dict[tuple[str, str, str], set[tuple[int, int]]] = {}
         for one in found:
             keys = zip(one.rid.tolist(), one.ts.tolist(), strict=True)

@@ -1,26 +1,53 @@
 """Rows of `hot`, `late` and `delta` as columns, each reading once."""
 
-from collections.abc import Iterator, Sequence
-from itertools import compress, pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, Table, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, literal_column, select, tuple_
 
 from storage.columns import Columns, Integers, Volumes
 from storage.names import Names
-from storage.selection import Selection
 
 PAGE = 20_000
 
-Rows = Sequence[Row[Any]]  # Any: integers and bytes
+Rows = Sequence[Any]  # rows of integers and bytes
 
 
-def pages(connection: Connection, table: Table, selection: Selection) -> Iterator[Rows]:
-    """The selected rows by group, resource and time; rows of one resource and time are on one page."""
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """Rows of one group and shape by resource and time; `readings` has a row of raw big-endian words for each."""
+
+    gid: int
+    part: int
+    rid: Integers
+    ts: Integers
+    ver: Integers
+    recv: Integers
+    readings: NDArray[np.int64]
+
+
+def polled(
+    connection: Connection, table: Table, condition: ColumnElement[bool], *, in_pages: bool = True
+) -> Iterator[list[Polled]]:
+    """The rows of `hot` or `late`, in lists that hold all rows of a resource and time together.
+
+    Without `in_pages` there is one list.
+    """
+    if connection.dialect.name == "postgresql":
+        yield [_unpacked(row) for row in connection.execute(_packed(table, condition)).all()]
+    else:
+        for rows in pages(connection, table, condition) if in_pages else _whole(connection, table, condition):
+            yield list(sorted_out(rows))
+
+
+def pages(connection: Connection, table: Table, condition: ColumnElement[bool]) -> Iterator[Rows]:
+    """The rows by group, resource and time; rows of one resource and time are on one page."""
     place = (table.c.gid, table.c.rid, table.c.ts)
-    statement = select(table).where(selection.where(table)).order_by(*place)
+    statement = select(table).where(condition).order_by(*place)
     start: tuple[int, int, int] | None = None
     size = PAGE
     while True:
@@ -37,28 +64,18 @@ def pages(connection: Connection, table: Table, selection: Selection) -> Iterato
         yield whole
 
 
-def explode(connection: Connection, names: Names, rows: Rows, wanted: frozenset[int] | None) -> list[Columns]:
-    """The readings of the wanted meters (None: all) in rows of `hot` or `late`; the first reading wins.
+def explode(
+    connection: Connection, names: Names, rows: Iterable[Polled], wanted: frozenset[int] | None
+) -> list[Columns]:
+    """The readings of the wanted meters (None: all); of several of one kind and time the first one wins.
 
-    `rows` have those of one resource and time side by side.
+    `rows` have all those of a resource and time, or none. Readings that came together share their arrays.
     """
-    if not rows:
-        return []
-    gid, rid, ts, part, ver, recv, vals = zip(*rows, strict=True)
-    names.learn_shapes(connection, set(part))
-    around = np.array((rid, ts, part, ver, recv), np.int64)
-    found = _by_meter(names, around[2], vals, wanted)
-    same = (around[0, 1:] == around[0, :-1]) & (around[1, 1:] == around[1, :-1])
-    siblings = len({names.meter(mid).kind for mid in found}) < len(found)
-    if siblings or same.any():
-        found = _first_ones(names, around, found)
-    groups = np.array(gid, np.int64)
-    return [
-        Columns(group, mid, around[0, some], around[1, some], around[3, some], volume[run], around[4, some])
-        for mid, (at, volume) in found.items()
-        for group, run in _runs(groups[at])
-        for some in (at[run],)
-    ]
+    by_group: dict[int, list[Polled]] = {}
+    for some in rows:
+        by_group.setdefault(some.gid, []).append(some)
+    names.learn_shapes(connection, {some.part for group in by_group.values() for some in group})
+    return [columns for group in by_group.values() for columns in _of_group(names, group, wanted)]
 
 
 def delta_columns(connection: Connection, names: Names, rows: Rows) -> list[Columns]:
@@ -94,53 +111,103 @@ def only(columns: Columns, chosen: NDArray[np.bool_]) -> Columns:
     )
 
 
-def _runs(groups: Integers) -> Iterator[tuple[int, slice]]:
-    """Each group of an array of sorted ones, and where it stands."""
-    starts = np.flatnonzero(np.diff(groups, prepend=-1)).tolist()
-    for start, end in pairwise((*starts, len(groups))):
-        yield int(groups[start]), slice(start, end)
+def _packed(table: Table, condition: ColumnElement[bool]) -> Select[Any]:
+    """One row for each group and shape, its columns packed by the server: a tenth of the time of row by row."""
+
+    def together(value: ColumnElement[Any], name: str) -> ColumnElement[bytes]:
+        nothing: ColumnElement[bytes] = literal_column("''::bytea")
+        return func.string_agg(value, nothing).label(name)
+
+    return (
+        select(
+            table.c.gid,
+            table.c.part,
+            together(func.int4send(table.c.rid), "rid"),
+            together(func.int8send(table.c.ts), "ts"),
+            together(func.int4send(table.c.ver), "ver"),
+            together(func.int8send(table.c.recv), "recv"),
+            together(table.c.vals, "vals"),
+        )
+        .where(condition)
+        .group_by(table.c.gid, table.c.part)
+    )
 
 
-_Found = dict[int, tuple[Integers, Volumes]]
+def _unpacked(row: Row[Any]) -> Polled:
+    rid, ver = (np.frombuffer(data, ">i4").astype(np.int64) for data in (row.rid, row.ver))
+    ts, recv = (np.frombuffer(data, ">i8").astype(np.int64) for data in (row.ts, row.recv))
+    found = Polled(
+        row.gid, row.part, rid, ts, ver, recv, np.frombuffer(row.vals, ">i8").reshape(len(rid), -1)
+    )
+    place = (rid[1:] > rid[:-1]) | ((rid[1:] == rid[:-1]) & (ts[1:] > ts[:-1]))
+    return found if place.all() else _ordered(found)
 
 
-def _by_meter(names: Names, part: Integers, vals: Sequence[bytes], wanted: frozenset[int] | None) -> _Found:
-    """Of each meter: which rows have a reading of it, and the readings."""
-    pieces: dict[int, list[tuple[Integers, Volumes]]] = {}
-    for number in np.unique(part).tolist():
-        mids = names.mids_of(number)
-        at = np.flatnonzero(part == number)
-        table = np.frombuffer(b"".join([vals[place] for place in at.tolist()]), ">i8").reshape(-1, len(mids))
-        for column, mid in enumerate(mids):
+def _ordered(rows: Polled) -> Polled:
+    order = np.lexsort((rows.ts, rows.rid))
+    columns = (column[order] for column in (rows.rid, rows.ts, rows.ver, rows.recv, rows.readings))
+    return Polled(rows.gid, rows.part, *columns)
+
+
+def _whole(connection: Connection, table: Table, condition: ColumnElement[bool]) -> Iterator[Rows]:
+    place = (table.c.gid, table.c.rid, table.c.ts)
+    yield connection.execute(select(table).where(condition).order_by(*place)).all()
+
+
+def sorted_out(rows: Rows) -> Iterator[Polled]:
+    """Rows by group, resource and time, by group and shape."""
+    if not rows:
+        return
+    *columns, vals = zip(*rows, strict=True)
+    gid, rid, ts, part, ver, recv = np.array(columns, np.int64)
+    order = np.lexsort((part, gid))
+    begins = np.flatnonzero((np.diff(gid[order], prepend=-1) != 0) | (np.diff(part[order], prepend=-1) != 0))
+    for at in np.split(order, begins[1:]):
+        words = np.frombuffer(b"".join([vals[place] for place in at.tolist()]), ">i8").reshape(len(at), -1)
+        first = at[0]
+        yield Polled(int(gid[first]), int(part[first]), rid[at], ts[at], ver[at], recv[at], words)
+
+
+def _of_group(names: Names, rows: Sequence[Polled], wanted: frozenset[int] | None) -> Iterator[Columns]:
+    """The readings in rows of one group."""
+    found: dict[int, list[tuple[Polled, int]]] = {}
+    for some in rows:
+        for column, mid in enumerate(names.mids_of(some.part)):
             if wanted is None or mid in wanted:
-                bits = table[:, column].astype(np.int64)
-                volume = bits.view(np.float64) if names.meter(mid).real else bits
-                pieces.setdefault(mid, []).append((at, volume))
-    return {mid: _joined(some) for mid, some in pieces.items()}
-
-
-def _joined(pieces: list[tuple[Integers, Volumes]]) -> tuple[Integers, Volumes]:
-    if len(pieces) == 1:
-        return pieces[0]
-    at, volume = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
-    order = np.argsort(at, kind="stable")
-    return at[order], volume[order]
-
-
-def _first_ones(names: Names, around: Integers, found: _Found) -> _Found:
-    """Where a resource has several readings of a kind at one time: the one that came first, then of the least shape."""
-    by_kind: dict[tuple[str, str, str], list[int]] = {}
+                found.setdefault(mid, []).append((some, column))
+    kinds: dict[tuple[str, str, str], list[int]] = {}
     for mid in sorted(found):
-        by_kind.setdefault(names.meter(mid).kind, []).append(mid)
-    for mids in by_kind.values():
-        at = np.concatenate([found[mid][0] for mid in mids])
-        of = np.repeat(np.arange(len(mids)), [len(found[mid][0]) for mid in mids])
-        rid, ts, part, _, recv = around[:, at]
-        order = np.lexsort((part, recv, ts, rid))
-        again = np.zeros(len(at), bool)
-        again[order[1:]] = (np.diff(rid[order]) == 0) & (np.diff(ts[order]) == 0)
-        if again.any():
-            for number, mid in enumerate(mids):
-                kept = ~again[of == number]
-                found[mid] = (found[mid][0][kept], found[mid][1][kept])
-    return found
+        kinds.setdefault(names.meter(mid).kind, []).append(mid)
+    for mids in kinds.values():
+        pieces = [(mid, *piece) for mid in mids for piece in found[mid]]
+        if len(pieces) == 1:
+            yield _columns(names, *pieces[0])
+        else:
+            yield from _first_ones(names, pieces)
+
+
+def _columns(names: Names, mid: int, rows: Polled, column: int) -> Columns:
+    words = rows.readings[:, column].astype(np.int64)
+    volume: Volumes = words.view(np.float64) if names.meter(mid).real else words
+    return Columns(rows.gid, mid, rows.rid, rows.ts, rows.ver, volume, rows.recv)
+
+
+def _first_ones(names: Names, pieces: Sequence[tuple[int, Polled, int]]) -> Iterator[Columns]:
+    """Readings of one kind out of several shapes: that which came first, then of the least shape, then meter."""
+    columns = [_columns(names, *piece) for piece in pieces]
+    sizes = [len(one.ts) for one in columns]
+    of = np.repeat(np.arange(len(columns)), sizes)
+    part = np.repeat([rows.part for _, rows, _ in pieces], sizes)
+    rid, ts, ver = (np.concatenate([getattr(one, name) for one in columns]) for name in ("rid", "ts", "ver"))
+    recv = np.concatenate([rows.recv for _, rows, _ in pieces])
+    words = np.concatenate([one.volume.view(np.int64) for one in columns])
+    mid = np.array([one.mid for one in columns])[of]
+    order = np.lexsort((mid, part, recv, ts, rid))
+    again = np.zeros(len(order), bool)
+    again[1:] = (np.diff(rid[order]) == 0) & (np.diff(ts[order]) == 0)
+    kept = order[~again]
+    for one in np.unique(mid).tolist():
+        at = kept[mid[kept] == one]
+        if len(at):
+            volume: Volumes = words[at].view(np.float64) if names.meter(one).real else words[at]
+            yield Columns(columns[0].gid, one, rid[at], ts[at], ver[at], volume, recv[at])

@@ -11,7 +11,7 @@ from storage.columns import Columns, Figures, Wanted
 from storage.counted import Uncounted, hourly, totals
 from storage.names import Meter, Names, Owner, Version
 from storage.overdue import Overdue
-from storage.polled import delta_columns, explode, only, pages
+from storage.polled import delta_columns, explode, only, pages, polled
 from storage.query import MetadataMatch, SampleQuery
 from storage.sample import flatten
 from storage.selection import Selection, select_for
@@ -27,13 +27,17 @@ Dirty = frozenset[tuple[int, int]]  # groups and days with overdue readings
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question with its numbers, and how far maintenance was when it was asked."""
+    """A question with its numbers, and how far maintenance was when it was asked.
+
+    `selection` begins where samples begin, whatever is not deleted yet; `since` is where hourly figures do.
+    """
 
     query: SampleQuery
     selection: Selection
     marks: Watermarks
     groups: Mapping[int, frozenset[int] | None]  # of each group the slots; None: all
     versions: bool
+    since: int
 
     def piece(self, gid: int, start: int, end: int) -> Piece:
         """What to read of a group between two times."""
@@ -86,7 +90,7 @@ class Reader:
         if question is None:
             return
         overdue = self.overdue(connection, question)
-        start, end = sealed_part(question)
+        start, end = _sealed_since(question, question.since)
         first, last = start + -start % HOUR, end - end % HOUR
         if first >= last or not _divides(wanted, HOUR):
             found = self._everything(connection, question)
@@ -102,7 +106,7 @@ class Reader:
                 yield one
             elif isinstance(one, Columns):
                 read.append(one)
-            else:
+            elif one.start >= question.marks.raw_from:
                 uncounted.append(one)
         rest = self._rest(connection, question, uncounted, ((start, first), (last, end)))
         yield from self.named(connection, question, overdue.join(chain(read, rest)))
@@ -127,7 +131,10 @@ class Reader:
         if selection.is_empty:
             return None
         groups = self.groups(connection, selection)
-        return Question(query, selection, marks, groups, versions)
+        asked = max(selection.start or 0, 0)
+        if marks.raw_from > asked:
+            selection = replace(selection, start=marks.raw_from)
+        return Question(query, selection, marks, groups, versions, max(asked, marks.hourly_from))
 
     def groups(self, connection: Connection, selection: Selection) -> Mapping[int, frozenset[int] | None]:
         """The groups in question, and of each the slots (None: all)."""
@@ -141,8 +148,8 @@ class Reader:
     def overdue(self, connection: Connection, question: Question) -> Overdue:
         """The late readings of a question."""
         selection = question.selection
-        rows = [row for page in pages(connection, late, selection) for row in page]
-        return Overdue(self.names, rows, explode(connection, self.names, rows, selection.mids))
+        rows = chain.from_iterable(polled(connection, late, selection.where(late)))
+        return Overdue(self.names, explode(connection, self.names, rows, selection.mids))
 
     def _everything(self, connection: Connection, question: Question) -> Iterator[Columns]:
         """All readings but those that are overdue."""
@@ -154,13 +161,14 @@ class Reader:
     def _rows(self, connection: Connection, question: Question) -> Iterator[Columns]:
         selection = question.selection
         open_hours = replace(selection, start=max(selection.start or 0, question.marks.sealed))
-        for page in pages(connection, hot, open_hours):
-            yield from explode(connection, self.names, page, selection.mids)
-        for page in pages(connection, delta, selection):
+        for rows in polled(connection, hot, open_hours.where(hot)):
+            yield from explode(connection, self.names, rows, selection.mids)
+        for page in pages(connection, delta, selection.where(delta)):
             yield from delta_columns(connection, self.names, page)
 
     def sealed(self, connection: Connection, piece: Piece, marks: Watermarks) -> Iterator[Columns]:
         """The readings of a piece in tiles of days and hours."""
+        piece = replace(piece, start=max(piece.start, marks.raw_from))
         if piece.start >= piece.end:
             return
         if piece.start < marks.sealed - marks.sealed % DAY:
@@ -250,9 +258,12 @@ def holds(match: MetadataMatch, metadata: Mapping[str, object]) -> bool:
 
 def sealed_part(question: Question) -> Hours:
     """The times of a question that tiles hold."""
-    start, end, sealed = question.selection.start, question.selection.end, question.marks.sealed
-    first = max(start or 0, 0)
-    return first, max(first, min(sealed if end is None else end, sealed))
+    return _sealed_since(question, max(question.selection.start or 0, 0))
+
+
+def _sealed_since(question: Question, start: int) -> Hours:
+    end, sealed = question.selection.end, question.marks.sealed
+    return start, max(start, min(sealed if end is None else end, sealed))
 
 
 def _divides(wanted: Wanted, span: int) -> bool:

@@ -1,7 +1,7 @@
 """Compacts days: the hour tiles of a group become a day tile, with hourly figures beside it."""
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, insert, select
 
 from storage.columns import Integers, Volumes
 from storage.database import Database
@@ -10,46 +10,53 @@ from storage.names import Names
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tiled import Piece, sealed_series
 from storage.tiles import rolls
+from storage.tiles.damaged import Damaged
 from storage.tiles.layout import Series, TileRow, lay_out, slots_of
-from storage.tiles.rows import Meters, delete_span, insert_rows, merged
+from storage.tiles.rows import Meters, as_rows, delete_span, merged
 from storage.tiles.seal import Sealed
 from storage.tiles.totals import pack_total
-from storage.watermarks import DAY, move, take_turn
+from storage.watermarks import DAY, Watermarks, move, take_turn
 
 GROUPS_AT_ONCE = 16
 
 
 class Compactor:
-    """Turns `tile` into `day_tile` and `day_roll`, some groups of a day at a time."""
+    """Turns `tile` into `day_tile` and `day_roll`, some groups of a day at a time.
+
+    Groups' days with a damaged tile are passed over and listed in `damaged`.
+    """
 
     def __init__(self, database: Database) -> None:
+        self.damaged = Damaged()
         self._database = database
         self._names = Names()
 
     def step(self) -> Sealed | None:
         """Compacts some groups of the earliest day that is over and not compacted; None when there is none."""
         self._names.forget()
-        return self._database.write_retrying(self._compact)
+        return self.damaged.passing(lambda: self._database.write_retrying(self._compact))
 
     def _compact(self, connection: Connection) -> Sealed | None:
         marks = take_turn(connection)
-        earliest = connection.execute(select(func.min(tile.c.start)).where(tile.c.mid == STAMPS)).scalar()
         over = marks.sealed - marks.sealed % DAY
-        if earliest is None or earliest >= over:
-            if marks.compacted < over:
-                move(connection, "compacted", over)
-            return None
-        day = earliest - earliest % DAY
-        chosen = select(tile.c.gid).where(tile.c.mid == STAMPS, tile.c.start >= day, tile.c.start < day + DAY)
-        gids = (
-            connection.execute(chosen.distinct().order_by(tile.c.gid).limit(GROUPS_AT_ONCE)).scalars().all()
-        )
-        readings = sum(self._compact_group(connection, gid, day) for gid in gids)
-        reach("compact.written")
-        move(connection, "compacted", day)
-        return Sealed(day, readings)
+        earliest = earliest_tile(connection, marks, self.damaged)
+        day = over if earliest is None else min(earliest - earliest % DAY, over)
+        reached = min(day, *(damaged for _, damaged in self.damaged.found)) if self.damaged.found else day
+        if day < over:
+            readable = self.damaged.others(tile, "start")
+            chosen = select(tile.c.gid).where(
+                tile.c.mid == STAMPS, tile.c.start >= day, tile.c.start < day + DAY, readable
+            )
+            groups = connection.execute(chosen.distinct().order_by(tile.c.gid).limit(GROUPS_AT_ONCE))
+            gids = groups.scalars().all()
+            readings = sum(self._compact_group(connection, gid, day) for gid in gids)
+            reach("compact.written")
+        if marks.compacted != max(reached, marks.raw_from):
+            move(connection, "compacted", max(reached, marks.raw_from))
+        return Sealed(day, readings, len(gids)) if day < over else None
 
     def _compact_group(self, connection: Connection, gid: int, day: int) -> int:
+        self.damaged.at = (gid, day)
         parts: dict[int, list[Series]] = {}
         piece = Piece(gid, None, None, day, day + DAY)
         for table in (day_tile, tile):
@@ -63,6 +70,14 @@ class Compactor:
         return sum(len(series.ts) for series in meters.values())
 
 
+def earliest_tile(connection: Connection, marks: Watermarks, damaged: Damaged) -> int | None:
+    """The beginning of the earliest hour tile whose samples are kept and that can be read; None without one."""
+    stamps = select(func.min(tile.c.start)).where(
+        tile.c.mid == STAMPS, tile.c.start >= marks.raw_from, damaged.others(tile, "start")
+    )
+    return connection.execute(stamps).scalar()
+
+
 def write_day(connection: Connection, names: Names, gid: int, day: int, meters: Meters) -> None:
     """The rows of a group's day in `day_tile` and `day_roll`, instead of any there are."""
     for table in (day_tile, day_roll):
@@ -70,8 +85,8 @@ def write_day(connection: Connection, names: Names, gid: int, day: int, meters: 
     if not meters:
         return
     rows = lay_out(meters, checked=True)
-    insert_rows(connection, day_tile, gid, day, rows)
-    insert_rows(connection, day_roll, gid, day, _rolled(connection, names, meters, rows))
+    connection.execute(insert(day_tile), as_rows(gid, day, rows))
+    connection.execute(insert(day_roll), as_rows(gid, day, _rolled(connection, names, meters, rows)))
 
 
 def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[TileRow]) -> list[TileRow]:

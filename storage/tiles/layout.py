@@ -36,7 +36,7 @@ class Series:
     @property
     def place(self) -> Integers:
         """Slot and time in one number."""
-        return self.slot << SHIFT | self.ts
+        return place_of(self.slot, self.ts)
 
     @staticmethod
     def apart(place: Integers) -> tuple[Integers, Integers]:
@@ -46,6 +46,11 @@ class Series:
     def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Series":
         """The chosen ones of these readings."""
         return Series(self.slot[chosen], self.ts[chosen], self.ver[chosen], self.volume[chosen])
+
+
+def place_of(slot: Integers, ts: Integers) -> Integers:
+    """Slot and time in one number."""
+    return slot << SHIFT | ts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class TileRow:
 
 def lay_out(meters: Mapping[int, Series], *, checked: bool) -> list[TileRow]:
     """The rows that keep these readings (by mid), the stamps first; `checked` as in the codec."""
-    places = {mid: series.place for mid, series in meters.items()}
+    places = _places(meters)
     union = _union(places.values())
     slot, stamps = Series.apart(union)
     slots, starts, counts = _runs(slot)
@@ -119,7 +124,7 @@ class _Lines:
             aligned = np.full(self._stamps, -1, np.int64)
             aligned[at] = versions
         for number, line in enumerate(self._lines, start=1):
-            if np.array_equal(line, aligned):
+            if line is aligned or np.array_equal(line, aligned):
                 return -number
             known = (line >= 0) & (aligned >= 0)
             if np.array_equal(line[known], aligned[known]):
@@ -211,10 +216,22 @@ def _bitmap(slots: Integers) -> bytes:
     return bits.to_bytes((bits.bit_length() + 7) >> 3, "little")
 
 
+def _places(meters: Mapping[int, Series]) -> dict[int, Integers]:
+    """The places of each meter; readings that came together share one array."""
+    known: dict[tuple[int, int], Integers] = {}
+    found = {}
+    for mid, series in meters.items():
+        like = (id(series.slot), id(series.ts))
+        if like not in known:
+            known[like] = series.place
+        found[mid] = known[like]
+    return found
+
+
 def _union(places: Iterable[Integers]) -> Integers:
     different: list[Integers] = []
     for one in places:
-        if not any(np.array_equal(one, other) for other in different):
+        if not any(one is other or np.array_equal(one, other) for other in different):
             different.append(one)
     return different[0] if len(different) == 1 else np.unique(np.concatenate(different))
 

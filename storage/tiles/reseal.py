@@ -1,22 +1,25 @@
 """Puts what came late where it belongs: into the tiles of its hour or day, a group's day at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from itertools import chain
 
 import numpy as np
-from sqlalchemy import Connection, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, tuple_
 
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
-from storage.polled import Rows, explode
+from storage.polled import Polled, explode, polled
 from storage.sample import to_microseconds
 from storage.tables import late
-from storage.tables_tiles import STAMPS, day_tile, tile
+from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tiled import Piece, sealed_series
 from storage.tiles.compact import write_day
-from storage.tiles.layout import Series
-from storage.tiles.rows import as_meters, delete_span, merged, note_sightings, write_tiles
+from storage.tiles.damaged import Damaged
+from storage.tiles.layout import Series, lay_out
+from storage.tiles.outlived import outlived
+from storage.tiles.rows import as_meters, as_rows, delete_span, merged, note_sightings
 from storage.tiles.seal import Sealed
 from storage.watermarks import DAY, HOUR, Watermarks, take_turn
 
@@ -24,9 +27,13 @@ KEYS_A_STATEMENT = 500
 
 
 class Resealer:
-    """Merges `late` into `tile` and `day_tile`. A reading that is there already wins over a late one."""
+    """Merges `late` into `tile` and `day_tile`. A reading that is there already wins over a late one.
+
+    Groups' days with a damaged tile are passed over and listed in `damaged`.
+    """
 
     def __init__(self, database: Database, *, wait: timedelta) -> None:
+        self.damaged = Damaged()
         self._database = database
         self._wait = wait
         self._names = Names()
@@ -35,27 +42,25 @@ class Resealer:
         """Merges a group's day with rows that have waited long enough; None when no group has one."""
         self._names.forget()
         waited = to_microseconds(now - self._wait)
-        return self._database.write_retrying(lambda connection: self._reseal(connection, waited))
+        return self.damaged.passing(
+            lambda: self._database.write_retrying(lambda connection: self._reseal(connection, waited))
+        )
 
     def _reseal(self, connection: Connection, waited: int) -> Sealed | None:
         marks = take_turn(connection)
-        ripe = select(late.c.gid).where(late.c.ts < marks.sealed, late.c.recv <= waited)
-        gid = connection.execute(ripe.order_by(late.c.gid).limit(1)).scalar()
+        ripe = ripe_rows(marks, waited, self.damaged)
+        gid = connection.execute(select(late.c.gid).where(ripe).order_by(late.c.gid).limit(1)).scalar()
         if gid is None:
             return None
-        of_group = select(func.min(late.c.ts)).where(
-            late.c.gid == gid, late.c.ts < marks.sealed, late.c.recv <= waited
-        )
+        of_group = select(func.min(late.c.ts)).where(late.c.gid == gid, ripe)
         earliest = connection.execute(of_group).scalar_one()
         day = earliest - earliest % DAY
+        self.damaged.at = (gid, day)
         end = min(day + DAY, marks.sealed)
-        rows = connection.execute(
-            select(late)
-            .where(late.c.gid == gid, late.c.ts >= day, late.c.ts < end)
-            .order_by(late.c.rid, late.c.ts)
-        ).all()
+        some = and_(late.c.gid == gid, late.c.ts >= day, late.c.ts < end)
+        rows = list(chain.from_iterable(polled(connection, late, some, in_pages=False)))
         came = as_meters(connection, self._names, gid, explode(connection, self._names, rows, None))
-        note_sightings(connection, gid, came)
+        note_sightings(connection, {gid: came})
         if _is_compacted(connection, gid, day, marks):
             self._merge_day(connection, gid, day, came)
         else:
@@ -64,13 +69,19 @@ class Resealer:
         reach("reseal.written")
         _forget_rows(connection, rows)
         reach("reseal.deleted")
-        return Sealed(day, sum(len(series.ts) for series in came.values()))
+        return Sealed(day, sum(len(series.ts) for series in came.values()), 1)
 
     def _merge_day(self, connection: Connection, gid: int, day: int, came: Mapping[int, Series]) -> None:
         piece = Piece(gid, None, None, day, day + DAY)
         there = {mid: series for _, mid, series in sealed_series(connection, day_tile, piece)}
-        self._names.learn_meters(connection, there)
-        write_day(connection, self._names, gid, day, self._merged(there, came))
+        gone = outlived(connection, gid, day, there)
+        self._names.learn_meters(connection, (*there, *(row.mid for row in gone)))
+        kinds = {self._names.meter(row.mid).kind for row in gone}
+        kept = {mid: series for mid, series in came.items() if self._names.meter(mid).kind not in kinds}
+        if kept:  # what came for meters whose samples are gone is gone, too
+            write_day(connection, self._names, gid, day, self._merged(there, kept))
+            if gone:
+                connection.execute(insert(day_roll), as_rows(gid, day, gone))
 
     def _merge_hour(self, connection: Connection, gid: int, start: int, came: Mapping[int, Series]) -> None:
         if not came:
@@ -79,7 +90,8 @@ class Resealer:
         there = {mid: series for _, mid, series in sealed_series(connection, tile, piece)}
         self._names.learn_meters(connection, there)
         delete_span(connection, tile, gid, start, start + HOUR)
-        write_tiles(connection, tile, gid, start, self._merged(there, came))
+        rows = lay_out(self._merged(there, came), checked=False)
+        connection.execute(insert(tile), as_rows(gid, start, rows))
 
     def _merged(self, there: Mapping[int, Series], came: Mapping[int, Series]) -> dict[int, Series]:
         whole = dict(there)
@@ -90,6 +102,12 @@ class Resealer:
             if len(new.ts):
                 whole[mid] = merged([whole[mid], new]) if mid in whole else new
         return whole
+
+
+def ripe_rows(marks: Watermarks, waited: int, damaged: Damaged) -> ColumnElement[bool]:
+    """The late rows that can be merged: of sealed hours whose samples are kept, here since before `waited`."""
+    sealed = and_(late.c.ts >= marks.raw_from, late.c.ts < marks.sealed)
+    return and_(sealed, late.c.recv <= waited, damaged.others(late, "ts"))
 
 
 def _is_compacted(connection: Connection, gid: int, day: int, marks: Watermarks) -> bool:
@@ -106,9 +124,11 @@ def _between(meters: Mapping[int, Series], start: int, end: int) -> dict[int, Se
     return {mid: series for mid, series in found.items() if len(series.ts)}
 
 
-def _forget_rows(connection: Connection, rows: Rows) -> None:
+def _forget_rows(connection: Connection, rows: Iterable[Polled]) -> None:
     """Removes exactly these rows: others may have come since they were read."""
-    key = tuple_(late.c.gid, late.c.rid, late.c.ts, late.c.part)
-    for start in range(0, len(rows), KEYS_A_STATEMENT):
-        keys = [(row.gid, row.rid, row.ts, row.part) for row in rows[start : start + KEYS_A_STATEMENT]]
-        connection.execute(delete(late).where(key.in_(keys)))
+    key = tuple_(late.c.rid, late.c.ts, late.c.part)
+    for some in rows:
+        keys = [(rid, ts, some.part) for rid, ts in zip(some.rid.tolist(), some.ts.tolist(), strict=True)]
+        for start in range(0, len(keys), KEYS_A_STATEMENT):
+            chosen = key.in_(keys[start : start + KEYS_A_STATEMENT])
+            connection.execute(delete(late).where(late.c.gid == some.gid, chosen))

@@ -1,46 +1,36 @@
 """Writes what was laid out: all rows of a group's hour or day, in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 
-from storage.columns import Columns
+from storage.columns import Columns, Integers
 from storage.names import Names
-from storage.tables_tiles import day_tile, seen
-from storage.tiles.layout import Series, TileRow, lay_out
+from storage.tables_tiles import seen
+from storage.tiles.layout import Counts, Series, TileRow, place_of
 from storage.tiles.sightings import sight, unpack_sightings
 
 Meters = Mapping[int, Series]  # by mid
 
 
-def write_tiles(connection: Connection, table: Table, gid: int, start: int, meters: Meters) -> int:
-    """The rows of one span in `tile` or `day_tile`; returns how many readings they hold."""
-    if not meters:
-        return 0
-    insert_rows(connection, table, gid, start, lay_out(meters, checked=table is day_tile))
-    return sum(len(series.ts) for series in meters.values())
-
-
-def insert_rows(connection: Connection, table: Table, gid: int, start: int, rows: Sequence[TileRow]) -> None:
-    """Inserts rows of one group and span."""
-    connection.execute(
-        insert(table),
-        [
-            {
-                "gid": gid,
-                "mid": row.mid,
-                "start": start,
-                "line": row.line,
-                "slots": row.slots,
-                "w": row.block.w,
-                "head": row.block.head,
-                "raw": row.block.raw,
-                "tot": row.tot,
-            }
-            for row in rows
-        ],
-    )
+def as_rows(gid: int, start: int, rows: Sequence[TileRow]) -> list[dict[str, object]]:
+    """What was laid out of one group and span, for `insert`."""
+    return [
+        {
+            "gid": gid,
+            "mid": row.mid,
+            "start": start,
+            "line": row.line,
+            "slots": row.slots,
+            "w": row.block.w,
+            "head": row.block.head,
+            "raw": row.block.raw,
+            "tot": row.tot,
+        }
+        for row in rows
+    ]
 
 
 def delete_span(connection: Connection, table: Table, gid: int, start: int, end: int) -> None:
@@ -48,26 +38,42 @@ def delete_span(connection: Connection, table: Table, gid: int, start: int, end:
     connection.execute(delete(table).where(table.c.gid == gid, table.c.start >= start, table.c.start < end))
 
 
-def note_sightings(connection: Connection, gid: int, meters: Meters) -> None:
-    """Adds what these readings saw to what is known of the group."""
-    found = sight(meters.values())
-    body = connection.execute(select(seen.c.body).where(seen.c.gid == gid)).scalar()
-    if body is None:
-        connection.execute(insert(seen).values(gid=gid, body=found.pack()))
-    else:
-        joined = unpack_sightings(body).joined(found)
-        connection.execute(update(seen).where(seen.c.gid == gid).values(body=joined.pack()))
+def note_sightings(connection: Connection, groups: Mapping[int, Meters]) -> None:
+    """Adds what these readings saw to what is known of their groups."""
+    bodies = connection.execute(select(seen.c.gid, seen.c.body).where(seen.c.gid.in_(sorted(groups))))
+    known = {gid: unpack_sightings(body) for gid, body in bodies}
+    fresh, changed = [], []
+    for gid, meters in groups.items():
+        found = sight(meters.values())
+        if gid in known:
+            changed.append({"group": gid, "packed": known[gid].joined(found).pack()})
+        else:
+            fresh.append({"gid": gid, "body": found.pack()})
+    if fresh:
+        connection.execute(insert(seen), fresh)
+    if changed:
+        statement = update(seen).where(seen.c.gid == bindparam("group")).values(body=bindparam("packed"))
+        connection.execute(statement, changed)
 
 
 def as_meters(connection: Connection, names: Names, gid: int, found: Sequence[Columns]) -> dict[int, Series]:
-    """Readings of resources of one group as series by slot and time."""
-    meters = {}
+    """Readings of resources of one group as series by slot and time; what came together shares its arrays."""
+    arranged: dict[int, tuple[Integers, Counts | None]] = {}
+    meters: dict[int, Series] = {}
+    shared: dict[int, Series] = {}
     for one in found:
-        slot = names.slots_in(connection, gid, one.rid)
-        series = Series(slot, one.ts, one.ver, one.volume)
-        place = series.place
-        is_sorted = (place[1:] > place[:-1]).all()
-        meters[one.mid] = series if is_sorted else series.only(np.argsort(place, kind="stable"))
+        like = id(one.rid)
+        if like not in arranged:
+            slot = names.slots_in(connection, gid, one.rid)
+            place = place_of(slot, one.ts)
+            order = None if (place[1:] > place[:-1]).all() else np.argsort(place, kind="stable")
+            arranged[like] = slot, order
+            shared[like] = Series(slot, one.ts, one.ver, one.volume)
+            if order is not None:
+                shared[like] = shared[like].only(order)
+        order = arranged[like][1]
+        volume = one.volume if order is None else one.volume[order]
+        meters[one.mid] = replace(shared[like], volume=volume)
     return meters
 
 

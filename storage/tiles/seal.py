@@ -3,21 +3,22 @@
 Each step is one transaction of whoever has the turn; one that dies leaves everything as it was.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, insert, select
 
+from storage.columns import Columns
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
-from storage.polled import Rows, explode
+from storage.polled import Polled, explode, polled
 from storage.sample import to_microseconds
 from storage.tables import hot
 from storage.tables_tiles import tile
-from storage.tiles.rows import as_meters, note_sightings, write_tiles
+from storage.tiles.layout import lay_out
+from storage.tiles.rows import as_meters, as_rows, note_sightings
 from storage.watermarks import HOUR, move, take_turn
 
 ROWS_AT_ONCE = 20_000
@@ -25,10 +26,11 @@ ROWS_AT_ONCE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What one step did: the beginning of the hour (microseconds since 1970 UTC), and its readings."""
+    """What one step did: the beginning of the hour or day (microseconds since 1970 UTC), its readings and groups."""
 
     start: int
     readings: int
+    groups: int
 
 
 class Sealer:
@@ -68,29 +70,40 @@ class Sealer:
                 move(connection, "sealed", marks.closed)
             return None
         start = earliest - earliest % HOUR
-        readings = 0
-        for gid, rows in _groups(connection, start):
-            meters = as_meters(connection, self._names, gid, explode(connection, self._names, rows, None))
-            readings += write_tiles(connection, tile, gid, start, meters)
-            note_sightings(connection, gid, meters)
+        readings = groups = 0
+        for rows in _batches_of_groups(connection, start):
+            sealed = self._seal_groups(connection, start, rows)
+            readings, groups = readings + sealed.readings, groups + sealed.groups
         reach("seal.written")
         move(connection, "sealed", start + HOUR)
         reach("seal.moved")
-        return Sealed(start, readings)
+        return Sealed(start, readings, groups)
+
+    def _seal_groups(self, connection: Connection, start: int, rows: Iterable[Polled]) -> Sealed:
+        by_group: dict[int, list[Columns]] = {}
+        for found in explode(connection, self._names, rows, None):
+            by_group.setdefault(found.gid, []).append(found)
+        groups = {gid: as_meters(connection, self._names, gid, some) for gid, some in by_group.items()}
+        written = [
+            row
+            for gid, meters in groups.items()
+            for row in as_rows(gid, start, lay_out(meters, checked=False))
+        ]
+        connection.execute(insert(tile), written)
+        note_sightings(connection, groups)
+        readings = sum(len(series.ts) for meters in groups.values() for series in meters.values())
+        return Sealed(start, readings, len(groups))
 
 
-def _groups(connection: Connection, start: int) -> Iterator[tuple[int, Rows]]:
-    """The rows of an hour, a group at a time, by resource and time."""
+def _batches_of_groups(connection: Connection, start: int) -> Iterator[Iterable[Polled]]:
+    """The rows of an hour, some groups at a time."""
     hour = and_(hot.c.ts >= start, hot.c.ts < start + HOUR)
     sizes = connection.execute(
         select(hot.c.gid, func.count()).where(hour).group_by(hot.c.gid).order_by(hot.c.gid)
     ).all()
     for first, last in _batches([(gid, count) for gid, count in sizes]):
-        rows = connection.execute(
-            select(hot).where(hour, hot.c.gid.between(first, last)).order_by(hot.c.gid, hot.c.rid, hot.c.ts)
-        ).all()
-        for gid, some in groupby(rows, key=lambda row: int(row.gid)):
-            yield gid, list(some)
+        some = and_(hour, hot.c.gid.between(first, last))
+        yield from polled(connection, hot, some, in_pages=False)
 
 
 def _batches(sizes: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -5,14 +5,13 @@ anything at all is in doubt nothing is decided here: the message is then read re
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import chain
 
 import msgspec
 
 from collector.draft import Draft
-from collector.frame import Frame, Names
+from collector.frame import Frame, Names, read_names
 from collector.instants import EARLIEST, LATEST
 from collector.normalize import FUTURE_LIMIT, Unfit, normalize
 from collector.remembered import Remembered
@@ -31,18 +30,17 @@ from storage.batch import (
     join_polled,
     moved_deltas,
     moved_polled,
+    widths_of,
 )
 from storage.columns import Integers
 from storage.sample import Sample, to_microseconds
 
-NAMES_BYTES = 8 * 2**20
-VERSIONS_BYTES = 48 * 2**20
+# What is remembered at most, twice over (`Remembered`); what is kept weighs three times its text, measured.
+FRAMES_BYTES = 32 * 2**20
+NAMES_BYTES = 16 * 2**20
 
 _FIRST, _END = to_microseconds(EARLIEST), to_microseconds(LATEST)
 _NO_ID = bytes(ID_BYTES)
-
-_Kinds = tuple[tuple[MeterKey, ...], tuple[tuple[int, ...], ...]]  # meters, and shapes of them
-
 
 # A reading with which nothing is wrong: what is put into it decides.
 _PLAIN = Draft("m", "gauge", "", 0, "r", None, EARLIEST, id=_NO_ID)
@@ -52,9 +50,10 @@ class Checker:
     """Settles frames; any number of threads may use it."""
 
     def __init__(self) -> None:
+        self._known: Remembered[_Known] = Remembered(FRAMES_BYTES)
+        self._kinds: Remembered[_Kinds] = Remembered(NAMES_BYTES)
         self._resources: Remembered[ResourceKey] = Remembered(NAMES_BYTES)
-        self._versions: Remembered[VersionKey] = Remembered(VERSIONS_BYTES)
-        self._meters: Remembered[tuple[MeterKey, ...]] = Remembered(NAMES_BYTES)
+        self._versions: Remembered[VersionKey] = Remembered(NAMES_BYTES)
 
     def settle(self, frames: Sequence[Frame], received_at: datetime) -> SampleBatch | None:
         """All samples of these frames in their order, or None when a single one of them is not plainly clean.
@@ -75,13 +74,44 @@ class Checker:
     def _join(self, frames: Sequence[Frame]) -> SampleBatch:
         joined = _Joined()
         for frame in frames:
-            names = frame.names
-            if names is None or names.others[1]:
+            known = self._names(frame.text)
+            if not frame.is_accounted_for(known.kinds.widths):
                 raise _InDoubt
-            resources = [self._resource(bytes(raw)) for raw in names.resources]
-            versions = [self._version(bytes(raw)) for raw in names.versions]
-            joined.add(frame, resources, versions, self._kinds(names))
+            joined.add(frame, known)
         return joined.batch()
+
+    def _names(self, text: bytes) -> "_Known":
+        """A host sends the same names again and again: then they need no reading."""
+        known = self._known.get(text)
+        if known is None:
+            known = self._read(text)
+            self._known.put(text, known, len(text))
+        return known
+
+    def _read(self, text: bytes) -> "_Known":
+        names = read_names(text)
+        if names is None or names.others[1]:
+            raise _InDoubt
+        resources = [self._resource(bytes(raw)) for raw in names.resources]
+        versions = [self._version(bytes(raw)) for raw in names.versions]
+        return _Known(resources, versions, self._kinds_of(names))
+
+    def _kinds_of(self, names: Names) -> "_Kinds":
+        """What hosts deliver is much the same: equal ones are one object."""
+        text = bytes(names.meters) + repr(names.shapes).encode()
+        found = self._kinds.get(text)
+        if found is None:
+            meters = tuple(_meter(claim) for claim in _list(bytes(names.meters)))
+            shapes = tuple(tuple(shape) for shape in names.shapes)
+            for shape in shapes:
+                if not all(0 <= meter < len(meters) for meter in shape):
+                    raise _InDoubt
+                kinds = {(meters[meter].name, meters[meter].type, meters[meter].unit) for meter in shape}
+                if len(kinds) < len(shape):
+                    raise _InDoubt
+            found = _Kinds(meters, shapes, widths_of(shapes))
+            self._kinds.put(text, found, len(text))
+        return found
 
     def _resource(self, text: bytes) -> ResourceKey:
         found = self._resources.get(text)
@@ -89,7 +119,7 @@ class Checker:
             owner, project = _list(text, 2)
             sample = _settled(replace(_PLAIN, resource_id=owner, project_id=project))
             found = ResourceKey(sample.project_id or "", sample.resource_id)
-            self._resources.put(text, found)
+            self._resources.put(text, found, len(text))
         return found
 
     def _version(self, text: bytes) -> VersionKey:
@@ -101,19 +131,26 @@ class Checker:
             )
             body = canonical(sample.metadata)
             found = VersionKey(sample.user_id, sample.source, sample.generation, body)
-            self._versions.put(text, found)
+            self._versions.put(text, found, len(text))
         return found
 
-    def _kinds(self, names: Names) -> _Kinds:
-        text = bytes(names.meters)
-        meters = self._meters.get(text)
-        if meters is None:
-            meters = tuple(_meter(claim) for claim in _list(text))
-            self._meters.put(text, meters)
-        shapes = tuple(tuple(shape) for shape in names.shapes)
-        if not all(0 <= meter < len(meters) for meter in chain.from_iterable(shapes)):
-            raise _InDoubt
-        return meters, shapes
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kinds:
+    """What is delivered together: shapes of meters, none of which holds a meter twice."""
+
+    meters: tuple[MeterKey, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    widths: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The names of a frame, settled."""
+
+    resources: list[ResourceKey]
+    versions: list[VersionKey]
+    kinds: _Kinds
 
 
 class _InDoubt(Exception):
@@ -128,42 +165,36 @@ class _Joined:
         self._versions: list[VersionKey] = []
         self._meters: list[MeterKey] = []
         self._shapes: list[tuple[int, ...]] = []
-        self._known: dict[_Kinds, tuple[int, int]] = {}
+        self._places: dict[_Kinds, tuple[int, int]] = {}  # where meters and shapes begin
         self._polled: list[Polled] = []
         self._deltas: list[Deltas] = []
 
-    def add(
-        self, frame: Frame, resources: list[ResourceKey], versions: list[VersionKey], kinds: _Kinds
-    ) -> None:
-        meter, shape = self._places(kinds)
+    def add(self, frame: Frame, known: _Known) -> None:
+        meter, shape = self._begin(known.kinds)
         first = len(self._resources), len(self._versions)
         polled, deltas = frame.polled, frame.deltas
         for columns in (polled, deltas):
-            if _beyond(columns.resource, resources) or _beyond(columns.version, versions):
+            if _beyond(columns.resource, known.resources) or _beyond(columns.version, known.versions):
                 raise _InDoubt
-        if _beyond(deltas.meter, kinds[0]):
+        if _beyond(deltas.meter, known.kinds.meters):
             raise _InDoubt
         self._polled.append(moved_polled(polled, *first, shape))
         if len(deltas.ts):
             self._deltas.append(moved_deltas(deltas, *first, meter))
-        self._resources += resources
-        self._versions += versions
+        self._resources += known.resources
+        self._versions += known.versions
 
     def batch(self) -> SampleBatch:
         polled = join_polled(self._polled)
         deltas = join_deltas(self._deltas) if self._deltas else NO_DELTAS
         return SampleBatch(self._resources, self._versions, self._meters, self._shapes, polled, deltas)
 
-    def _places(self, kinds: _Kinds) -> tuple[int, int]:
-        places = self._known.get(kinds)
+    def _begin(self, kinds: _Kinds) -> tuple[int, int]:
+        places = self._places.get(kinds)
         if places is None:
-            meters, shapes = kinds
-            for shape in shapes:
-                if len({(m.name, m.type, m.unit) for m in map(meters.__getitem__, shape)}) < len(shape):
-                    raise _InDoubt
-            places = self._known[kinds] = len(self._meters), len(self._shapes)
-            self._shapes += [tuple(meter + places[0] for meter in shape) for shape in shapes]
-            self._meters += meters
+            places = self._places[kinds] = len(self._meters), len(self._shapes)
+            self._shapes += [tuple(meter + places[0] for meter in shape) for shape in kinds.shapes]
+            self._meters += kinds.meters
         return places
 
 

@@ -51,20 +51,23 @@ class Names(msgspec.Struct, array_like=True, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A batch of version 2. The places in its columns have not been compared with its names.
-
-    `names` is None where they are not what an agent writes; `text` is their JSON.
-    """
+    """A batch of version 2 whose names, the JSON `text`, have not been read."""
 
     text: bytes
-    names: Names | None
-    widths: Integers  # of the shapes
     polled: Polled
     deltas: Deltas
 
     def __len__(self) -> int:
         """How many samples its columns hold."""
         return len(self.polled.readings) + len(self.deltas.ts)
+
+    def is_accounted_for(self, widths: Integers) -> bool:
+        """Whether shapes of these widths divide the readings among the rows, none left over."""
+        try:
+            width = widths[self.polled.shape]
+        except IndexError:
+            return False
+        return int(width.sum()) == len(self.polled.readings) and bool(widths.all())
 
 
 def is_columnar(body: bytes) -> bool:
@@ -98,14 +101,13 @@ def encode(samples: Sequence[Sample]) -> bytes:
 
 
 def decode(body: bytes) -> Frame:
-    """The frame in a message; raises InvalidMessage for one whose parts do not fit together.
+    """The frame in a message, its names unread; raises InvalidMessage for one whose parts do not fit together.
 
     No larger than the message: claims of more than it holds are refused before anything is made of them.
     """
     cut = _Cut(body)
     size, rows, readings, deltas, resource, version, kind, time, start = cut.counts
     text = cut.take(size)
-    names, widths = _names(text)
     try:
         places, times = (_PLACES[resource], _PLACES[version], _PLACES[kind]), _TIMES[time]
     except KeyError:
@@ -117,24 +119,39 @@ def decode(body: bytes) -> Frame:
         columns, ts = cut.columns(deltas, places), cut.times(deltas, times, start)
         found = Deltas(*columns, ts, cut.column(deltas, _BITS), cut.take(deltas * ID_BYTES))
     cut.end()
-    if rows and int(polled.shape.max()) >= len(widths):
-        raise InvalidMessage("a batch that names a shape it does not list")
-    if int(widths[polled.shape].sum()) != readings:
-        raise InvalidMessage("a batch whose shapes do not account for its readings")
-    return Frame(text, names, widths, polled, found)
+    return Frame(text, polled, found)
+
+
+def read_names(text: bytes) -> Names | None:
+    """The names of a frame; None where they are not what an agent writes."""
+    try:
+        return msgspec.json.decode(text, type=Names)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
 
 
 def drafts(frame: Frame) -> Iterator[Draft]:
-    """What a frame claims, reading by reading, so that one bad reading stands alone."""
+    """What a frame claims, reading by reading, so that one bad reading stands alone.
+
+    Raises InvalidMessage at the first reading when it cannot be read at all.
+    """
     match parse_json(frame.text):
-        case [list(resources), list(versions), list(meters), list(shapes), [list(metadata), list(others)]]:
-            names = _Claims(resources, versions, meters)
+        case [
+            list(resources),
+            list(versions),
+            list(meters),
+            list(shapes),
+            [list(metadata), list(others)],
+        ] if all(isinstance(shape, list) for shape in shapes):
+            names, widths = _Claims(resources, versions, meters), widths_of(shapes)
         case _:
             raise InvalidMessage("a batch with names of the wrong form")
+    if not frame.is_accounted_for(widths):
+        raise InvalidMessage("a batch whose shapes do not account for its readings")
     begin = 0
     polled = frame.polled
     for resource, version, shape, ts in _walk((polled.resource, polled.version, polled.shape, polled.ts)):
-        width = int(frame.widths[shape])
+        width = int(widths[shape])
         readings = polled.readings[begin : begin + width].tolist()
         begin += width
         for meter, bits in zip(shapes[shape], readings, strict=True):
@@ -215,25 +232,6 @@ class _Claims:
 
 def _at(names: Sequence[object], place: object) -> object:
     return names[place] if type(place) is int and 0 <= place < len(names) else None
-
-
-def _names(text: bytes) -> tuple[Names | None, Integers]:
-    """The names as far as a plain agent wrote them, and how many meters each shape has."""
-    try:
-        names: Names | None = msgspec.json.decode(text, type=Names)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        names = None
-    shapes: Sequence[Sequence[object]] = names.shapes if names else _claimed_shapes(parse_json(text))
-    if not all(shapes):
-        raise InvalidMessage("a batch with a shape of no meters")
-    return names, widths_of(shapes)
-
-
-def _claimed_shapes(lists: object) -> Sequence[Sequence[object]]:
-    match lists:
-        case [_, _, _, list(shapes), _] if all(isinstance(shape, list) for shape in shapes):
-            return shapes
-    raise InvalidMessage("a batch with names of the wrong form")
 
 
 def _walk(columns: Sequence[Integers]) -> Iterator[tuple[int, ...]]:

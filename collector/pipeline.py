@@ -69,16 +69,19 @@ class Pipeline:
             return
         batch = Pending(max(message.received_at for message in messages))
         frames: _Frames = []
+        claimed = 0
         for message in messages:
             self._metrics.messages.labels(message.origin).inc()
             if _is_frame(message):
+                claimed += frame.samples_in(message.body)
                 self._guarded(batch, message, lambda read: frames.append((read, frame.decode(read.body))))
             else:
                 self._settle(batch, frames)
                 self._guarded(batch, message, partial(self._interpret, batch))
                 self._publish_if_full(batch)
-            if sum(len(found) for _, found in frames) >= self._batch_size:
+            if claimed >= self._batch_size:
                 self._settle(batch, frames)
+                claimed = 0
         self._settle(batch, frames)
         self._publishing.publish(batch)
 

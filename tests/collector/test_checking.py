@@ -142,9 +142,9 @@ def test_other_publishers_get_the_samples_as_objects() -> None:
 
 
 def test_what_is_seldom_used_is_forgotten_and_what_is_used_stays() -> None:
-    remembered: Remembered[int] = Remembered(limit_bytes=20)
+    remembered: Remembered[int] = Remembered(limit_bytes=3)
     for number in range(50):
-        remembered.put(b"text-%02d" % number, number)
+        remembered.put(b"text-%02d" % number, number, weight=1)
         remembered.get(b"text-00")
 
     assert remembered.get(b"text-00") == 0

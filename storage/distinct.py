@@ -27,7 +27,7 @@ def distinct(batch: SampleBatch, rid: Integers) -> tuple[SampleBatch, int]:
 
     `rid` names the resource of each row: two entries of `batch.resources` may be one resource.
     """
-    doubtful = _shares_its_instant(rid, batch.polled.ts) | _is_too_wide(batch)
+    doubtful = _may_repeat(batch, rid) | _is_too_wide(batch)
     if not doubtful.any():
         return batch, 0
     rework = _Rework(batch)
@@ -49,13 +49,44 @@ def distinct(batch: SampleBatch, rid: Integers) -> tuple[SampleBatch, int]:
     return merged, rework.unlike
 
 
-def _shares_its_instant(rid: Integers, ts: Integers) -> _Bools:
-    order = np.lexsort((ts, rid))
-    same = (np.diff(rid[order]) == 0) & (np.diff(ts[order]) == 0)
-    shared = np.zeros(len(rid), np.bool_)
-    shared[order[1:]] |= same
-    shared[order[:-1]] |= same
-    return shared
+def _may_repeat(batch: SampleBatch, rid: Integers) -> _Bools:
+    """Rows of which another one of the same resource and time may have a reading, too."""
+    polled = batch.polled
+    alike, overlapping = _kinds_of_shapes(batch)
+    again = _has_its_like(alike[polled.shape], polled.ts, rid)
+    overlaps = overlapping[polled.shape]
+    if overlaps.any():
+        again |= overlaps & _has_its_like(polled.ts, rid)
+    return again
+
+
+def _has_its_like(*keys: Integers) -> _Bools:
+    """Entries whose keys, taken together, are those of another entry."""
+    order = np.lexsort(keys)
+    same = np.all([np.diff(key[order]) == 0 for key in keys], axis=0)
+    alike = np.zeros(len(order), np.bool_)
+    alike[order[1:]] |= same
+    alike[order[:-1]] |= same
+    return alike
+
+
+def _kinds_of_shapes(batch: SampleBatch) -> tuple[Integers, _Bools]:
+    """Of each shape a number that shapes of the same kinds share, and whether another number has one of its kinds."""
+    kinds = [(meter.name, meter.type, meter.unit) for meter in batch.meters]
+    numbers: dict[tuple[tuple[str, str, str], ...], int] = {}
+    alike = [
+        numbers.setdefault(tuple(sorted(kinds[meter] for meter in shape)), len(numbers))
+        for shape in batch.shapes
+    ]
+    holders: dict[tuple[str, str, str], list[int]] = {}
+    for of_shape, number in numbers.items():
+        for kind in of_shape:
+            holders.setdefault(kind, []).append(number)
+    overlapping = np.zeros(len(numbers), np.bool_)
+    for places in holders.values():
+        overlapping[places] |= len(places) > 1  # also of a shape that has a kind twice
+    found = integers(alike)
+    return found, overlapping[found]
 
 
 def _is_too_wide(batch: SampleBatch) -> _Bools:

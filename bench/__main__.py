@@ -8,27 +8,20 @@ Exit status 1 when an answer was wrong or a case broke, with --strict also when 
 import argparse
 import re
 import sys
-import time
 import traceback
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
 from bench import flame, machine, table
 from bench.case import Case
 from bench.cases import CASES
 from bench.lab import FULL, SHORT, Lab
 from bench.rows import Row, WrongAnswer, write
+from bench.screen import Screen
 
 OUT = Path(__file__).parent / "out"
 WIDTH_OF_A_FILE = 150
@@ -42,16 +35,25 @@ class Outcome:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, cases: Sequence[type[Case]] = CASES) -> int:
     """The exit status."""
     options = _options(arguments)
-    chosen = [case() for case in CASES if re.search(options.only, case.name)]
-    errors = Console(stderr=True)
+    chosen = [case() for case in cases if re.search(options.only, case.name)]
+    errors = Console(stderr=True, highlight=False)
     if not chosen:
-        errors.print(f"no case matches {options.only!r}; there are: {', '.join(case.name for case in CASES)}")
+        errors.print(f"no case matches {options.only!r}; there are: {', '.join(case.name for case in cases)}")
         return 2
-    outcome = run(chosen, errors, short=options.short, with_flames=options.flame)
-    write(outcome.rows, OUT / "latest.json")
+    outcome = Outcome()
+    with (
+        Screen(errors, len(chosen)) as screen,
+        closing(Lab(SHORT if options.short else FULL, screen.say)) as lab,
+    ):
+        for case in chosen:
+            lab.begin(case.name)
+            with flame.recorded(options.out / f"{case.name}.svg", wanted=options.flame):
+                _run(case, lab, outcome)
+            write(outcome.rows, options.out / "latest.json")
+            screen.finished(case.name)
     out = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
     table.show(outcome.rows, out)
     out.print(machine.described(), style="dim")
@@ -61,37 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if outcome.failures or missed else 0
 
 
-def run(cases: Sequence[Case], console: Console, *, short: bool, with_flames: bool = False) -> Outcome:
-    """Every case, whatever becomes of the others."""
-    outcome = Outcome()
-    columns = (
-        SpinnerColumn(),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    # Twice a second: the screen is not to take part in what is measured.
-    with Progress(
-        *columns, console=console, refresh_per_second=2, disable=not console.is_terminal
-    ) as progress:
-        bar = progress.add_task("", total=len(cases))
-        lab = Lab(SHORT if short else FULL, lambda text: progress.update(bar, description=text))
-        try:
-            for case in cases:
-                begun = time.monotonic()
-                lab.begin(case.name)
-                with flame.recorded(OUT / f"{case.name}.svg", wanted=with_flames):
-                    _run_one(case, lab, outcome)
-                progress.advance(bar)
-                if not console.is_terminal:
-                    console.print(f"{case.name}: {time.monotonic() - begun:.0f} s", markup=False)
-        finally:
-            lab.close()
-    return outcome
-
-
-def _run_one(case: Case, lab: Lab, outcome: Outcome) -> None:
+def _run(case: Case, lab: Lab, outcome: Outcome) -> None:
     try:
         for row in case.run(lab):
             outcome.rows.append(row)
@@ -108,6 +80,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--short", action="store_true", help="tiny sizes: whether it runs, not how fast")
     parser.add_argument("--strict", action="store_true", help="fail when a target is missed")
+    parser.add_argument(
+        "--out", type=Path, default=OUT, metavar="FOLDER", help="where latest.json is written"
+    )
     parser.add_argument("--flame", action="store_true", help="a flame graph of each case into bench/out")
     return parser.parse_args(arguments)
 

@@ -32,15 +32,16 @@ class Scale:
     month: Size
     spare: int
     rounds: int
+    collections: int
     waiting: int
     watch_s: float
 
 
 FULL = Scale(
-    Size(1000, 100, 50, POLLS_A_DAY // 2), Size(200, 100, 10, 30 * POLLS_A_DAY), 144, 15, 1_000_000, 20
+    Size(1000, 100, 50, POLLS_A_DAY // 2), Size(200, 100, 10, 30 * POLLS_A_DAY), 144, 15, 2, 1_000_000, 20
 )
-# Two projects and three days: every layer there is, and over in seconds.
-SHORT = Scale(Size(20, 10, 3, 36), Size(4, 2, 2, 3 * POLLS_A_DAY), 24, 2, 2000, 1)
+# Two projects and two days: every layer there is, and over in seconds.
+SHORT = Scale(Size(20, 10, 3, 30), Size(4, 2, 2, 2 * POLLS_A_DAY), 24, 2, 1, 500, 0)
 
 
 class Lab:

@@ -15,8 +15,7 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """No garbage collection within; what is there now is collected before."""
-    gc.collect()
+    """No garbage collection within."""
     gc.disable()
     try:
         yield

@@ -20,7 +20,6 @@ from bench.queue import Queue
 from bench.rows import Row, WrongAnswer, at_least, no_less, no_more
 from bench.workload import CPU, METERS, Workload
 
-ROUNDS = 2
 AGAIN = 50  # one message in so many is delivered twice
 DISTINCT = 20_000  # small messages; the others repeat them
 LOOK_S, STALLED_S, GIVE_UP_S = 0.05, 30.0, 300.0
@@ -45,8 +44,8 @@ class Bus:
         workload = lab.live()
         backlog = _backlog(workload)
         ours, limits, costs = [], [], []
-        for number in range(ROUNDS):
-            lab.say(f"collecting, {number + 1} of {ROUNDS}")
+        for number in range(lab.scale.collections):
+            lab.say(f"collecting, {number + 1} of {lab.scale.collections}")
             rate, cost = _collected(lab, workload, backlog)
             ours.append(rate)
             costs.append(cost)

@@ -20,7 +20,9 @@ class _Question(Protocol):
 
     def ask(self, face: Face) -> Callable[[About], bytes]: ...
 
-    def truth(self, about: About) -> Sequence[Reading]: ...
+    def truth(self, about: About) -> Sequence[Reading]:
+        """What may be answered, newest first; of the oldest moment there may be more than fits."""
+        ...
 
 
 class _Latest:
@@ -53,7 +55,7 @@ class _Newest:
 
     def truth(self, about: About) -> Sequence[Reading]:
         members = about.workload.members(about.project)
-        return newest(about.workload, [about.meter], members, flavor=about.flavor)[:NEWEST]
+        return newest(about.workload, [about.meter], members, flavor=about.flavor)
 
 
 class Recent:
@@ -104,6 +106,6 @@ def _checked(question: _Question, face: Face, abouts: Sequence[About]) -> bytes:
     for about, body in zip(abouts, bodies, strict=False):
         truth, told = rounded(question.truth(about)), face.readings(body)
         what = f"{question.title}, {type(face).__name__}"
-        check_count(what, len(told), len(truth))
+        check_count(what, len(told), min(NEWEST, len(truth)))
         check_readings(what, told, truth)
     return bodies[0]

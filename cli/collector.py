@@ -2,6 +2,7 @@ import threading
 
 from cli.errors import WrongUsage
 from cli.exposition import metrics
+from cli.maintenance import maintenance
 from cli.parts import Server
 from cli.process import Part, run_together
 from cli.schema import when_ready
@@ -16,7 +17,7 @@ def run(loaded: Loaded) -> int:
             "bus.url is not set: a collector takes its samples from the broker (or use `nephometer up`)"
         )
     server = Server.of(loaded.settings)
-    parts = [collector(server), *metrics(loaded.settings.metrics, server.registry)]
+    parts = [collector(server), maintenance(server), *metrics(loaded.settings.metrics, server.registry)]
     return run_together(parts, threading.Event())
 
 

@@ -11,6 +11,7 @@ import typer
 from cli import output
 from cli.database import open_database, open_existing, settings_of
 from cli.db_distribute import distribute
+from cli.db_maintain import maintain
 from cli.db_size import size
 from cli.errors import CliError
 from cli.invocation import ConfigFile
@@ -38,6 +39,7 @@ DRIVERS = {
 app = typer.Typer(help="The database: schema, size, cluster.", no_args_is_help=True)
 app.command()(size)
 app.command()(distribute)
+app.command()(maintain)
 
 
 @app.command()

@@ -45,7 +45,7 @@ MOUNTED = (
     Mounted("collector", "Run the collector: turn what arrives into stored samples.", is_role=True),
     Mounted("api", "Run the API server.", is_role=True),
     Mounted("evaluator", "Run the alarm evaluator.", is_role=True),
-    Mounted("db", "Create, upgrade, check, measure and distribute the database."),
+    Mounted("db", "Create, upgrade, check, maintain, measure and distribute the database."),
     Mounted("config", "Show and check the settings."),
     Mounted("doctor", "Check database, broker, libvirt, clock and disk; say what to do."),
     Mounted("meters", "List meters."),

@@ -8,6 +8,7 @@ from agent.outbox import Transport
 from cli.agent import agent, by_broker
 from cli.api import api
 from cli.collector import collector
+from cli.maintenance import maintenance
 from cli.parts import Server, now
 from cli.process import Part, run_together
 from cli.schema import when_ready
@@ -31,7 +32,7 @@ def run(loaded: Loaded) -> int:
     settings, stop = loaded.settings, threading.Event()
     server = Server.of(settings)
     transport: Transport = Direct(server.pipeline)
-    parts = [api(server, _tell), *server.alarms()]
+    parts = [api(server, _tell), *server.alarms(), maintenance(server)]
     if settings.bus.notification_sources:
         parts.append(collector(server))
     if settings.bus.url is not None or settings.agent.transport == "bus":

@@ -107,7 +107,7 @@ class MaintenanceLoop:
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set; returns after the step that is being done, and gives the lease back."""
         while not stop.is_set():
-            stop.wait(self._try_once(stop))
+            stop.wait(self.wait_after(stop))
         try:
             self._leases.release(LEASE, self._holder)
         except StorageError as error:
@@ -136,8 +136,8 @@ class MaintenanceLoop:
         self._renew_at = now + self._lease / 2
         return self._leases.take(LEASE, self._holder, now, self._lease)
 
-    def _try_once(self, stop: threading.Event) -> float:
-        """Seconds to wait before the next turn."""
+    def wait_after(self, stop: threading.Event) -> float:
+        """Does `once`, whatever happens; returns the seconds to wait before the next turn."""
         begun = time.monotonic()
         try:
             is_more = self.once(stop)

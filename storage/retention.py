@@ -1,0 +1,233 @@
+"""Forgets what is older than it is to be kept: first by a watermark that everybody obeys, then row by row.
+
+Samples end with a day, and only once their hours are in tiles and counted: hourly figures go on without them.
+Rows are deleted a slice at a time; whoever is killed leaves the rest to the next one.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table, delete, func, select
+
+from storage.database import Database
+from storage.faults import reach
+from storage.sample import to_microseconds
+from storage.settings import RetentionSettings, age
+from storage.tables import delta, delta_identity, late, meter, quarantine, resource_group
+from storage.tables_alarms import alarm_change, delivery, delivery_attempt
+from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
+from storage.tiles.compact import earliest_tile
+from storage.tiles.damaged import Damaged
+from storage.watermarks import DAY, look, move, take_turn
+
+GROUPS_A_SLICE = 32
+ROWS_A_SLICE = 1000
+AHEAD_US = 300_000_000  # a sample is at most five minutes older on arrival than it says
+PATIENCE_US = 2 * DAY  # late samples that always come anew do not keep old days for ever
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What one step did: rows of this table."""
+
+    table: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Cuts:
+    """Beginnings of what is kept, microseconds since 1970 UTC, all at midnight; `meters` by name."""
+
+    raw: int
+    hourly: int
+    events: int
+    history: int
+    meters: tuple[tuple[str, int], ...]
+
+
+class Retention:
+    """Deletes by age."""
+
+    def __init__(self, database: Database, settings: RetentionSettings) -> None:
+        self._database = database
+        self._settings = settings
+        self._swept: _Cuts | None = None  # everything before these was deleted by this process
+
+    def advance(self, now: datetime, tiles: Damaged, late_rows: Damaged) -> None:
+        """Moves `raw_from` and `hourly_from` as far as they may go.
+
+        Days with samples that wait to be merged or compacted are kept, but not for what is damaged, nor for more than
+        two days for late samples. From here on writers refuse older samples and readers ignore them.
+        """
+        raw, hourly = self._midnight(now, self._settings.raw), self._midnight(now, self._settings.hourly)
+        with self._database.read() as connection:
+            marks = look(connection)
+        if raw <= marks.raw_from and hourly <= marks.hourly_from:
+            return
+
+        def work(connection: Connection) -> None:
+            marks = take_turn(connection)
+            first_tile = earliest_tile(connection, marks, tiles)
+            until = min(raw, _day(marks.sealed if first_tile is None else min(first_tile, marks.sealed)))
+            waiting = late_rows.others(late, "ts")
+            first_late = connection.execute(
+                select(func.min(late.c.ts)).where(late.c.ts >= marks.raw_from, waiting)
+            ).scalar()
+            if first_late is not None:
+                until = max(min(until, _day(first_late)), until - PATIENCE_US)
+            raw_from = max(until, marks.raw_from)
+            hourly_from = max(min(hourly, raw_from), marks.hourly_from)
+            for name, at in (("raw_from", raw_from), ("hourly_from", hourly_from)):
+                if at > getattr(marks, name):
+                    move(connection, name, at)
+            if raw_from > marks.compacted:
+                move(connection, "compacted", raw_from)
+            reach("retention.moving")
+
+        self._database.write_retrying(work)
+        reach("retention.moved")
+
+    def steps(self, now: datetime) -> Iterator[Deleted]:
+        """Deletes a slice before each of these; nothing when this process did all of it already."""
+        cuts = self._cuts(now)
+        if cuts == self._swept:
+            return
+        for rows in (self._by_group(cuts), self._by_key(cuts)):
+            for found in rows:
+                reach("retention.deleted")
+                yield found
+        self._swept = cuts
+
+    def _cuts(self, now: datetime) -> _Cuts:
+        with self._database.read() as connection:
+            marks = look(connection)
+        meters = [
+            (name, max(marks.raw_from, min(self._midnight(now, kept), marks.compacted)))
+            for name, kept in sorted(self._settings.meters.items())
+        ]
+        events, history = self._settings.events, self._settings.history
+        return _Cuts(
+            marks.raw_from,
+            marks.hourly_from,
+            self._midnight(now, events),
+            self._midnight(now, history),
+            tuple(meters),
+        )
+
+    def _by_group(self, cuts: _Cuts) -> Iterator[Deleted]:
+        places = [
+            _Place(tile, tile.c.start, cuts.raw),
+            _Place(day_tile, day_tile.c.start, cuts.raw),
+            _Place(late, late.c.ts, cuts.raw),
+            _Place(delta, delta.c.ts, cuts.raw),
+            _Place(day_roll, day_roll.c.start, cuts.hourly),
+        ]
+        with self._database.read() as connection:
+            for name, cut in cuts.meters:
+                mids = connection.execute(select(meter.c.mid).where(meter.c.name == name)).scalars().all()
+                if mids:
+                    places.append(_Place(day_tile, day_tile.c.start, cut, tuple(mids)))
+        for gids in self._groups():
+            for place in places:
+                yield from self._of_groups(place, gids)
+
+    def _groups(self) -> Iterator[Sequence[int]]:
+        after = -1
+        while True:
+            some = select(resource_group.c.gid).where(resource_group.c.gid > after)
+            with self._database.read() as connection:
+                gids = (
+                    connection.execute(some.order_by(resource_group.c.gid).limit(GROUPS_A_SLICE))
+                    .scalars()
+                    .all()
+                )
+            if not gids:
+                return
+            yield gids
+            after = gids[-1]
+
+    def _of_groups(self, place: "_Place", gids: Sequence[int]) -> Iterator[Deleted]:
+        """A day of these groups at a time."""
+        while True:
+            with self._database.read() as connection:
+                earliest = connection.execute(place.earliest(gids)).scalar()
+            if earliest is None:
+                return
+            work = partial(_execute, statement=place.removal(gids, min(_day(earliest) + DAY, place.cut)))
+            yield Deleted(place.table.name, self._database.write_retrying(work))
+
+    def _by_key(self, cuts: _Cuts) -> Iterator[Deleted]:
+        yield from self._listed(
+            delta_identity, delta_identity.c.id, delta_identity.c.recv < cuts.raw - AHEAD_US
+        )
+        old = quarantine.c.last_seen < cuts.events
+        yield from self._listed(quarantine, quarantine.c.digest, old)
+        yield from self._listed(
+            alarm_change, alarm_change.c.event_id, alarm_change.c.timestamp < cuts.history
+        )
+        done = (delivery.c.created_at < cuts.history) & (delivery.c.state != "pending")
+        yield from self._listed(delivery, delivery.c.delivery_id, done, delivery_attempt.c.delivery_id)
+
+    def _listed(
+        self,
+        table: Table,
+        key: Column[Any],
+        old: Any,
+        *below: Column[Any],  # Any: text or bytes, a condition
+    ) -> Iterator[Deleted]:
+        """In the order of the key, with what belongs to the rows in tables below."""
+        after: Any = None
+        while True:
+            some = select(key).where(old, *(() if after is None else (key > after,))).order_by(key)
+            with self._database.read() as connection:
+                keys = connection.execute(some.limit(ROWS_A_SLICE)).scalars().all()
+            if not keys:
+                return
+
+            def work(connection: Connection, keys: Sequence[Any] = keys) -> int:
+                for column in below:
+                    connection.execute(delete(column.table).where(column.in_(keys)))
+                return _execute(connection, delete(table).where(key.in_(keys), old))
+
+            yield Deleted(table.name, self._database.write_retrying(work))
+            after = keys[-1]
+
+    def _midnight(self, now: datetime, kept: str) -> int:
+        return max(0, _day(to_microseconds(now - age(kept))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Rows of a table before `cut`, of these meters (none: of all)."""
+
+    table: Table
+    time: Column[Any]
+    cut: int
+    mids: tuple[int, ...] = ()
+
+    def earliest(self, gids: Sequence[int]) -> Any:  # a Select of one integer
+        """Asks for the first time of these groups."""
+        probed = (
+            (self.table.c.mid.in_(self.mids or (STAMPS,)),)
+            if self.table in (tile, day_tile, day_roll)
+            else ()
+        )
+        return select(func.min(self.time)).where(self.table.c.gid.in_(gids), self.time < self.cut, *probed)
+
+    def removal(self, gids: Sequence[int], until: int) -> Any:  # a Delete
+        """Deletes the rows of these groups before a time."""
+        chosen = (self.table.c.mid.in_(self.mids),) if self.mids else ()
+        return delete(self.table).where(self.table.c.gid.in_(gids), self.time < until, *chosen)
+
+
+def _execute(connection: Connection, statement: Any) -> int:  # Any: a Delete
+    rows = connection.execute(statement).rowcount
+    reach("retention.deleting")
+    return rows
+
+
+def _day(moment: int) -> int:
+    return moment - moment % DAY

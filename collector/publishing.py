@@ -1,6 +1,7 @@
 """What is on its way into one transaction, and how it gets to every publisher."""
 
 import dataclasses
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -104,15 +105,19 @@ class Publishing:
 
     def __init__(self, keeper: Keeper, others: Sequence[Publisher], metrics: CollectorMetrics) -> None:
         self._keeper, self._others, self._metrics = keeper, others, metrics
+        self._turn = (
+            threading.Lock()
+        )  # one batch of this process at a time: they would only wait for one another
 
     def publish(self, pending: Pending) -> None:
         """Publish all of it; raises PublisherUnavailable when the keeper is away."""
         if not len(pending):
             return
         batch = pending.batch()
-        keep = self._keeper.publish_batch
-        if not self._timed(self._keeper, lambda: keep(batch, pending.refused, pending.received_at)):
-            self._publish_one_by_one(pending)
+        with self._turn:
+            keep = self._keeper.publish_batch
+            if not self._timed(self._keeper, lambda: keep(batch, pending.refused, pending.received_at)):
+                self._publish_one_by_one(pending)
         reach("ingest.committed")
         for refused in pending.refused:
             self._metrics.refused.labels(refused.origin).inc()

@@ -1,6 +1,7 @@
-"""The work on gathered batches, one at a time, in a thread that is not the connection's."""
+"""The work on gathered batches, in threads that are not the connection's."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -12,14 +13,16 @@ from collector.message import Message, Origin
 
 log = structlog.get_logger()
 
+AT_ONCE = 2  # one is read while the database has the other
+
 Process = Callable[[Sequence[Message]], None]
 
 
 class Work:
-    """Processes batches in order; acknowledges what is committed and holds what is not.
+    """Processes batches, at most two at once; acknowledges in order what is committed and holds what is not.
 
     Held messages stay ours and no more than the prefetch arrive, so nothing is requeued however long the
-    database is away. `acknowledge(origin, tag)` is called in the thread of `turn`, `wake` in that of the batch.
+    database is away. `acknowledge(origin, tag)` is called in the thread of `turn`, `wake` in that of a batch.
     """
 
     def __init__(
@@ -32,69 +35,81 @@ class Work:
         self._gathering, self._process = gathering, process
         self._acknowledge, self._wake = acknowledge, wake
         self._backoff = Backoff()
-        self._held: Gathered | None = None  # in work, or waiting for the database
-        self._job: _Job | None = None
-        self._retry_at_s: float | None = None
+        self._held: deque[_Job] = (
+            deque()
+        )  # in the order they were gathered; in work, or waiting for the database
+        self._retry_at_s: float | None = None  # None: nothing waits
 
     @property
     def is_going_on(self) -> bool:
         """Whether a batch is in work."""
-        return self._job is not None
+        return any(not job.is_done for job in self._held)
 
     def turn(self, now_s: float, *, start: bool = True) -> None:
-        """Settle the batch that is done, and `start` on the next: the held one first, else the gathered one."""
-        if self._job and self._job.is_done:
-            self._settle(self._job, now_s)
-        if not start or self._job or (self._retry_at_s is not None and now_s < self._retry_at_s):
+        """Settle the batches that are done, and `start` on the next: those that failed, else a gathered one."""
+        self._settle(now_s)
+        if not start or (self._retry_at_s is not None and now_s < self._retry_at_s):
             return
-        if self._held is None and self._gathering.is_due(now_s):
-            self._held = self._gathering.take()
-        if self._held:
-            self._job = _Job(self._process, self._held.messages, self._wake)
-            self._job.start()
+        for job in self._held:
+            if job.has_failed:
+                job.start()
+        if self._retry_at_s is None and len(self._held) < AT_ONCE and self._gathering.is_due(now_s):
+            self._held.append(_Job(self._process, self._gathering.take(), self._wake))
+            self._held[-1].start()
 
-    def _settle(self, job: "_Job", now_s: float) -> None:
-        self._job = None
-        if job.error is not None:
-            if self._retry_at_s is None:
-                log.warning("publishing_paused", error=str(job.error))
+    def _settle(self, now_s: float) -> None:
+        while self._held and self._held[0].has_succeeded:
+            for origin, tag in self._held.popleft().gathered.last_tags.items():
+                self._acknowledge(origin, tag)
+            if self._retry_at_s is not None and not any(job.has_failed for job in self._held):
+                log.info("publishing_resumed")
+                self._retry_at_s = None
+                self._backoff.reset()
+        for job in self._held:
+            if job.has_failed and not job.is_noticed:
+                job.is_noticed = True
+                self._pause(now_s, str(job.error))
+
+    def _pause(self, now_s: float, error: str) -> None:
+        if self._retry_at_s is None:
+            log.warning("publishing_paused", error=error)
+        if self._retry_at_s is None or self._retry_at_s <= now_s:
             self._retry_at_s = now_s + self._backoff.next_s()
-            return
-        if self._retry_at_s is not None:
-            log.info("publishing_resumed")
-        held, self._held, self._retry_at_s = self._held or Gathered(), None, None
-        self._backoff.reset()
-        for origin, tag in held.last_tags.items():
-            self._acknowledge(origin, tag)
 
 
 class _Job:
     """One batch in a thread of its own, which never holds up the end of the program."""
 
-    def __init__(
-        self,
-        process: Callable[[Sequence[Message]], None],
-        messages: Sequence[Message],
-        when_done: Callable[[], None],
-    ) -> None:
+    def __init__(self, process: Process, gathered: Gathered, when_done: Callable[[], None]) -> None:
+        self.gathered = gathered
         self._process = process
-        self._messages = messages
         self._when_done = when_done
-        self._thread = threading.Thread(target=self._work, name="collector-batch", daemon=True)
-        self.is_done = False
+        self.is_done = self.is_noticed = False
         self.error: Exception | None = None
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has to be tried again."""
+        return self.is_done and self.error is not None
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether everything in it is committed."""
+        return self.is_done and self.error is None
+
     def start(self) -> None:
-        """Begin the work."""
-        self._thread.start()
+        """Begin the work, or begin it again."""
+        self.is_done = self.is_noticed = False
+        self.error = None
+        threading.Thread(target=self._work, name="collector-batch", daemon=True).start()
 
     def _work(self) -> None:
         try:
-            self._process(self._messages)
+            self._process(self.gathered.messages)
         except PublisherUnavailable as error:
             self.error = error
         except Exception:  # the end of the pipeline's loop: whatever failed, nothing is acknowledged
-            log.exception("batch_failed", messages=len(self._messages))
+            log.exception("batch_failed", messages=len(self.gathered.messages))
             self.error = PublisherUnavailable("the program failed on the batch")
         finally:
             self.is_done = True

@@ -119,6 +119,59 @@ def test_an_absent_database_is_asked_again_with_the_same_batch_and_nothing_is_ac
     assert acknowledged == [("agent", 1)]
 
 
+def test_two_batches_are_in_work_at_once_and_are_acknowledged_in_their_order() -> None:
+    may_end = [threading.Event(), threading.Event()]
+    begun, acknowledged, woken = threading.Semaphore(0), list[tuple[Origin, int]](), threading.Semaphore(0)
+    gathering = gathering_of("agent", "agent")
+
+    def process(messages: Sequence[Message]) -> None:
+        begun.release()
+        assert may_end[0 if messages[0].body == b"body" else 1].wait(5)
+
+    work = Work(gathering, process, lambda *tag: acknowledged.append(tag), woken.release)
+    work.turn(10)
+    for tag in (3, 4, 5, 6):
+        gathering.add("agent", tag, b"later", NOW, 10)
+        work.turn(10)
+    assert begun.acquire(timeout=5)
+    assert begun.acquire(timeout=5)
+
+    may_end[1].set()
+    assert woken.acquire(timeout=5)
+    work.turn(10, start=False)
+    assert acknowledged == []
+    may_end[0].set()
+    assert woken.acquire(timeout=5)
+    work.turn(10, start=False)
+
+    assert acknowledged == [("agent", 2), ("agent", 4)]
+    assert not begun.acquire(blocking=False)
+
+
+def test_a_batch_that_failed_is_tried_again_and_keeps_its_successor_from_being_acknowledged() -> None:
+    failures, acknowledged, woken = [True, False], list[tuple[Origin, int]](), threading.Semaphore(0)
+    gathering = gathering_of("agent", "agent")
+
+    def process(messages: Sequence[Message]) -> None:
+        if messages[0].body == b"body" and failures.pop(0):
+            raise PublisherUnavailable("away")
+
+    work = Work(gathering, process, lambda *tag: acknowledged.append(tag), woken.release)
+    work.turn(10)
+    for tag in (3, 4):
+        gathering.add("agent", tag, b"later", NOW, 10)
+    work.turn(10)
+    assert woken.acquire(timeout=5)
+    work.turn(10.1, start=False)
+    work.turn(16)
+    assert woken.acquire(timeout=5)
+    work.turn(16.1)
+    assert woken.acquire(timeout=5)
+    work.turn(16.2)
+
+    assert acknowledged == [("agent", 2), ("agent", 4)]
+
+
 def test_a_program_error_is_no_reason_to_acknowledge() -> None:
     done, acknowledged = threading.Event(), list[tuple[Origin, int]]()
 

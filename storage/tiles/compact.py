@@ -95,7 +95,7 @@ def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[Til
     times = rolls.hourly_times(*Series.apart(place))
     found = [TileRow(STAMPS, STAMPS, slots[STAMPS], rolls.encode_roll(times), b"")]
     for mid, series in meters.items():
-        columns = _columns(connection, names, mid, series)
+        columns = hourly_columns(connection, names, mid, series)
         if len(series.ts) != len(place):
             columns |= _own_times(series, times, slots_of(slots[STAMPS]))
         tot = pack_total(series.ts, series.volume)
@@ -111,7 +111,8 @@ def _own_times(series: Series, times: rolls.Grids, slots: Integers) -> dict[int,
     return {} if alike else own
 
 
-def _columns(connection: Connection, names: Names, mid: int, series: Series) -> dict[int, Volumes]:
+def hourly_columns(connection: Connection, names: Names, mid: int, series: Series) -> dict[int, Volumes]:
+    """The figures of a meter for each hour of the slots it has, without its counts and times."""
     slot, ts, volume = series.slot, series.ts, series.volume
     found = rolls.hourly_values(slot, ts, volume)
     if names.meter(mid).type == "cumulative":

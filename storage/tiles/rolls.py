@@ -44,6 +44,11 @@ def encode_roll(grids: Grids) -> Block:
     return Block(len(checked[0]), b"".join(heads), b"".join(checked))
 
 
+def columns_in(block: Block) -> list[int]:
+    """The numbers of the columns a row has, as they stand in its head; raises DamagedTile."""
+    return [number for number, _, _, _ in _columns(block)]
+
+
 def decode_roll(block: Block, wanted: frozenset[int]) -> dict[int, Volumes]:
     """Those of the wanted columns the row has, as they were encoded; raises DamagedTile."""
     if block.w <= 0 or len(block.raw) % block.w:

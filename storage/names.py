@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -83,10 +84,18 @@ class Names:
         return self._projects[gid]
 
     def forget(self) -> None:
-        """Empties caches that grew too large; between two questions only."""
-        for cache in (self._owners, self._versions, self._slots):
-            if len(cache) > CACHE_LIMIT:
-                cache.clear()
+        """Begins anew what grew too large. Whoever was `lent` the old caches keeps them."""
+        if len(self._owners) > CACHE_LIMIT:
+            self._owners = {}
+        if len(self._versions) > CACHE_LIMIT:
+            self._versions = {}
+        if len(self._slots) > CACHE_LIMIT:
+            self._slots = {}
+
+    def lent(self) -> "Names":
+        """The same caches for one question: what it learns stays known to it whatever is forgotten meanwhile."""
+        self.forget()
+        return copy(self)
 
     def learn_meters(self, connection: Connection, mids: Iterable[int]) -> None:
         """Makes `meter` answer for these."""

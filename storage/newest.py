@@ -7,6 +7,7 @@ import numpy as np
 from sqlalchemy import Connection, func, select
 
 from storage.columns import Columns
+from storage.names import Names
 from storage.overdue import Overdue
 from storage.polled import delta_columns, explode, only, sorted_out
 from storage.query import SampleQuery
@@ -24,9 +25,9 @@ GROUPS_A_STATEMENT = 500
 class Newest:
     """Finds the newest samples. What is known is complete from `bound` on, which moves back until it is enough."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._names = reader.names
+    def __init__(self, names: Names) -> None:
+        self._reader = Reader(names)
+        self._names = names
 
     def find(self, connection: Connection, query: SampleQuery, limit: int) -> list[StoredSample]:
         """At most `limit` samples that match, newest first; equal times by resource, meter and id."""

@@ -15,7 +15,6 @@ from storage.polled import delta_columns, explode, only, pages, polled
 from storage.query import MetadataMatch, SampleQuery
 from storage.sample import flatten
 from storage.selection import Selection, select_for
-from storage.stored import Reading, one_by_one
 from storage.tables import delta, hot, late, resource_group
 from storage.tables_tiles import day_roll, day_tile, tile
 from storage.tiled import Piece, sealed_columns
@@ -45,10 +44,10 @@ class Question:
 
 
 class Reader:
-    """Reads what `Samples` wrote and maintenance sealed."""
+    """Reads what `Samples` wrote and maintenance sealed, for one question: `names` are lent to it."""
 
-    def __init__(self) -> None:
-        self.names = Names()
+    def __init__(self, names: Names) -> None:
+        self.names = names
 
     def meter(self, mid: int) -> Meter:
         """The meter of readings just read."""
@@ -111,11 +110,6 @@ class Reader:
         rest = self._rest(connection, question, uncounted, ((start, first), (last, end)))
         yield from self.named(connection, question, overdue.join(chain(read, rest)))
 
-    def any_order(self, connection: Connection, query: SampleQuery) -> Iterator[Reading]:
-        """All readings that match, one by one."""
-        for found in self.columns(connection, query):
-            yield from one_by_one(found)
-
     def matching(self, connection: Connection, query: SampleQuery, found: Columns) -> Columns:
         """Those of the readings whose user, source and metadata are what the question names."""
         versions = np.unique(found.ver).tolist()
@@ -125,7 +119,6 @@ class Reader:
 
     def ask(self, connection: Connection, query: SampleQuery, *, versions: bool) -> Question | None:
         """The question in numbers, and how far maintenance is; None when nothing can match."""
-        self.names.forget()
         marks = look(connection)
         selection = select_for(connection, query)
         if selection.is_empty:

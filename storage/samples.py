@@ -13,11 +13,11 @@ from storage.batch import SampleBatch
 from storage.database import Database
 from storage.dimensions import Dimensions, meter_key, resource_key
 from storage.faults import reach
+from storage.names import Names
 from storage.newest import Newest
 from storage.packing import derived_message_id
 from storage.quarantine import keep
 from storage.query import SampleQuery, Scope, Stored
-from storage.readings import Reader
 from storage.sample import Refused, Sample, StoredSample, to_microseconds
 from storage.too_old import older, refuse
 from storage.writing import Numbered, insert, number
@@ -29,7 +29,7 @@ class Samples:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._dimensions = Dimensions(database)
-        self._newest = Newest(Reader())
+        self._names = Names()
 
     def store(
         self, samples: Sequence[Sample], refused: Sequence[Refused] = (), *, received_at: datetime
@@ -74,7 +74,7 @@ class Samples:
     def find(self, query: SampleQuery, limit: int) -> list[StoredSample]:
         """The newest samples that match, newest first; equal times by resource, meter and id."""
         with self._database.snapshot() as connection:
-            return self._newest.find(connection, query, limit)
+            return Newest(self._names.lent()).find(connection, query, limit)
 
     def get(self, scope: Scope, message_id: str) -> StoredSample | None:
         """The sample of this id, or None when there is none in the scope."""

@@ -25,7 +25,7 @@ class Series:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reader = Reader()
+        self._names = Names()
 
     def latest(self, query: SampleQuery, limit: int) -> list[StoredSample]:
         """The newest sample that matches, of each resource and meter name; at most `limit`.
@@ -33,9 +33,9 @@ class Series:
         Newest first, equal times by resource, project, meter and id: the order of `Samples.find`, which also decides
         between samples of one resource, meter and time.
         """
-        with self._database.read() as connection:
-            candidates = [_newest(one) for one in self._reader.columns(connection, query)]
-        names = self._reader.names
+        names = self._names.lent()
+        with self._database.snapshot() as connection:
+            candidates = [_newest(one) for one in Reader(names).columns(connection, query)]
         times = _times(candidates, names)
         winners: dict[tuple[int, str], StoredSample] = {}
         for one in candidates:
@@ -59,10 +59,11 @@ class Series:
         if not 0 <= percent <= 100:
             raise ValueError("a percentage lies between 0 and 100")
         by_version = not {*query.groupby} <= {"resource_id", "project_id"}
-        with self._database.read() as connection:
-            found = self._columns(connection, query.samples, versions=by_version)
+        names = self._names.lent()
+        with self._database.snapshot() as connection:
+            found = _columns(Reader(names), connection, query.samples, versions=by_version)
         grain = _grain(query, found, by_version=by_version)
-        return list(percentiles(query, gather(found, grain), grain, self._reader.names, percent))
+        return list(percentiles(query, gather(found, grain), grain, names, percent))
 
     def rate(self, query: StatisticsQuery) -> list[RateRow]:
         """How fast cumulative meters rose: a row per period, resource and unit with two readings, in this order.
@@ -77,12 +78,14 @@ class Series:
 
         Unknown steps count neither in `increase` nor in `seconds`. `groupby`, `cardinality` and `stddev` do not matter.
         """
-        with self._database.read() as connection:
-            found = self._columns(connection, query.samples, versions=True)
-        return rates(found, _grain(query, found, by_version=True), self._reader.names)
+        names = self._names.lent()
+        with self._database.snapshot() as connection:
+            found = _columns(Reader(names), connection, query.samples, versions=True)
+        return rates(found, _grain(query, found, by_version=True), names)
 
-    def _columns(self, connection: Connection, query: SampleQuery, *, versions: bool) -> list[Columns]:
-        return list(self._reader.columns(connection, query, versions=versions or query.looks_around))
+
+def _columns(reader: Reader, connection: Connection, query: SampleQuery, *, versions: bool) -> list[Columns]:
+    return list(reader.columns(connection, query, versions=versions or query.looks_around))
 
 
 def _grain(query: StatisticsQuery, found: Sequence[Columns], *, by_version: bool) -> Grain:

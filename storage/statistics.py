@@ -10,6 +10,7 @@ from storage.columns import Columns, Figures, Wanted
 from storage.counting import count
 from storage.database import Database
 from storage.lines import Grain, gather
+from storage.names import Names
 from storage.query import SampleQuery, StatisticsQuery, StatisticsRow
 from storage.readings import Reader
 from storage.sample import from_microseconds, to_microseconds
@@ -25,7 +26,7 @@ class Statistics:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reader = Reader()
+        self._names = Names()
 
     def compute(self, query: StatisticsQuery) -> list[StatisticsRow]:
         """One row per period, group and unit that holds a sample, in this order."""
@@ -33,45 +34,49 @@ class Statistics:
 
     def table(self, query: StatisticsQuery) -> StatisticsTable:
         """The same as columns: for many rows, which take longer to become objects than to be counted."""
+        reader = Reader(self._names.lent())
         with self._database.snapshot() as connection:
-            grain, blocks = self._ask(connection, query)
+            grain, blocks = _ask(reader, connection, query)
             parts = gather(blocks, grain)
-        return count(query, parts, grain, self._reader.names)
+        return count(query, parts, grain, reader.names)
 
-    def _ask(self, connection: Connection, query: StatisticsQuery) -> tuple[Grain, Blocks]:
-        """What to keep apart, and what to count."""
-        keys = {*query.groupby, *query.cardinality}
-        by_resource, by_version = "resource_id" in keys, not keys <= {"resource_id", "project_id"}
-        start, origin = query.samples.start, 0
-        width = query.period_s * MICROSECONDS if query.period_s is not None else None
-        kept: Sequence[Columns] | None = None
-        if start is not None:
-            origin = to_microseconds(start)
-        elif width is not None and by_version:
-            kept = list(self._reader.columns(connection, query.samples))
-            origin = min((int(one.ts.min()) for one in kept if len(one.ts)), default=0)
-        elif width is not None:
-            origin = self._first(connection, query)
-        grain = Grain(Wanted(width, origin, by_resource, query.stddev), by_version, "project_id" in keys)
-        if by_version:
-            return grain, kept if kept is not None else self._reader.columns(connection, query.samples)
-        if query.stddev:
-            return grain, self._readings_first(connection, query.samples, grain.wanted)
-        return grain, self._reader.figures(connection, query.samples, grain.wanted)
 
-    def _readings_first(self, connection: Connection, samples: SampleQuery, wanted: Wanted) -> Blocks:
-        """Figures only of times whose readings are gone: a spread that was kept has seven digits."""
-        raw_from = look(connection).raw_from
-        border = from_microseconds(raw_from)
-        if raw_from and (samples.start is None or samples.start < border):
-            reaches = samples.end is None or samples.end >= border
-            old = replace(samples, end=border, end_closed=False) if reaches else samples
-            yield from self._reader.figures(connection, old, wanted)
-            samples = replace(samples, start=border, start_open=False)
-        yield from self._reader.columns(connection, samples, versions=samples.looks_around)
+def _ask(reader: Reader, connection: Connection, query: StatisticsQuery) -> tuple[Grain, Blocks]:
+    """What to keep apart, and what to count."""
+    keys = {*query.groupby, *query.cardinality}
+    by_resource, by_version = "resource_id" in keys, not keys <= {"resource_id", "project_id"}
+    start, origin = query.samples.start, 0
+    width = query.period_s * MICROSECONDS if query.period_s is not None else None
+    kept: Sequence[Columns] | None = None
+    if start is not None:
+        origin = to_microseconds(start)
+    elif width is not None and by_version:
+        kept = list(reader.columns(connection, query.samples))
+        origin = min((int(one.ts.min()) for one in kept if len(one.ts)), default=0)
+    elif width is not None:
+        origin = _first(reader, connection, query)
+    grain = Grain(Wanted(width, origin, by_resource, query.stddev), by_version, "project_id" in keys)
+    if by_version:
+        return grain, kept if kept is not None else reader.columns(connection, query.samples)
+    if query.stddev:
+        return grain, _readings_first(reader, connection, query.samples, grain.wanted)
+    return grain, reader.figures(connection, query.samples, grain.wanted)
 
-    def _first(self, connection: Connection, query: StatisticsQuery) -> int:
-        """The time of the first reading."""
-        blocks = self._reader.figures(connection, query.samples, Wanted(by_resource=False))
-        times = [one.first if isinstance(one, Figures) else one.ts for one in blocks]
-        return min((int(some.min()) for some in times if len(some)), default=0)
+
+def _readings_first(reader: Reader, connection: Connection, samples: SampleQuery, wanted: Wanted) -> Blocks:
+    """Figures only of times whose readings are gone: a spread that was kept has seven digits."""
+    raw_from = look(connection).raw_from
+    border = from_microseconds(raw_from)
+    if raw_from and (samples.start is None or samples.start < border):
+        reaches = samples.end is None or samples.end >= border
+        old = replace(samples, end=border, end_closed=False) if reaches else samples
+        yield from reader.figures(connection, old, wanted)
+        samples = replace(samples, start=border, start_open=False)
+    yield from reader.columns(connection, samples, versions=samples.looks_around)
+
+
+def _first(reader: Reader, connection: Connection, query: StatisticsQuery) -> int:
+    """The time of the first reading."""
+    blocks = reader.figures(connection, query.samples, Wanted(by_resource=False))
+    times = [one.first if isinstance(one, Figures) else one.ts for one in blocks]
+    return min((int(some.min()) for some in times if len(some)), default=0)

@@ -212,8 +212,9 @@ def rank_of(bitmap: bytes, slot: int) -> int | None:
 
 
 def _bitmap(slots: Integers) -> bytes:
-    bits: int = sum(1 << slot for slot in slots.tolist())
-    return bits.to_bytes((bits.bit_length() + 7) >> 3, "little")
+    bits = np.zeros(int(slots[-1]) + 1, np.uint8)
+    bits[slots] = 1
+    return np.packbits(bits, bitorder="little").tobytes()
 
 
 def _places(meters: Mapping[int, Series]) -> dict[int, Integers]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
@@ -87,4 +88,7 @@ def merged(parts: Sequence[Series]) -> Series:
         np.concatenate([part.ver for part in parts]),
         np.concatenate([part.volume for part in parts]),
     )
-    return whole.only(np.argsort(whole.place, kind="stable"))
+    follow = all(one.ts.max() < other.ts.min() for one, other in pairwise(parts))
+    # One after the other in time: to sort by slot will do, which as bytes takes a tenth of the time.
+    key = whole.slot.astype(np.uint8) if follow else whole.place
+    return whole.only(np.argsort(key, kind="stable"))

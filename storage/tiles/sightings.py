@@ -51,7 +51,9 @@ def sight(meters: Iterable[Series]) -> Sightings:
     """What these readings (by slot and time) saw."""
     nothing = np.full(SLOTS, NEVER, np.int64)
     seen = Sightings(nothing, nothing, nothing)
-    for series in meters:
+    # Readings that came together share their arrays.
+    different = {(id(series.slot), id(series.ts), id(series.ver)): series for series in meters}
+    for series in different.values():
         begins = np.flatnonzero(np.diff(series.slot, prepend=-1))
         ends = np.append(begins[1:], len(series.slot)) - 1
         slots = series.slot[begins]

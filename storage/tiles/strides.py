@@ -41,6 +41,8 @@ def pack(series: Integers, counts: NDArray[np.intp]) -> tuple[bytes, int, bytes]
     if slots > SLOTS_MAX or points > POINTS_MAX:
         raise ValueError(f"a tile holds {SLOTS_MAX} slots of {POINTS_MAX} points, not {slots} of {points}")
     grid, filled = _grid(series, counts, points)
+    if filled is None and (grid[:, 1:] == grid[:, :-1]).all():
+        return _pack_constant(grid, counts, points)
     deltas = np.diff(grid, axis=1)  # wraps
     known = deltas.ravel() if filled is None else deltas[filled[:, 1:]]
     least, most = _window(known, slots, points)
@@ -57,6 +59,15 @@ def pack(series: Integers, counts: NDArray[np.intp]) -> tuple[bytes, int, bytes]
     )
     raw = np.hstack((first, bits.pack(fields >> np.uint64(shift), width)))
     return head, raw.shape[1], raw.tobytes()
+
+
+def _pack_constant(grid: Integers, counts: NDArray[np.intp], points: int) -> tuple[bytes, int, bytes]:
+    """Series none of which ever changes: most versions, and what guests were given."""
+    first, base, base_shift, base_bytes = _bases(grid, counts)
+    head = pack_head(
+        counts, points, bases=(base_bytes, base_shift, base), deltas=(0, 0, 0), outliers=(0, 0, b"")
+    )
+    return head, base_bytes, first.tobytes()
 
 
 def unpack(head: bytes, layout: Layout, raw: bytes) -> tuple[Integers, NDArray[np.intp]]:

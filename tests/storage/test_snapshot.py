@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from storage.database import Database
+from storage.names import Names
 from storage.query import EVERYTHING, SampleQuery
 from storage.readings import Reader
 from storage.tables import hot
@@ -16,7 +17,7 @@ from tests.storage.layers import Maintained
 def test_a_question_goes_on_in_the_moment_it_began(database: Database) -> None:
     store = Maintained(database)
     store.store(series(50))
-    reader = Reader()
+    reader = Reader(Names())
 
     with database.snapshot() as connection:
         before = look(connection)

@@ -79,7 +79,7 @@ class Pipeline:
                 self._settle(batch, frames)
                 self._guarded(batch, message, partial(self._interpret, batch))
                 self._publish_if_full(batch)
-            if claimed >= self._batch_size:
+            if claimed >= 2 * self._batch_size:  # what is not much more stays one transaction
                 self._settle(batch, frames)
                 claimed = 0
         self._settle(batch, frames)

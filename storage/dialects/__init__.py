@@ -18,6 +18,7 @@ class Dialect(Protocol):
     """What the store needs to know of a database."""
 
     name: str
+    by_key: str  # what follows SELECT: the rows of `table` with one of `keys`, each (gid, rid, ts, part)
     snapshot_options: ClassVar[
         dict[str, object]
     ]  # execution options of the connection `snapshot` is called with

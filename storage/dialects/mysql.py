@@ -28,6 +28,7 @@ class MySQL:
     """
 
     name = "mysql+pymysql"
+    by_key = "FROM {table} WHERE (gid, rid, ts, part) IN ({keys})"
     snapshot_options: ClassVar[dict[str, object]] = {}
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:

@@ -33,6 +33,7 @@ class PostgreSQL:
     """psycopg 3; samples arrive by binary COPY, or as binary arrays where some are there already."""
 
     name = "postgresql+psycopg"
+    by_key = "FROM {table} WHERE (gid, rid, ts, part) IN (VALUES {keys})"
     snapshot_options: ClassVar[dict[str, object]] = {"isolation_level": "REPEATABLE READ"}
 
     def __init__(self) -> None:

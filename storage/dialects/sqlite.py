@@ -28,6 +28,10 @@ class SQLite:
     """Embedded: write-ahead log, one writer at a time, every commit synced to disk."""
 
     name = "sqlite"
+    by_key = (  # it would read the whole table for a list of keys behind IN
+        "FROM (VALUES {keys}) CROSS JOIN {table}"
+        " ON gid = column1 AND rid = column2 AND ts = column3 AND part = column4"
+    )
     snapshot_options: ClassVar[dict[str, object]] = {}
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:

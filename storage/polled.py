@@ -18,7 +18,7 @@ Rows = Sequence[Any]  # rows of integers and bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Polled:
+class PolledRows:
     """Rows of one group and shape by resource and time; `readings` has a row of raw big-endian words for each."""
 
     gid: int
@@ -32,7 +32,7 @@ class Polled:
 
 def polled(
     connection: Connection, table: Table, condition: ColumnElement[bool], *, in_pages: bool = True
-) -> Iterator[list[Polled]]:
+) -> Iterator[list[PolledRows]]:
     """The rows of `hot` or `late`, in lists that hold all rows of a resource and time together.
 
     Without `in_pages` there is one list.
@@ -65,13 +65,13 @@ def pages(connection: Connection, table: Table, condition: ColumnElement[bool]) 
 
 
 def explode(
-    connection: Connection, names: Names, rows: Iterable[Polled], wanted: frozenset[int] | None
+    connection: Connection, names: Names, rows: Iterable[PolledRows], wanted: frozenset[int] | None
 ) -> list[Columns]:
     """The readings of the wanted meters (None: all); of several of one kind and time the first one wins.
 
     `rows` have all those of a resource and time, or none. Readings that came together share their arrays.
     """
-    by_group: dict[int, list[Polled]] = {}
+    by_group: dict[int, list[PolledRows]] = {}
     for some in rows:
         by_group.setdefault(some.gid, []).append(some)
     names.learn_shapes(connection, {some.part for group in by_group.values() for some in group})
@@ -133,20 +133,20 @@ def _packed(table: Table, condition: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-def _unpacked(row: Row[Any]) -> Polled:
+def _unpacked(row: Row[Any]) -> PolledRows:
     rid, ver = (np.frombuffer(data, ">i4").astype(np.int64) for data in (row.rid, row.ver))
     ts, recv = (np.frombuffer(data, ">i8").astype(np.int64) for data in (row.ts, row.recv))
-    found = Polled(
+    found = PolledRows(
         row.gid, row.part, rid, ts, ver, recv, np.frombuffer(row.vals, ">i8").reshape(len(rid), -1)
     )
     place = (rid[1:] > rid[:-1]) | ((rid[1:] == rid[:-1]) & (ts[1:] > ts[:-1]))
     return found if place.all() else _ordered(found)
 
 
-def _ordered(rows: Polled) -> Polled:
+def _ordered(rows: PolledRows) -> PolledRows:
     order = np.lexsort((rows.ts, rows.rid))
     columns = (column[order] for column in (rows.rid, rows.ts, rows.ver, rows.recv, rows.readings))
-    return Polled(rows.gid, rows.part, *columns)
+    return PolledRows(rows.gid, rows.part, *columns)
 
 
 def _whole(connection: Connection, table: Table, condition: ColumnElement[bool]) -> Iterator[Rows]:
@@ -154,7 +154,7 @@ def _whole(connection: Connection, table: Table, condition: ColumnElement[bool])
     yield connection.execute(select(table).where(condition).order_by(*place)).all()
 
 
-def sorted_out(rows: Rows) -> Iterator[Polled]:
+def sorted_out(rows: Rows) -> Iterator[PolledRows]:
     """Rows by group, resource and time, by group and shape."""
     if not rows:
         return
@@ -165,12 +165,12 @@ def sorted_out(rows: Rows) -> Iterator[Polled]:
     for at in np.split(order, begins[1:]):
         words = np.frombuffer(b"".join([vals[place] for place in at.tolist()]), ">i8").reshape(len(at), -1)
         first = at[0]
-        yield Polled(int(gid[first]), int(part[first]), rid[at], ts[at], ver[at], recv[at], words)
+        yield PolledRows(int(gid[first]), int(part[first]), rid[at], ts[at], ver[at], recv[at], words)
 
 
-def _of_group(names: Names, rows: Sequence[Polled], wanted: frozenset[int] | None) -> Iterator[Columns]:
+def _of_group(names: Names, rows: Sequence[PolledRows], wanted: frozenset[int] | None) -> Iterator[Columns]:
     """The readings in rows of one group."""
-    found: dict[int, list[tuple[Polled, int]]] = {}
+    found: dict[int, list[tuple[PolledRows, int]]] = {}
     for some in rows:
         for column, mid in enumerate(names.mids_of(some.part)):
             if wanted is None or mid in wanted:
@@ -186,13 +186,13 @@ def _of_group(names: Names, rows: Sequence[Polled], wanted: frozenset[int] | Non
             yield from _first_ones(names, pieces)
 
 
-def _columns(names: Names, mid: int, rows: Polled, column: int) -> Columns:
+def _columns(names: Names, mid: int, rows: PolledRows, column: int) -> Columns:
     words = rows.readings[:, column].astype(np.int64)
     volume: Volumes = words.view(np.float64) if names.meter(mid).real else words
     return Columns(rows.gid, mid, rows.rid, rows.ts, rows.ver, volume, rows.recv)
 
 
-def _first_ones(names: Names, pieces: Sequence[tuple[int, Polled, int]]) -> Iterator[Columns]:
+def _first_ones(names: Names, pieces: Sequence[tuple[int, PolledRows, int]]) -> Iterator[Columns]:
     """Readings of one kind out of several shapes: that which came first, then of the least shape, then meter."""
     columns = [_columns(names, *piece) for piece in pieces]
     sizes = [len(one.ts) for one in columns]

@@ -146,12 +146,13 @@ class Reader:
 
     def _everything(self, connection: Connection, question: Question) -> Iterator[Columns]:
         """All readings but those that are overdue."""
-        yield from self._rows(connection, question)
+        yield from self.rows(connection, question)
         for gid in question.groups:
             piece = question.piece(gid, *sealed_part(question))
             yield from self.sealed(connection, piece, question.marks)
 
-    def _rows(self, connection: Connection, question: Question) -> Iterator[Columns]:
+    def rows(self, connection: Connection, question: Question) -> Iterator[Columns]:
+        """The readings that are not sealed and not late."""
         selection = question.selection
         open_hours = replace(selection, start=max(selection.start or 0, question.marks.sealed))
         for rows in polled(connection, hot, open_hours.where(hot)):
@@ -210,7 +211,7 @@ class Reader:
         edges: Iterable[Hours],
     ) -> Iterator[Columns]:
         """The readings that no figure counts: of open hours, of cut ones, and where figures will not do."""
-        yield from self._rows(connection, question)
+        yield from self.rows(connection, question)
         for start, end in edges:
             for gid in question.groups:
                 yield from self.sealed(connection, question.piece(gid, start, end), question.marks)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from storage.columns import Columns, Wanted
 from storage.database import Database
+from storage.latest import Latest
 from storage.lines import Grain, gather
 from storage.names import Names
 from storage.percentiles import percentiles
@@ -35,7 +36,7 @@ class Series:
         """
         names = self._names.lent()
         with self._database.snapshot() as connection:
-            candidates = [_newest(one) for one in Reader(names).columns(connection, query)]
+            candidates = [_newest(one) for one in Latest(names).find(connection, query)]
         times = _times(candidates, names)
         winners: dict[tuple[int, str], StoredSample] = {}
         for one in candidates:

@@ -6,6 +6,7 @@ slots with the stamps, hourly figures with the samples of their day while there 
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -29,6 +30,14 @@ CLOSE = 1e-5  # deviations are kept to seven digits
 
 # What bytes that nobody wrote can make of this program.
 SENSELESS = (DamagedTile, ArithmeticError, LookupError, ValueError, MemoryError)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Total and hourly figures of a meter, as they follow from its samples."""
+
+    tot: bytes
+    columns: Mapping[int, Volumes]
 
 
 def check_span(rows: Rows, start: int, end: int, series: dict[int, Series]) -> Iterator[Found]:
@@ -58,8 +67,8 @@ def check_span(rows: Rows, start: int, end: int, series: dict[int, Series]) -> I
             yield mid, str(error)
 
 
-def check_roll(rows: Rows, day: int, expected: Mapping[int, dict[int, Volumes]]) -> Iterator[Found]:
-    """What is wrong with rows of `day_roll`; `expected` has the figures of the meters whose samples are there."""
+def check_roll(rows: Rows, day: int, expected: Mapping[int, Expected]) -> Iterator[Found]:
+    """What is wrong with rows of `day_roll`; `expected` has the meters whose samples are there."""
     stamps = rows.get(STAMPS)
     for mid, row in sorted(rows.items()):
         try:
@@ -74,7 +83,7 @@ def check_roll(rows: Rows, day: int, expected: Mapping[int, dict[int, Volumes]])
                 raise DamagedTile("a column of hourly figures is missing")
             _check_total(row, day, found)
             if mid in expected:
-                _compare(found, expected[mid])
+                _compare(row, found, expected[mid])
         except SENSELESS as error:
             yield mid, str(error)
 
@@ -153,10 +162,12 @@ def _is_sum(total: Total, found: Mapping[int, Volumes], real: bool) -> bool:
     return bool(known == (int(total.high) << WORD) + total.low)
 
 
-def _compare(found: Mapping[int, Volumes], expected: Mapping[int, Volumes]) -> None:
-    """Raises DamagedTile unless the hours with a reading are alike."""
-    counted = cast("Integers", expected[rolls.COUNT]) > 0
-    for number, column in expected.items():
+def _compare(row: TileRow, found: Mapping[int, Volumes], expected: Expected) -> None:
+    """Raises DamagedTile unless the total and the hours with a reading are alike."""
+    if row.tot != expected.tot:
+        raise DamagedTile("its total is not that of the samples of its day")
+    counted = cast("Integers", expected.columns[rolls.COUNT]) > 0
+    for number, column in expected.columns.items():
         stored = found.get(number)
         if stored is None or len(stored) != len(column):
             raise DamagedTile("a column of hourly figures is missing")

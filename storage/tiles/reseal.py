@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
-from storage.polled import Polled, explode, polled
+from storage.polled import PolledRows, explode, polled
 from storage.sample import to_microseconds
 from storage.tables import late
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
@@ -124,7 +124,7 @@ def _between(meters: Mapping[int, Series], start: int, end: int) -> dict[int, Se
     return {mid: series for mid, series in found.items() if len(series.ts)}
 
 
-def _forget_rows(connection: Connection, rows: Iterable[Polled]) -> None:
+def _forget_rows(connection: Connection, rows: Iterable[PolledRows]) -> None:
     """Removes exactly these rows: others may have come since they were read."""
     key = tuple_(late.c.rid, late.c.ts, late.c.part)
     for some in rows:

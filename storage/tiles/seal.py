@@ -13,7 +13,7 @@ from storage.columns import Columns
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
-from storage.polled import Polled, explode, polled
+from storage.polled import PolledRows, explode, polled
 from storage.sample import to_microseconds
 from storage.tables import hot
 from storage.tables_tiles import tile
@@ -79,7 +79,7 @@ class Sealer:
         reach("seal.moved")
         return Sealed(start, readings, groups)
 
-    def _seal_groups(self, connection: Connection, start: int, rows: Iterable[Polled]) -> Sealed:
+    def _seal_groups(self, connection: Connection, start: int, rows: Iterable[PolledRows]) -> Sealed:
         by_group: dict[int, list[Columns]] = {}
         for found in explode(connection, self._names, rows, None):
             by_group.setdefault(found.gid, []).append(found)
@@ -95,7 +95,7 @@ class Sealer:
         return Sealed(start, readings, len(groups))
 
 
-def _batches_of_groups(connection: Connection, start: int) -> Iterator[Iterable[Polled]]:
+def _batches_of_groups(connection: Connection, start: int) -> Iterator[Iterable[PolledRows]]:
     """The rows of an hour, some groups at a time."""
     hour = and_(hot.c.ts >= start, hot.c.ts < start + HOUR)
     sizes = connection.execute(

@@ -14,6 +14,7 @@ from agent.spool import Record, Spool
 from agent.thinning import thin
 from collector.envelope import decode_batch, encode_batch
 from collector.errors import InvalidMessage
+from collector.frame import is_columnar, samples_in
 from storage.sample import Sample
 
 BATCH_SAMPLES = 5_000
@@ -186,7 +187,7 @@ def _count(bodies: Iterable[bytes]) -> int:
     count = 0
     for body in bodies:
         try:
-            count += len(decode_batch(body))
+            count += samples_in(body) if is_columnar(body) else len(decode_batch(body))
         except InvalidMessage:
             count += 1
     return count

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from cli import output
-from cli.database import open_database, open_existing, settings_of
+from cli.database import open_database, settings_of
+from cli.db_check import check
 from cli.db_distribute import distribute
 from cli.db_maintain import maintain
 from cli.db_size import size
@@ -37,6 +38,7 @@ DRIVERS = {
 }
 
 app = typer.Typer(help="The database: schema, size, cluster.", no_args_is_help=True)
+app.command()(check)
 app.command()(size)
 app.command()(distribute)
 app.command()(maintain)
@@ -61,21 +63,6 @@ def upgrade(
         database.dispose()
     steps = f"applied: {', '.join(applied)}" if applied else "nothing to do"
     output.write(f"The schema is at {head} ({steps}).\n", sys.stdout)
-
-
-@app.command()
-def check(context: typer.Context, config: ConfigFile = None) -> None:
-    """Tells whether the schema is the one this version needs; exit code 1 when it is not."""
-    settings = settings_of(context, config)
-    database = open_existing(settings)
-    try:
-        state = migrate.state(database)
-    finally:
-        database.dispose()
-    if not state.is_current:
-        here = state.current or "empty"
-        raise CliError(f"the schema is {here}, this version needs {state.head}: run `nephometer db upgrade`")
-    output.write(f"The schema is at {state.head}, as this version needs it.\n", sys.stdout)
 
 
 @app.command("offline-sql")

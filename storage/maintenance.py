@@ -203,9 +203,10 @@ class Maintenance:
         done.is_finished = taken != most
 
     def _hours_ahead(self, connection: Connection, marks: Watermarks, now: datetime) -> int:
-        ended = to_microseconds(now - self._grace)
-        earliest = connection.execute(select(func.min(hot.c.ts)).where(hot.c.ts >= marks.sealed)).scalar()
-        return 0 if earliest is None else max(0, ended // HOUR - earliest // HOUR)
+        ended = to_microseconds(now - self._grace) // HOUR
+        extent = select(func.min(hot.c.ts), func.max(hot.c.ts)).where(hot.c.ts >= marks.sealed)
+        first, last = connection.execute(extent).one()
+        return 0 if first is None else max(0, min(ended, last // HOUR + 1) - first // HOUR)
 
 
 def _count(connection: Connection, pairs: Select[tuple[int, int]]) -> int:

@@ -9,7 +9,7 @@ BIN := .venv/bin
 ARGS ?=
 # Test processes, each with servers of its own: measured on two cores, a third faster than one.
 JOBS ?= 2
-# make bench: only the cases whose name this regular expression is found in; FLAME=1 draws flame graphs as well.
+# make bench: only the cases whose name this regular expression is found in; FLAME=1 draws a flame graph of them.
 ONLY ?=
 FLAME ?=
 
@@ -43,7 +43,9 @@ test:
 bench:
 	@.ci/packages $(PACKAGES)
 	@.ci/environment test
-	@$(BIN)/python -m bench --only '$(ONLY)' $(if $(FLAME),--flame) $(ARGS)
+	@mkdir -p bench/out
+	@$(if $(FLAME),$(BIN)/py-spy record --subprocesses --nonblocking --output bench/out/flame.svg -- )\
+	    $(BIN)/python -m bench --only '$(ONLY)' $(ARGS)
 
 lint:
 	@.ci/environment test

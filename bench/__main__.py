@@ -1,6 +1,6 @@
 """`make bench`: runs the cases, prints one table, writes bench/out/latest.json.
 
-    python -m bench [--only REGEX] [--short] [--strict] [--flame]
+    python -m bench [--only REGEX] [--short] [--strict] [--out FOLDER]
 
 Exit status 1 when an answer was wrong or a case broke, with --strict also when a target was missed; else 0.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import flame, machine, table
+from bench import machine, table
 from bench.case import Case
 from bench.cases import CASES
 from bench.lab import FULL, SHORT, Lab
@@ -50,8 +50,7 @@ def main(arguments: Sequence[str] | None = None, cases: Sequence[type[Case]] = C
     ):
         for case in chosen:
             lab.begin(case.name)
-            with flame.recorded(options.out / f"{case.name}.svg", wanted=options.flame):
-                _run(case, lab, outcome)
+            _run(case, lab, outcome)
             write(outcome.rows, options.out / "latest.json")
             screen.finished(case.name)
     out = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
@@ -83,7 +82,6 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, default=OUT, metavar="FOLDER", help="where latest.json is written"
     )
-    parser.add_argument("--flame", action="store_true", help="a flame graph of each case into bench/out")
     return parser.parse_args(arguments)
 
 

@@ -23,36 +23,42 @@ class Filling:
     upkeep_cpu_s: float
 
 
-def fill(
-    url: str,
-    workload: Workload,
-    say: Callable[[str], None],
-    *,
-    server_pid: int | None = None,
-    withheld: Collection[Visit] = frozenset(),
-) -> Filling:
-    """An empty database with this workload, but without the visits withheld."""
-    store = Store.create(url)
-    ingest, upkeep = Cpu(server_pid), Cpu(server_pid)
-    store.maintain(workload.begin)
-    for first in range(0, workload.size.polls, POLLS_AN_HOUR):
-        last = min(first + POLLS_AN_HOUR, workload.size.polls)
-        now = workload.begin + last * STEP
-        for polls in transactions(workload, first, last):
-            some = batch(workload, [visit for visit in visits_in(workload, polls) if visit not in withheld])
-            with ingest:
-                store.store(some, workload.begin + polls.stop * STEP)
-        if first % AGAIN < POLLS_AN_HOUR:
-            with ingest:
-                check_count("new samples of those delivered again", store.store(some, now + SECOND), 0)
-        with upkeep:
-            store.maintain(now)
-        if last % POLLS_A_DAY == 0:
-            say(f"filling our store: {last // POLLS_A_DAY} of {workload.size.polls // POLLS_A_DAY} days")
-    samples = workload.size.samples - len(withheld) * len(METERS)
-    check_count("samples in the store", store.count(workload), samples)
-    store.close()
-    return Filling(store.url, samples, ingest.total_s, upkeep.total_s)
+class Filler:
+    """Fills a store, and counts the processor seconds of this process and of `server_pid`; closes it then."""
+
+    def __init__(
+        self, store: Store, upkeep_hours: int, say: Callable[[str], None], server_pid: int | None
+    ) -> None:
+        self._store, self._say = store, say
+        self._polls = upkeep_hours * POLLS_AN_HOUR  # between two upkeeps
+        self._ingest, self._upkeep = Cpu(server_pid), Cpu(server_pid)
+
+    def fill(self, workload: Workload, withheld: Collection[Visit]) -> Filling:
+        """Everything of the workload but the visits withheld."""
+        store = self._store
+        store.maintain(workload.begin)
+        for first in range(0, workload.size.polls, self._polls):
+            last = min(first + self._polls, workload.size.polls)
+            self._take(workload, range(first, last), withheld)
+            with self._upkeep:
+                store.maintain(workload.begin + last * STEP)
+            if last % POLLS_A_DAY == 0:
+                self._say(f"filled {last // POLLS_A_DAY} of {workload.size.polls // POLLS_A_DAY} days")
+        samples = workload.size.samples - len(withheld) * len(METERS)
+        check_count("samples in the store", store.count(workload), samples)
+        store.close()
+        return Filling(store.url, samples, self._ingest.total_s, self._upkeep.total_s)
+
+    def _take(self, workload: Workload, polls: range, withheld: Collection[Visit]) -> None:
+        for some in transactions(workload, polls.start, polls.stop):
+            visits = [visit for visit in visits_in(workload, some) if visit not in withheld]
+            samples, now = batch(workload, visits), workload.begin + some.stop * STEP
+            with self._ingest:
+                self._store.store(samples, now)
+        if polls.start % AGAIN < POLLS_AN_HOUR:
+            with self._ingest:
+                again = self._store.store(samples, now + SECOND)
+            check_count("new samples of those delivered again", again, 0)
 
 
 def transactions(workload: Workload, first: int, last: int) -> Iterator[range]:

@@ -2,16 +2,19 @@
 
 import functools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from bench import servers
-from bench.filling import Filling, fill
+from bench.filling import Filler, Filling
+from bench.messages import Visit
 from bench.peers.rollup import Filled
+from bench.processes import Service, nephometer, peer
+from bench.product import Store
 from bench.workload import DAY, POLLS_A_DAY, SECOND, Size, Workload, make
 from tests.broker import RabbitMQ
 from tests.servers import DatabaseServer
@@ -20,16 +23,27 @@ LIVE = 8 * 60 * SECOND  # less than the time after which an hour is closed
 Span = Literal["half day", "day", "month"]
 
 
+class Closable(Protocol):
+    """What ends with the lab."""
+
+    def close(self) -> None: ...
+
+
+T = TypeVar("T", bound=Closable)
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How large everything is.
 
+    Stores that are filled get their upkeep every `upkeep_hours`.
     `spare` are polls after the month (and after its last day), not in any store until a case sends them.
     `waiting` messages wait while a collector's memory is looked at, for `watch_s` seconds at least.
     """
 
     half_day: Size
     month: Size
+    upkeep_hours: int
     spare: int
     rounds: int
     collections: int
@@ -38,10 +52,26 @@ class Scale:
 
 
 FULL = Scale(
-    Size(1000, 100, 50, POLLS_A_DAY // 2), Size(200, 100, 10, 30 * POLLS_A_DAY), 144, 15, 2, 1_000_000, 20
+    half_day=Size(1000, 100, 50, POLLS_A_DAY // 2),
+    month=Size(200, 100, 10, 30 * POLLS_A_DAY),
+    upkeep_hours=1,
+    spare=144,
+    rounds=15,
+    collections=2,
+    waiting=1_000_000,
+    watch_s=20,
 )
 # Two projects and two days: every layer there is, and over in seconds.
-SHORT = Scale(Size(20, 10, 3, 30), Size(4, 2, 2, 2 * POLLS_A_DAY), 24, 2, 1, 500, 0)
+SHORT = Scale(
+    half_day=Size(20, 10, 3, 30),
+    month=Size(4, 2, 2, 2 * POLLS_A_DAY),
+    upkeep_hours=8,
+    spare=24,
+    rounds=2,
+    collections=1,
+    waiting=500,
+    watch_s=0,
+)
 
 
 class Lab:
@@ -90,8 +120,7 @@ class Lab:
     @functools.cached_property
     def rabbitmq(self) -> RabbitMQ:
         self.say("starting RabbitMQ")
-        broker = RabbitMQ()
-        self._closing.callback(broker.close)
+        broker = self._closed_at_end(RabbitMQ())
         broker.start()
         return broker
 
@@ -123,7 +152,19 @@ class Lab:
         """Our store of this workload in PostgreSQL, filled hour by hour as it would be, with its upkeep."""
         self.say(f"filling our store: {span}")
         server = self.postgresql
-        return fill(server.create_database(), self.workload(span), self.say, server_pid=server.pid)
+        return self.fill(server.create_database(), self.workload(span), server_pid=server.pid)
+
+    def fill(
+        self,
+        url: str,
+        workload: Workload,
+        *,
+        server_pid: int | None = None,
+        withheld: Collection[Visit] = frozenset(),
+    ) -> Filling:
+        """An empty database with this workload, but without the visits withheld."""
+        filler = Filler(Store.create(url), self.scale.upkeep_hours, self.say, server_pid)
+        return filler.fill(workload, withheld)
 
     @functools.cache  # noqa: B019
     def rolled_up(self, span: Span) -> str:
@@ -135,11 +176,27 @@ class Lab:
         peer.tidy()
         return url
 
+    @functools.cache  # noqa: B019
+    def api(self, span: Span) -> Service:
+        """Our API on the store of this workload, a process of its own."""
+        settings = {"database.url": self.filled(span).url}
+        return self._closed_at_end(nephometer("api", self.new_folder(), "api.port", settings))
+
+    @functools.cache  # noqa: B019
+    def web(self, span: Span) -> Service:
+        """Rows and roll-up of this workload behind HTTP."""
+        return self._closed_at_end(peer("web", self.new_folder(), self.rolled_up(span)))
+
+    @functools.cached_property
+    def bare(self) -> Service:
+        """A server that has its answers ready."""
+        return self._closed_at_end(peer("bare", self.new_folder()))
+
     def clone(self, url: str) -> str:
         """A copy of a PostgreSQL database to write to."""
         self._stores += 1
         return servers.clone(url, f"clone_{self._stores}")
 
-    def _closed_at_end(self, server: DatabaseServer) -> DatabaseServer:
-        self._closing.callback(server.close)
-        return server
+    def _closed_at_end(self, thing: T) -> T:
+        self._closing.callback(thing.close)
+        return thing

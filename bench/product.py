@@ -1,30 +1,28 @@
 """Everything the bench calls of Nephometer."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 import msgspec
 
 from bench.oracle import Figures, Reading
-from bench.workload import FLAVORS, HOUR, METERS, Workload, project_name, resource_name
+from bench.rows import WrongAnswer
+from bench.workload import FLAVORS, METERS, Workload, project_name, resource_name
 from collector.frame import decode
+from storage.answers import StatisticsTable
 from storage.batch import SampleBatch
 from storage.database import Database
+from storage.maintenance import Done, Maintenance
 from storage.migrate import upgrade
 from storage.partitions import Partitions
-from storage.query import EVERYTHING, MetadataMatch, SampleQuery, Scope, StatisticsQuery, StatisticsRow
+from storage.query import EVERYTHING, MetadataMatch, SampleQuery, Scope, StatisticsQuery
 from storage.sample import StoredSample, from_microseconds, to_microseconds
 from storage.samples import Samples
 from storage.series import Series
-from storage.settings import DatabaseSettings
+from storage.settings import DatabaseSettings, MaintenanceSettings, RetentionSettings
 from storage.statistics import Statistics
-from storage.tiles.compact import Compactor
-from storage.tiles.reseal import Resealer
-from storage.tiles.seal import Sealer
 
 PLACES = {meter.name: place for place, meter in enumerate(METERS)}
 HOUR_S = 3600
-GRACE = timedelta(minutes=10)
 
 
 class Store:
@@ -36,9 +34,7 @@ class Store:
         self._samples, self._statistics = Samples(self._database), Statistics(self._database)
         self._series = Series(self._database)
         self._partitions = Partitions(self._database)
-        self._sealer = Sealer(self._database, grace=GRACE)
-        self._resealer = Resealer(self._database, wait=GRACE)
-        self._compactor = Compactor(self._database)
+        self._maintenance = Maintenance(self._database, MaintenanceSettings(), RetentionSettings())
 
     @classmethod
     def create(cls, url: str) -> "Store":
@@ -60,35 +56,26 @@ class Store:
 
     def maintain(self, now: int) -> None:
         """Everything the maintenance loop would have done by then."""
-        moment = from_microseconds(now)
-        self.make_ahead(now)
-        self._sealer.close(moment)
-        while sealed := self._sealer.step():
-            self._partitions.drop_before(sealed.start + HOUR)
-        while self._resealer.step(moment):
-            pass
-        while self._compactor.step():
-            pass
+        done = Done(is_finished=False)
+        while not done.is_finished:
+            done = self._maintenance.turn(from_microseconds(now))
+        if self._maintenance.damaged:
+            raise WrongAnswer(f"damaged tiles: {self._maintenance.damaged}")
 
     def count(self, workload: Workload) -> int:
         """How many readings of the workload's time the store answers for, of all meters."""
         queries = (_query(workload, place, EVERYTHING) for place in range(len(METERS)))
         return sum(row.count for query in queries for row in self._statistics.compute(StatisticsQuery(query)))
 
-    def project_by_hour(self, workload: Workload, meter: int, project: int) -> list[StatisticsRow]:
+    def project_by_hour(self, workload: Workload, meter: int, project: int) -> StatisticsTable:
         """Figures of each resource of a project in each hour."""
         query = _query(workload, meter, Scope(project_name(project)))
-        return self._statistics.compute(StatisticsQuery(query, HOUR_S, ("resource_id",)))
+        return self._statistics.table(StatisticsQuery(query, HOUR_S, ("resource_id",)))
 
-    def resource_by_hour(self, workload: Workload, meter: int, instance: int) -> list[StatisticsRow]:
-        """Figures of one resource in each hour."""
-        query = _query(workload, meter, EVERYTHING, resource_name(instance))
-        return self._statistics.compute(StatisticsQuery(query, HOUR_S, ("resource_id",)))
-
-    def cloud_by_project(self, workload: Workload, meter: int) -> list[StatisticsRow]:
+    def cloud_by_project(self, workload: Workload, meter: int) -> StatisticsTable:
         """Figures of each project over the whole time."""
         query = _query(workload, meter, EVERYTHING)
-        return self._statistics.compute(StatisticsQuery(query, None, ("project_id",)))
+        return self._statistics.table(StatisticsQuery(query, None, ("project_id",)))
 
     def latest(self, workload: Workload, meter: int, project: int) -> list[StoredSample]:
         """The latest reading of each resource of a project."""
@@ -120,10 +107,10 @@ def decoded(body: bytes) -> int:
     return len(frame)
 
 
-def answer(rows: Iterable[StatisticsRow]) -> dict[tuple[int, int], Figures]:
+def answer(table: StatisticsTable) -> dict[tuple[int, int], Figures]:
     """Statistics in the oracle's words."""
     found = {}
-    for row in rows:
+    for row in table.rows():
         group = next(name for name in row.groups.values() if name is not None)
         start = to_microseconds(row.period_start) if row.period_start else 0
         found[number(group), start] = Figures(row.count, row.total, row.minimum, row.maximum)

@@ -7,7 +7,7 @@ from contextlib import closing
 import numpy as np
 
 from bench import messages
-from bench.filling import fill, transactions, visits_in
+from bench.filling import transactions, visits_in
 from bench.lab import Lab
 from bench.measure import seconds, undisturbed
 from bench.messages import Visit
@@ -30,8 +30,7 @@ class Late:
         both = lab.month_and_more.part(last - spare - POLLS_A_DAY, last)
         withheld = _withheld(day, spare)
         lab.say("filling our store: a day with holes")
-        server = lab.postgresql
-        url = fill(server.create_database(), day, lab.say, withheld=withheld).url
+        url = lab.fill(lab.postgresql.create_database(), day, withheld=withheld).url
         with closing(Store(lab.clone(url))) as punctual, closing(Store(lab.clone(url))) as late:
             rates = _rates(both, punctual, late, withheld)
             samples = both.size.samples

@@ -8,7 +8,6 @@ from bench.faces import NEWEST, About, Face, Ours, RowsAndRollup
 from bench.lab import Lab
 from bench.measure import in_turn, interleaved
 from bench.oracle import Reading, check_count, check_readings, common_flavor, newest, rounded
-from bench.processes import nephometer, peer
 from bench.rows import Row, at_most
 from bench.workload import CPU, METERS, STEP
 
@@ -66,13 +65,9 @@ class Recent:
     def run(self, lab: Lab) -> Iterator[Row]:
         abouts = _abouts(lab)
         with ExitStack() as stack:
-            settings = {"database.url": lab.filled("half day").url}
-            api = stack.enter_context(nephometer("api", lab.new_folder(), "api.port", settings))
-            web = stack.enter_context(peer("web", lab.new_folder(), lab.rolled_up("half day")))
-            bare = stack.enter_context(peer("bare", lab.new_folder()))
-            ours = Ours(stack.enter_context(closing(api.asked())))
-            rows = RowsAndRollup(stack.enter_context(closing(web.asked())))
-            ready = stack.enter_context(closing(bare.asked()))
+            ours = Ours(stack.enter_context(closing(lab.api("half day").asked())))
+            rows = RowsAndRollup(stack.enter_context(closing(lab.web("half day").asked())))
+            ready = stack.enter_context(closing(lab.bare.asked()))
             questions: tuple[_Question, ...] = (_Latest(), _LastMinutes(), _Newest())
             for question in questions:
                 size = max(len(_checked(question, face, abouts)) for face in (ours, rows))

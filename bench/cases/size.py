@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from bench import servers
-from bench.filling import fill
 from bench.lab import Lab, Span
 from bench.oracle import check_count
 from bench.product import Store
@@ -39,11 +38,11 @@ class SizeOthers:
     def run(self, lab: Lab) -> Iterator[Row]:
         workload, file = lab.half_day, lab.new_folder() / "ours.db"
         lab.say("filling our store: SQLite")
-        filling = fill(f"sqlite:///{file}", workload, lab.say)
+        filling = lab.fill(f"sqlite:///{file}", workload)
         _seal(filling.url, workload, filling.samples)
         yield Row("bytes a sample, 12 h, SQLite", servers.sqlite_bytes(file) / filling.samples, "B")
         lab.say("filling our store: MariaDB")
-        filling = fill(lab.mariadb.create_database(), workload, lab.say)
+        filling = lab.fill(lab.mariadb.create_database(), workload)
         _seal(filling.url, workload, filling.samples)
         size = servers.mariadb_bytes(filling.url)
         yield Row("bytes a sample, 12 h, MariaDB", size / filling.samples, "B")

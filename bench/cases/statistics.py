@@ -10,7 +10,6 @@ from bench.measure import in_turn, interleaved
 from bench.oracle import by_instance_and_hour, by_project, check, is_exact
 from bench.peers import rollup
 from bench.peers.rollup import Rollup
-from bench.processes import nephometer, peer
 from bench.product import Store, answer
 from bench.rows import Row, at_most, faster
 from bench.workload import CPU, CPU_UTIL, METERS, project_name
@@ -71,13 +70,9 @@ class ResourceByHour:
         workload = lab.workload(span)
         abouts = [About(workload, CPU, 1, instance, 0) for instance in workload.members(1)]
         with ExitStack() as stack:
-            api = stack.enter_context(
-                nephometer("api", lab.new_folder(), "api.port", {"database.url": lab.filled(span).url})
-            )
-            web = stack.enter_context(peer("web", lab.new_folder(), lab.rolled_up(span)))
             faces: dict[str, Face] = {
-                "ours": Ours(stack.enter_context(closing(api.asked()))),
-                "rows": RowsAndRollup(stack.enter_context(closing(web.asked()))),
+                "ours": Ours(stack.enter_context(closing(lab.api(span).asked()))),
+                "rows": RowsAndRollup(stack.enter_context(closing(lab.web(span).asked()))),
             }
             for about in abouts[:3]:
                 truth = by_instance_and_hour(workload, CPU, [about.instance])

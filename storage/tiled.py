@@ -45,6 +45,7 @@ def sealed_columns(
     """
     for start, mid, series in sealed_series(connection, table, piece):
         rid = names.rids(connection, piece.gid, series.slot)
+        names.learn_meters(connection, (mid,))
         yield start, Columns(piece.gid, mid, rid, series.ts, series.ver, series.volume)
 
 

@@ -14,13 +14,14 @@ from api.metrics import ApiMetrics
 from api.middleware import BodyLimit, LoopbackHost, Tracing, TrailingSlash
 from api.policy import anybody
 from api.v2 import alarms, capabilities, meters, resources, samples, statistics
-from api.v3 import webhooks
+from api.v3 import retention, webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
     versions.router,
     health.router,
     metrics.router,
     documentation.router,
+    retention.router,
     webhooks.router,
 )
 V2_ROUTERS: tuple[APIRouter, ...] = (

@@ -1,7 +1,7 @@
 """What handlers ask for: the parts they use, who is calling, and what the caller may see."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
@@ -25,6 +25,7 @@ from storage.query import (
     StatisticsQuery,
     StatisticsRow,
 )
+from storage.retention import Kept
 from storage.sample import Refused, Sample, StoredSample
 
 
@@ -107,6 +108,7 @@ class Services:
     settings: ApiSettings
     alarm_settings: AlarmSettings
     registry: CollectorRegistry
+    kept: Callable[[], Kept]
 
 
 async def services(request: Request) -> Services:

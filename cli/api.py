@@ -12,6 +12,7 @@ from cli.schema import DatabaseCheck, SchemaCheck
 from cli.settings import Loaded
 from storage.alarms import Alarms
 from storage.resources import Resources
+from storage.retention import kept
 from storage.samples import Samples
 from storage.statistics import Statistics
 
@@ -38,6 +39,7 @@ def api(server: Server, on_started: Callable[[str], None] | None = None) -> Part
         settings=settings.api,
         alarm_settings=settings.alarms,
         registry=server.registry,
+        kept=lambda: kept(database),
     )
     app = create_app(services)
     return Part("api", lambda stop: serve(app, settings.api, stop, on_started))

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Connection, Table, delete, func, select
 
 from storage.database import Database
 from storage.faults import reach
-from storage.sample import to_microseconds
+from storage.sample import from_microseconds, to_microseconds
 from storage.settings import RetentionSettings, age
 from storage.tables import delta, delta_identity, late, meter, quarantine, resource_group
 from storage.tables_alarms import alarm_change, delivery, delivery_attempt
@@ -46,6 +46,22 @@ class _Cuts:
     events: int
     history: int
     meters: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where samples and hourly figures begin; None: nothing was forgotten yet."""
+
+    raw_from: datetime | None
+    hourly_from: datetime | None
+
+
+def kept(database: Database) -> Kept:
+    """What is kept now; raises DatabaseUnavailable."""
+    with database.read() as connection:
+        marks = look(connection)
+    starts = (from_microseconds(at) if at else None for at in (marks.raw_from, marks.hourly_from))
+    return Kept(*starts)
 
 
 class Retention:

@@ -22,6 +22,7 @@ from storage.alarms import Alarms
 from storage.database import Database
 from storage.deliveries import Deliveries
 from storage.resources import Resources
+from storage.retention import kept
 from storage.sample import Sample
 from storage.samples import Samples
 from storage.settings import DatabaseSettings
@@ -75,6 +76,7 @@ class World:
             "settings": self.settings,
             "alarm_settings": AlarmSettings(),
             "registry": registry,
+            "kept": lambda: kept(self.database),
         }
         self.app: FastAPI = create_app(Services(**(parts | self.replaced)))
 

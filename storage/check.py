@@ -143,8 +143,9 @@ class Check:
         """Damages of hourly figures, compared with the readings of the day."""
         expected: dict[int, Expected] = {}
         for mid, one in series.items():
-            times = rolls.hourly_times(one.slot, one.ts)
-            columns = times | hourly_columns(connection, self._names, mid, one)
+            cells = rolls.Cells(one.slot, one.ts)
+            times = cells.times(one.ts)
+            columns = times | hourly_columns(connection, self._names, mid, one, cells)
             expected[mid] = Expected(pack_total(one.ts, one.volume), columns)
         found = [*_aligned(rows, day, DAY), *check_roll(rows, day, expected)]
         found += [(mid, "its hourly figures are missing") for mid in expected if mid not in rows]

@@ -11,8 +11,8 @@ from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tiled import Piece, sealed_series
 from storage.tiles import rolls
 from storage.tiles.damaged import Damaged
-from storage.tiles.layout import Series, TileRow, lay_out, slots_of
-from storage.tiles.rows import Meters, as_rows, delete_span, merged
+from storage.tiles.layout import Series, TileRow, lay_out, stamps_of
+from storage.tiles.rows import Meters, as_rows, delete_span, merged_meters
 from storage.tiles.seal import Sealed
 from storage.tiles.totals import pack_total
 from storage.watermarks import DAY, Watermarks, move, take_turn
@@ -62,7 +62,7 @@ class Compactor:
         for table in (day_tile, tile):
             for _, mid, series in sealed_series(connection, table, piece):
                 parts.setdefault(mid, []).append(series)
-        meters = {mid: merged(some) for mid, some in parts.items()}
+        meters = merged_meters(parts)
         self._names.learn_meters(connection, meters)
         delete_span(connection, tile, gid, day, day + DAY)
         reach("compact.deleted")
@@ -91,34 +91,39 @@ def write_day(connection: Connection, names: Names, gid: int, day: int, meters: 
 
 def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[TileRow]) -> list[TileRow]:
     slots = {row.mid: row.slots for row in rows}
-    place = np.unique(np.concatenate([series.place for series in meters.values()]))
-    times = rolls.hourly_times(*Series.apart(place))
+    slot, ts = Series.apart(stamps_of(meters))
+    whole = rolls.Cells(slot, ts)
+    times = whole.times(ts)
     found = [TileRow(STAMPS, STAMPS, slots[STAMPS], rolls.encode_roll(times), b"")]
+    shared: dict[int, rolls.Cells] = {}  # readings that came together share their arrays
     for mid, series in meters.items():
-        columns = hourly_columns(connection, names, mid, series)
-        if len(series.ts) != len(place):
-            columns |= _own_times(series, times, slots_of(slots[STAMPS]))
+        cells = shared.setdefault(id(series.ts), rolls.Cells(series.slot, series.ts))
+        columns = hourly_columns(connection, names, mid, series, cells)
+        if len(series.ts) != len(ts):
+            columns |= _own_times(cells.times(series.ts), cells, times, whole)
         tot = pack_total(series.ts, series.volume)
         found.append(TileRow(mid, STAMPS, slots[mid], rolls.encode_roll(columns), tot))
     return found
 
 
-def _own_times(series: Series, times: rolls.Grids, slots: Integers) -> dict[int, Volumes]:
-    """Counts and times of a meter; nothing when they are those of all stamps of its slots."""
-    own = rolls.hourly_times(series.slot, series.ts)
-    cells = np.repeat(np.isin(slots, series.slot), rolls.HOURS)
-    alike = all(np.array_equal(own[number], times[number][cells]) for number in own)
-    return {} if alike else own
-
-
-def hourly_columns(connection: Connection, names: Names, mid: int, series: Series) -> dict[int, Volumes]:
-    """The figures of a meter for each hour of the slots it has, without its counts and times."""
-    slot, ts, volume = series.slot, series.ts, series.volume
-    found = rolls.hourly_values(slot, ts, volume)
+def hourly_columns(
+    connection: Connection, names: Names, mid: int, series: Series, cells: rolls.Cells
+) -> dict[int, Volumes]:
+    """The hourly figures of a meter's day, without counts and times."""
+    found = rolls.hourly_values(cells, series.volume)
     if names.meter(mid).type == "cumulative":
         generation = _generations(connection, names, series.ver)
-        return found | rolls.hourly_counters(slot, ts, volume, series.ver, generation)
-    return found | rolls.hourly_spread(slot, ts, volume)
+        return found | rolls.hourly_counters(cells, series.volume, series.ver, generation)
+    return found | rolls.hourly_spread(cells, series.volume)
+
+
+def _own_times(
+    own: dict[int, Volumes], cells: rolls.Cells, times: rolls.Grids, whole: rolls.Cells
+) -> dict[int, Volumes]:
+    """Counts and times of a meter; nothing when they are those of all stamps of its slots."""
+    of_slots = np.repeat(np.isin(whole.slots, cells.slots), rolls.HOURS)
+    alike = all(np.array_equal(own[number], times[number][of_slots]) for number in own)
+    return {} if alike else own
 
 
 def _generations(connection: Connection, names: Names, ver: Integers) -> Integers:

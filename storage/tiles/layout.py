@@ -83,6 +83,11 @@ def lay_out(meters: Mapping[int, Series], *, checked: bool) -> list[TileRow]:
     return rows
 
 
+def stamps_of(meters: Mapping[int, Series]) -> Integers:
+    """The places of all stamps of these readings."""
+    return _union(_places(meters).values())
+
+
 @dataclass(frozen=True, slots=True)
 class _Grid:
     """The stamps of each slot: where they start, how many; `at`: which of all a meter has (None: every one)."""
@@ -156,6 +161,10 @@ class Span:
         self._rows = lines
         self._lines: dict[int, Integers] = {}
         self._starts = np.cumsum(self._stamps.counts) - self._stamps.counts
+        if len(self._slots) != len(self._stamps.counts):
+            raise DamagedTile("slots and records of a tile differ in number")
+        self._slot, self._ts = np.repeat(self._slots, self._stamps.counts), _integers(self._stamps.flat)
+        self._nothing = np.zeros(len(self._ts), np.int64)
 
     def series(self, row: TileRow, *, versions: bool) -> Series:
         """The readings of a meter; without `versions` they are all 0."""
@@ -163,14 +172,11 @@ class Span:
         slots = slots_of(row.slots)
         if len(slots) != len(values.counts):
             raise DamagedTile("slots and records of a tile differ in number")
-        slot = np.repeat(slots, values.counts)
         at = self._places(slots, values, marked)
-        ts = self._stamps.flat if at is None else self._stamps.flat[at]
-        ver = np.zeros(len(slot), np.int64)
-        if versions:
-            line = self._line(row.line)
-            ver = line if at is None else line[at]
-        return Series(slot, _integers(ts), ver, values.flat)
+        line = self._line(row.line) if versions else self._nothing
+        if at is None:  # with arrays that all such meters share
+            return Series(self._slot, self._ts, line, values.flat)
+        return Series(np.repeat(slots, values.counts), self._ts[at], line[at], values.flat)
 
     def _places(self, slots: Integers, values: Ragged, marked: Mapping[int, Integers]) -> Counts | None:
         """Which of the group's stamps the readings have; None: all."""

@@ -19,7 +19,7 @@ from storage.tiles.compact import write_day
 from storage.tiles.damaged import Damaged
 from storage.tiles.layout import Series, lay_out
 from storage.tiles.outlived import outlived
-from storage.tiles.rows import as_meters, as_rows, delete_span, merged, note_sightings
+from storage.tiles.rows import as_meters, as_rows, delete_span, merged_meters, note_sightings
 from storage.tiles.seal import Sealed
 from storage.watermarks import DAY, HOUR, Watermarks, take_turn
 
@@ -100,7 +100,7 @@ class Resealer:
             taken = [other.place for one, other in there.items() if self._names.meter(one).kind == kind]
             new = series.only(~np.isin(series.place, np.concatenate(taken))) if taken else series
             if len(new.ts):
-                whole[mid] = merged([whole[mid], new]) if mid in whole else new
+                whole[mid] = merged_meters({mid: [whole[mid], new]})[mid] if mid in whole else new
         return whole
 
 

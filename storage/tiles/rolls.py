@@ -75,21 +75,47 @@ def decode_roll_of(block: Block, record: bytes, rank: int, wanted: frozenset[int
     return found
 
 
-def hourly_times(slot: Integers, ts: Integers) -> dict[int, Volumes]:
-    """COUNT, FIRST and LAST (microseconds within the hour) of readings by slot and time, all of one day."""
-    begins, hours = _begins(slot, ts)
-    ends = np.append(begins[1:], len(ts))
-    first, last = ts[begins] % HOUR, ts[ends - 1] % HOUR
-    filled = {FIRST: _grid(first, hours, slot), LAST: _grid(last, hours, slot)}
-    return {COUNT: _grid(ends - begins, hours, slot, fill=False), **filled}
+class Cells:
+    """Which hour of which slot each of some readings (by slot and time, all of one day) is in."""
+
+    def __init__(self, slot: Integers, ts: Integers) -> None:
+        self.slots = slot[np.flatnonzero(np.diff(slot, prepend=-1))]
+        hours = slot * HOURS + ts % DAY // HOUR
+        self.begins = np.flatnonzero(np.diff(hours, prepend=-1))
+        self.ends = np.append(self.begins[1:], len(ts)) - 1
+        self.sizes = np.diff(self.begins, append=len(ts))
+        self._hours = hours[self.begins]
+        self._cells = np.searchsorted(self.slots, self._hours // HOURS) * HOURS + self._hours % HOURS
+
+    def grid(self, column: Volumes, *, fill: bool = True) -> Volumes:
+        """A value for each hour of each slot; empty hours have their neighbour's, or 0 without `fill`."""
+        size = len(self.slots) * HOURS
+        if len(self._cells) == size:
+            return column
+        if not fill:
+            whole: Volumes = np.zeros(size, column.dtype)  # type: ignore[assignment]  # of the same kind
+            whole[self._cells] = column
+            return whole
+        before = np.maximum(np.searchsorted(self._cells, np.arange(size), side="right") - 1, 0)
+        # A slot's first hours have its first value, not the last one of the slot before.
+        own = self._cells[before] // HOURS == np.arange(size) // HOURS
+        return column[np.where(own, before, np.minimum(before + 1, len(column) - 1))]
+
+    def times(self, ts: Integers) -> dict[int, Volumes]:
+        """COUNT, FIRST and LAST (microseconds within the hour)."""
+        return {
+            COUNT: self.grid(self.sizes, fill=False),
+            FIRST: self.grid(ts[self.begins] % HOUR),
+            LAST: self.grid(ts[self.ends] % HOUR),
+        }
 
 
-def hourly_values(slot: Integers, ts: Integers, volume: Volumes) -> dict[int, Volumes]:
-    """LEAST, RANGE (of real meters: the most) and the sum of readings by slot and time, all of one day.
+def hourly_values(cells: Cells, volume: Volumes) -> dict[int, Volumes]:
+    """LEAST, RANGE (of real meters: the most) and the sum of readings.
 
     No TOTAL where the sum of floats is no float.
     """
-    begins, hours = _begins(slot, ts)
+    begins = cells.begins
     least = np.minimum.reduceat(volume, begins)
     most = np.maximum.reduceat(volume, begins)
     if is_real(volume):
@@ -98,8 +124,7 @@ def hourly_values(slot: Integers, ts: Integers, volume: Volumes) -> dict[int, Vo
             columns[TOTAL] = total
     else:
         columns = {LEAST: least, RANGE: most - least}  # wraps, as the codec does
-        sizes = np.diff(begins, append=len(volume))
-        excess = (volume - np.repeat(least, sizes)).view(np.uint64)
+        excess = (volume - np.repeat(least, cells.sizes)).view(np.uint64)
         high = np.add.reduceat(excess >> np.uint64(32), begins).astype(np.int64)
         low = np.add.reduceat(excess & np.uint64(0xFFFFFFFF), begins).astype(np.int64)
         high, low = high + (low >> 32), low & 0xFFFFFFFF
@@ -107,28 +132,23 @@ def hourly_values(slot: Integers, ts: Integers, volume: Volumes) -> dict[int, Vo
             columns[EXCESS] = high << 32 | low
         else:
             columns[HIGH], columns[LOW] = high, low
-    return {number: _grid(column, hours, slot) for number, column in columns.items()}
+    return {number: cells.grid(column) for number, column in columns.items()}
 
 
-def hourly_spread(slot: Integers, ts: Integers, volume: Volumes) -> dict[int, Volumes]:
+def hourly_spread(cells: Cells, volume: Volumes) -> dict[int, Volumes]:
     """SPREAD: the sum of squares of the distances to the mean of the hour, to seven digits; nothing beyond 1e38."""
-    begins, hours = _begins(slot, ts)
-    sizes = np.diff(begins, append=len(volume))
     floats = volume.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.add.reduceat(floats, begins) / sizes
-        spread = np.add.reduceat((floats - np.repeat(mean, sizes)) ** 2, begins)
+        mean = np.add.reduceat(floats, cells.begins) / cells.sizes
+        spread = np.add.reduceat((floats - np.repeat(mean, cells.sizes)) ** 2, cells.begins)
         rounded = spread.astype(np.float32).astype(np.float64)
-    return {SPREAD: _grid(rounded, hours, slot)} if np.isfinite(rounded).all() else {}
+    return {SPREAD: cells.grid(rounded)} if np.isfinite(rounded).all() else {}
 
 
-def hourly_counters(
-    slot: Integers, ts: Integers, volume: Volumes, ver: Integers, generation: Integers
-) -> dict[int, Volumes]:
+def hourly_counters(cells: Cells, volume: Volumes, ver: Integers, generation: Integers) -> dict[int, Volumes]:
     """What usage of a cumulative meter is counted from; `generation` has a number for each life of the counter."""
-    begins, hours = _begins(slot, ts)
-    ends = np.append(begins[1:], len(ts)) - 1
-    first, last = volume[begins], volume[ends]
+    begins = cells.begins
+    first, last = volume[begins], volume[cells.ends]
     earlier, later = volume[:-1], volume[1:]
     restart = np.zeros(len(volume), bool)
     restart[1:] = (generation[1:] != generation[:-1]) | (later < earlier)
@@ -140,9 +160,9 @@ def hourly_counters(
         CLOSING: np.maximum.reduceat(volume, begins) - last,
         RESTARTED: np.add.reduceat(added, begins),
         FIRST_VERSION: ver[begins],
-        LAST_VERSION: ver[ends],
+        LAST_VERSION: ver[cells.ends],
     }
-    return {number: _grid(column, hours, slot) for number, column in columns.items()}
+    return {number: cells.grid(column) for number, column in columns.items()}
 
 
 def _columns(block: Block) -> list[tuple[int, int, int, bytes]]:
@@ -158,28 +178,6 @@ def _columns(block: Block) -> list[tuple[int, int, int, bytes]]:
     if at != len(block.head) or place + _SUM.size != block.w:
         raise DamagedTile("the head of hourly figures makes no sense")
     return found
-
-
-def _begins(slot: Integers, ts: Integers) -> tuple[Integers, Integers]:
-    """Where the readings of each slot and hour begin, and which hour of which day's slot that is."""
-    hours = slot * HOURS + ts % DAY // HOUR
-    begins = np.flatnonzero(np.diff(hours, prepend=-1))
-    return begins, hours[begins]
-
-
-def _grid(column: Volumes, hours: Integers, slot: Integers, *, fill: bool = True) -> Volumes:
-    """A value for each hour of each slot there is; empty hours have their neighbour's, or 0 without `fill`."""
-    slots = slot[np.flatnonzero(np.diff(slot, prepend=-1))]
-    cells = np.searchsorted(slots, hours // HOURS) * HOURS + hours % HOURS
-    size = len(slots) * HOURS
-    if not fill or len(cells) == size:
-        whole: Volumes = np.zeros(size, column.dtype)  # type: ignore[assignment]  # of the same kind
-        whole[cells] = column
-        return whole
-    before = np.maximum(np.searchsorted(cells, np.arange(size), side="right") - 1, 0)
-    # A slot's first hours have its first value, not the last one of the slot before.
-    own = cells[before] // HOURS == np.arange(size) // HOURS
-    return column[np.where(own, before, np.minimum(before + 1, len(column) - 1))]
 
 
 def _sums(volume: Floats, begins: Integers) -> Floats | None:

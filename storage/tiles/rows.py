@@ -78,17 +78,28 @@ def as_meters(connection: Connection, names: Names, gid: int, found: Sequence[Co
     return meters
 
 
-def merged(parts: Sequence[Series]) -> Series:
-    """All readings of these series, of which no two are of the same slot and time."""
-    if len(parts) == 1:
-        return parts[0]
-    whole = Series(
-        np.concatenate([part.slot for part in parts]),
-        np.concatenate([part.ts for part in parts]),
-        np.concatenate([part.ver for part in parts]),
-        np.concatenate([part.volume for part in parts]),
+def merged_meters(parts: Mapping[int, Sequence[Series]]) -> dict[int, Series]:
+    """All readings of each meter's series, of which no two are of the same slot and time.
+
+    Meters whose parts share their arrays share those of the whole.
+    """
+    known: dict[tuple[int, ...], tuple[Series, Integers]] = {}
+    found = {}
+    for mid, some in parts.items():
+        like = tuple(id(array) for part in some for array in (part.slot, part.ts, part.ver))
+        if like not in known:
+            known[like] = _in_order(some)
+        whole, order = known[like]
+        found[mid] = replace(whole, volume=np.concatenate([part.volume for part in some])[order])
+    return found
+
+
+def _in_order(parts: Sequence[Series]) -> tuple[Series, Integers]:
+    """All readings of series by slot and time, and where each stood when they are put one after the other."""
+    slot, ts, ver = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("slot", "ts", "ver")
     )
     follow = all(one.ts.max() < other.ts.min() for one, other in pairwise(parts))
     # One after the other in time: to sort by slot will do, which as bytes takes a tenth of the time.
-    key = whole.slot.astype(np.uint8) if follow else whole.place
-    return whole.only(np.argsort(key, kind="stable"))
+    order = np.argsort(slot.astype(np.uint8) if follow else place_of(slot, ts), kind="stable")
+    return Series(slot[order], ts[order], ver[order], np.zeros(0, np.int64)), order

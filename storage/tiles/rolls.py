@@ -28,6 +28,7 @@ Grids = Mapping[int, Volumes]
 
 _COLUMN = Struct("<BHH")  # number, bytes in a record, bytes of the head
 _SUM = Struct("<H")
+_HEAD_SUM = Struct("<I")
 
 
 def encode_roll(grids: Grids) -> Block:
@@ -41,7 +42,8 @@ def encode_roll(grids: Grids) -> Block:
         parts.append(np.frombuffer(block.raw, np.uint8).reshape(slots, block.w))
     records = [record.tobytes() for record in np.hstack(parts)]
     checked = [record + _SUM.pack(_checksum(record, rank)) for rank, record in enumerate(records)]
-    return Block(len(checked[0]), b"".join(heads), b"".join(checked))
+    head = b"".join(heads)
+    return Block(len(checked[0]), head + _HEAD_SUM.pack(crc32(head)), b"".join(checked))
 
 
 def columns_in(block: Block) -> list[int]:
@@ -167,16 +169,17 @@ def hourly_counters(cells: Cells, volume: Volumes, ver: Integers, generation: In
 
 def _columns(block: Block) -> list[tuple[int, int, int, bytes]]:
     """Number, place in the record, width and head of each column."""
+    head, checksum = block.head[: -_HEAD_SUM.size], block.head[-_HEAD_SUM.size :]
+    if _HEAD_SUM.pack(crc32(head)) != checksum:
+        raise DamagedTile("the head of hourly figures fails its checksum")
     found, at, place = [], 0, 0
-    while at < len(block.head):
-        if at + _COLUMN.size > len(block.head):
-            raise DamagedTile("the head of hourly figures is cut off")
-        number, w, size = _COLUMN.unpack_from(block.head, at)
+    while at < len(head):
+        number, w, size = _COLUMN.unpack_from(head, at)
         at += _COLUMN.size
-        found.append((number, place, w, block.head[at : at + size]))
+        found.append((number, place, w, head[at : at + size]))
         at, place = at + size, place + w
-    if at != len(block.head) or place + _SUM.size != block.w:
-        raise DamagedTile("the head of hourly figures makes no sense")
+    if place + _SUM.size != block.w:
+        raise DamagedTile("head and records of hourly figures do not belong together")
     return found
 
 

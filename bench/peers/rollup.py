@@ -54,19 +54,24 @@ ROLL_UP = f"""
 INSERT INTO rollup SELECT series, {AN_HOUR}, count(*), sum(value), min(value), max(value)
     FROM sample GROUP BY 1, 2 ORDER BY 2, 1
 """
-BY_HOUR = """
-SELECT r.id, u.hour, u.count, u.sum, u.min, u.max
-FROM {names} JOIN rollup u ON u.series = s.series AND u.hour >= %s AND u.hour < %s
-WHERE {which} AND m.name = %s ORDER BY u.hour, r.id
+JOINED = """
+project p JOIN resource r ON r.pid = p.pid JOIN series s ON s.rid = r.rid JOIN meter m ON m.mid = s.mid
 """
-BY_PROJECT = """
-SELECT p.id, sum(u.count)::bigint, sum(u.sum), min(u.min), max(u.max)
-FROM {names} JOIN rollup u ON u.series = s.series AND u.hour >= %s AND u.hour < %s
+ROLLED = f"{JOINED} JOIN rollup u ON u.series = s.series AND u.hour >= %s AND u.hour < %s"
+# Numbers instead of names in 72 000 rows: half the time of both sorting and sending.
+PROJECT_BY_HOUR = f"""
+SELECT r.rid, u.hour, u.count, u.sum, u.min, u.max FROM {ROLLED}
+WHERE p.id = %s AND m.name = %s ORDER BY u.hour, r.rid
+"""
+MEMBERS = "SELECT r.rid, r.id FROM project p JOIN resource r ON r.pid = p.pid WHERE p.id = %s"
+RESOURCE_BY_HOUR = f"""
+SELECT r.id, u.hour, u.count, u.sum, u.min, u.max FROM {ROLLED}
+WHERE r.id = %s AND m.name = %s ORDER BY u.hour
+"""
+BY_PROJECT = f"""
+SELECT p.id, sum(u.count)::bigint, sum(u.sum), min(u.min), max(u.max) FROM {ROLLED}
 WHERE m.name = %s GROUP BY p.id ORDER BY p.id
 """
-JOINED = (
-    "project p JOIN resource r ON r.pid = p.pid JOIN series s ON s.rid = r.rid JOIN meter m ON m.mid = s.mid"
-)
 ANSWERED = "r.id, p.id, m.name, m.type, m.unit, x.ts, x.value, x.metadata::text"
 READ = """
 SELECT x.ts, x.value, a.metadata
@@ -89,6 +94,9 @@ WHERE p.id = %s AND m.name = %s ORDER BY x.ts DESC LIMIT %s
 FAR = 2**62
 
 HourRow = tuple[str, int, int, float, float, float]
+ProjectRows = tuple[
+    dict[int, str], list[tuple[int, int, int, float, float, float]]
+]  # names by number, and rows
 ProjectRow = tuple[str, int, float, float, float]
 SampleRow = tuple[str, str, str, str, str, int, float, str]
 
@@ -112,18 +120,15 @@ class Rollup:
     def close(self) -> None:
         self._connection.close()
 
-    def project_by_hour(self, meter: str, project: str, span: Span) -> list[HourRow]:
-        return self._all(
-            BY_HOUR.format(names=JOINED, which="p.id = %s"), span.begin, span.end, project, meter
-        )
+    def project_by_hour(self, meter: str, project: str, span: Span) -> ProjectRows:
+        names: list[tuple[int, str]] = self._all(MEMBERS, project)
+        return dict(names), self._all(PROJECT_BY_HOUR, span.begin, span.end, project, meter)
 
     def resource_by_hour(self, meter: str, resource: str, span: Span) -> list[HourRow]:
-        return self._all(
-            BY_HOUR.format(names=JOINED, which="r.id = %s"), span.begin, span.end, resource, meter
-        )
+        return self._all(RESOURCE_BY_HOUR, span.begin, span.end, resource, meter)
 
     def cloud_by_project(self, meter: str, span: Span) -> list[ProjectRow]:
-        return self._all(BY_PROJECT.format(names=JOINED), span.begin, span.end, meter)
+        return self._all(BY_PROJECT, span.begin, span.end, meter)
 
     def latest(self, meter: str, project: str) -> list[SampleRow]:
         return self._all(LATEST, project, meter)
@@ -210,11 +215,12 @@ class Filled:
         self._connection.commit()
 
 
-def hours(found: list[HourRow]) -> dict[tuple[int, int], Figures]:
+def hours(found: ProjectRows) -> dict[tuple[int, int], Figures]:
     """Hourly figures in the oracle's words."""
+    names, rows = found
     return {
-        (int(name[:8], 16), hour): Figures(count, total, least, greatest)
-        for name, hour, count, total, least, greatest in found
+        (int(names[rid][:8], 16), hour): Figures(count, total, least, greatest)
+        for rid, hour, count, total, least, greatest in rows
     }
 
 

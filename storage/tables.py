@@ -147,8 +147,9 @@ def _polled() -> list[Column[Any]]:  # Any: integers and bytes
 
 
 # Rows of open hours. Rows of an hour that was closed when they came are `late`.
-hot = Table("hot", metadata, *_polled(), sqlite_with_rowid=False, info=BY_GROUP)
-late = Table("late", metadata, *_polled(), sqlite_with_rowid=False, info=BY_GROUP)
+# SQLite keeps them as a heap and an index: a batch has a row for each resource, and touches few pages so.
+hot = Table("hot", metadata, *_polled(), info=BY_GROUP)
+late = Table("late", metadata, *_polled(), info=BY_GROUP)
 
 delta = Table(
     "delta",

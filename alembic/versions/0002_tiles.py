@@ -52,9 +52,9 @@ def create_tiles(name: str) -> None:
         op.execute(f"ALTER TABLE {name} SET (toast_tuple_target = 8160)")
 
 
-def upgrade() -> None:
+def create_polled(name: str) -> None:
     op.create_table(
-        "late",
+        name,
         key("gid"),
         key("rid"),
         key("ts", sa.BigInteger()),
@@ -63,8 +63,17 @@ def upgrade() -> None:
         sa.Column("recv", sa.BigInteger(), nullable=False),
         sa.Column("vals", SHORT_BLOB, nullable=False),
         sa.PrimaryKeyConstraint("gid", "rid", "ts", "part"),
-        sqlite_with_rowid=False,
     )
+
+
+def upgrade() -> None:
+    create_polled("late")
+    if op.get_context().dialect.name == "sqlite":
+        # As a heap and an index: a batch, which has a row for each resource, touches a fifth of the pages.
+        op.rename_table("hot", "hot_by_key")
+        create_polled("hot")
+        op.execute("INSERT INTO hot SELECT * FROM hot_by_key ORDER BY ts")
+        op.drop_table("hot_by_key")
     for name in ("tile", "day_tile", "day_roll"):
         create_tiles(name)
     op.create_table(

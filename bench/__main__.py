@@ -1,4 +1,4 @@
-"""`make bench`: runs the cases, prints one table, writes bench/out/latest.json.
+"""`make bench`: runs the cases, prints one table, writes bench/out/latest.json and latest.md.
 
     python -m bench [--only REGEX] [--short] [--strict] [--out FOLDER]
 
@@ -56,6 +56,7 @@ def main(arguments: Sequence[str] | None = None, cases: Sequence[type[Case]] = C
     out = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
     table.show(outcome.rows, out)
     out.print(machine.described(), style="dim")
+    (options.out / "latest.md").write_text(table.markdown(outcome.rows, machine.described()))
     for name, failure in outcome.failures.items():
         errors.print(f"{name}: {failure}", style="bold red", markup=False)
     missed = options.strict and any(row.holds is False for row in outcome.rows)

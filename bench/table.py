@@ -1,4 +1,4 @@
-"""The rows as a table for people."""
+"""The rows as a table, for people and for documents."""
 
 from collections.abc import Sequence
 
@@ -29,6 +29,21 @@ def show(rows: Sequence[Row], console: Console) -> None:
             VERDICTS[row.holds],
         )
     console.print(told)
+
+
+def markdown(rows: Sequence[Row], machine: str) -> str:
+    """The same for a document."""
+    lines = [
+        f"{machine}.",
+        "",
+        "| what | figure | unit | limit | ratio | target | holds |",
+        "|---|--:|---|--:|--:|---|---|",
+    ]
+    for row in rows:
+        numbers = [number(row.value), row.unit, number(row.limit), number(row.ratio)]
+        verdict = {True: "yes", False: "**no**", None: ""}[row.holds]
+        lines.append(f"| {row.name} | {' | '.join(numbers)} | {row.target or ''} | {verdict} |")
+    return "\n".join(lines) + "\n"
 
 
 def number(value: float | None) -> str:

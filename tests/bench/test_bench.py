@@ -113,6 +113,14 @@ def test_the_rows_are_kept_as_json(tmp_path: Path) -> None:
     assert slow["holds"] is False
 
 
+def test_the_table_is_kept_for_documents(tmp_path: Path) -> None:
+    run(tmp_path, cases=[Fast, Slow])
+
+    told = (tmp_path / "latest.md").read_text()
+    assert "| quick thing | 300 | samples/s | 100 | 3 | ≥ 2 × limit | yes |" in told
+    assert "| slow thing | 9 | ms | 3 | 3 | ≤ 2 × limit | **no** |" in told
+
+
 def test_faster_counts_how_many_times() -> None:
     row = rows.faster("thing", 2, 20, 8)
 

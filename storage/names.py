@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from storage.columns import Integers
+from storage.directory import Directory
 from storage.packing import unpack_mids
 from storage.sample import SampleType
 from storage.tables import meter, project, resource, resource_group, shape, version
@@ -62,6 +63,7 @@ class Names:
         self._versions: dict[int, Version] = {}
         self._slots: dict[int, Integers] = {}
         self._projects: dict[int, str | None] = {}
+        self.directory = Directory()
 
     def meter(self, mid: int) -> Meter:
         """The meter of this number."""

@@ -61,7 +61,10 @@ class Newest:
         selection, cut = question.selection, 0
         open_hours = replace(selection, start=max(selection.start or 0, question.marks.sealed))
         found: list[Columns] = []
-        for table, some in ((hot, open_hours), (delta, selection)):
+        tables = [(hot, open_hours)]
+        if self._reader.may_have_deltas(connection, question):
+            tables.append((delta, selection))
+        for table, some in tables:
             newest = select(table).where(some.where(table)).order_by(table.c.ts.desc()).limit(page)
             rows = connection.execute(newest).all()
             if len(rows) == page:

@@ -5,20 +5,21 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from storage.columns import Columns, Figures, Wanted
 from storage.counted import Uncounted, hourly, totals
+from storage.moment import Moment, this_moment
 from storage.names import Meter, Names, Owner, Version
 from storage.overdue import Overdue
 from storage.polled import delta_columns, explode, only, pages, polled
 from storage.query import MetadataMatch, SampleQuery
 from storage.sample import flatten
 from storage.selection import Selection, select_for
-from storage.tables import delta, hot, late, resource_group
+from storage.tables import delta, hot, late
 from storage.tables_tiles import day_roll, day_tile, tile
 from storage.tiled import Piece, sealed_columns
-from storage.watermarks import DAY, HOUR, Watermarks, look
+from storage.watermarks import DAY, HOUR, Watermarks
 
 Hours = tuple[int, int]  # two times between which to read
 Dirty = frozenset[tuple[int, int]]  # groups and days with overdue readings
@@ -33,10 +34,15 @@ class Question:
 
     query: SampleQuery
     selection: Selection
-    marks: Watermarks
+    moment: Moment
     groups: Mapping[int, frozenset[int] | None]  # of each group the slots; None: all
     versions: bool
     since: int
+
+    @property
+    def marks(self) -> Watermarks:
+        """How far maintenance was."""
+        return self.moment.marks
 
     def piece(self, gid: int, start: int, end: int) -> Piece:
         """What to read of a group between two times."""
@@ -119,28 +125,27 @@ class Reader:
 
     def ask(self, connection: Connection, query: SampleQuery, *, versions: bool) -> Question | None:
         """The question in numbers, and how far maintenance is; None when nothing can match."""
-        marks = look(connection)
-        selection = select_for(connection, query)
+        moment = this_moment(connection)
+        marks, directory = moment.marks, self.names.directory
+        selection = select_for(connection, query, moment, directory)
         if selection.is_empty:
             return None
-        groups = self.groups(connection, selection)
         asked = max(selection.start or 0, 0)
         if marks.raw_from > asked:
             selection = replace(selection, start=marks.raw_from)
-        return Question(query, selection, marks, groups, versions, max(asked, marks.hourly_from))
-
-    def groups(self, connection: Connection, selection: Selection) -> Mapping[int, frozenset[int] | None]:
-        """The groups in question, and of each the slots (None: all)."""
-        if selection.rids is not None:
-            slots = self.names.slots(connection, selection.rids)
-            return {gid: frozenset(some.values()) for gid, some in slots.items()}
-        if selection.gids is not None:
-            return dict.fromkeys(sorted(selection.gids))
-        return dict.fromkeys(connection.execute(select(resource_group.c.gid)).scalars().all())
+        groups: Mapping[int, frozenset[int] | None]
+        if selection.slots is not None:
+            groups = selection.slots
+        else:
+            gids = directory.groups(connection, moment, None) if selection.gids is None else selection.gids
+            groups = dict.fromkeys(sorted(gids))
+        return Question(query, selection, moment, groups, versions, max(asked, marks.hourly_from))
 
     def overdue(self, connection: Connection, question: Question) -> Overdue:
         """The late readings of a question."""
         selection = question.selection
+        if not question.moment.has_late:
+            return Overdue(self.names, ())
         rows = chain.from_iterable(polled(connection, late, selection.where(late)))
         return Overdue(self.names, explode(connection, self.names, rows, selection.mids))
 
@@ -157,8 +162,17 @@ class Reader:
         open_hours = replace(selection, start=max(selection.start or 0, question.marks.sealed))
         for rows in polled(connection, hot, open_hours.where(hot)):
             yield from explode(connection, self.names, rows, selection.mids)
-        for page in pages(connection, delta, selection.where(delta)):
-            yield from delta_columns(connection, self.names, page)
+        if self.may_have_deltas(connection, question):
+            for page in pages(connection, delta, selection.where(delta)):
+                yield from delta_columns(connection, self.names, page)
+
+    def may_have_deltas(self, connection: Connection, question: Question) -> bool:
+        """Whether a row of `delta` could be asked for."""
+        mids = question.selection.mids
+        if mids is None or not question.moment.has_delta:
+            return question.moment.has_delta
+        self.names.learn_meters(connection, mids)
+        return any(self.names.meter(mid).type == "delta" for mid in mids)
 
     def sealed(self, connection: Connection, piece: Piece, marks: Watermarks) -> Iterator[Columns]:
         """The readings of a piece in tiles of days and hours."""

@@ -4,6 +4,7 @@ Readings before `sealed` are in tiles (and in `late`, until they are sealed too)
 ahead of `sealed`: no new row before it enters `hot`, so the hours between can be sealed at leisure.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
@@ -38,7 +39,7 @@ def look(connection: Connection) -> Watermarks:
     """
     held = select(hot.c.gid).limit(0).scalar_subquery()
     rows = connection.execute(select(watermark.c.name, watermark.c.at, held)).all()
-    return _watermarks({row.name: row.at for row in rows})
+    return as_watermarks({row.name: row.at for row in rows})
 
 
 def hold(connection: Connection) -> tuple[int, int]:
@@ -65,7 +66,7 @@ def take_turn(connection: Connection) -> Watermarks:
     if moved != 1:
         raise SchemaMismatch("the watermarks are missing: run `nephometer db upgrade`")
     rows = connection.execute(select(watermark.c.name, watermark.c.at)).all()
-    return _watermarks({row.name: row.at for row in rows})
+    return as_watermarks({row.name: row.at for row in rows})
 
 
 def move(connection: Connection, name: str, at: int) -> None:
@@ -73,7 +74,8 @@ def move(connection: Connection, name: str, at: int) -> None:
     connection.execute(update(watermark).where(watermark.c.name == name).values(at=at))
 
 
-def _watermarks(found: dict[str, int]) -> Watermarks:
+def as_watermarks(found: Mapping[str, int]) -> Watermarks:
+    """The watermarks by their names; raises SchemaMismatch when one is missing."""
     try:
         return Watermarks(
             found["closed"], found["sealed"], found["compacted"], found["raw_from"], found["hourly_from"]

@@ -1,0 +1,37 @@
+"""The moment a question is asked in, by one statement: how far maintenance is, and whether names are new."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from storage.watermarks import Watermarks, as_watermarks
+
+# Written out, because every question begins with it. It names `hot`, `late` and `delta`, so that they stay as they are
+# until the transaction ends (MariaDB drops no partition of a table a transaction has named).
+_STATEMENT = """
+SELECT 0 AS kind, name, at AS value FROM watermark
+UNION ALL SELECT 1, name, value FROM id_counter
+UNION ALL SELECT 2, 'late', count(*) FROM (SELECT gid FROM late LIMIT 1) AS some_late
+UNION ALL SELECT 2, 'delta', count(*) FROM (SELECT gid FROM delta LIMIT 1) AS some_delta
+UNION ALL SELECT 2, 'hot', count(*) FROM (SELECT gid FROM hot LIMIT 0) AS no_hot
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What one transaction sees. `counters`: the last number handed out to each kind of name."""
+
+    marks: Watermarks
+    counters: Mapping[str, int]
+    has_late: bool
+    has_delta: bool
+
+
+def this_moment(connection: Connection) -> Moment:
+    """The moment of this transaction; its first question (`Database.snapshot`)."""
+    found: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
+    for kind, name, value in connection.exec_driver_sql(_STATEMENT):
+        found[kind][name] = value
+    marks, counters, some = found
+    return Moment(as_watermarks(marks), counters, bool(some["late"]), bool(some["delta"]))

@@ -72,7 +72,7 @@ def totals(
 def hourly(
     connection: Connection, names: Names, piece: Piece, dirty: frozenset[GroupDay], *, spread: bool
 ) -> Iterator[Figures | Uncounted]:
-    """One entry per resource and hour of whole hours that were compacted, a day at a time.
+    """One entry per resource and hour of whole hours that were compacted.
 
     `piece.start` and `piece.end` are on the hour. Days that are `dirty` or lack a needed column come as `Uncounted`.
     """
@@ -91,11 +91,27 @@ def hourly(
     )
     rows = connection.execute(select(*columns).where(*chosen).order_by(day_roll.c.start)).all()
     records = _records(connection, piece, chosen, rows) if few else None
+    counted: dict[tuple[int, bool], list[Figures]] = {}
     for start, some in groupby(rows, key=lambda row: int(row.start)):
         if (piece.gid, start) in dirty:
             yield from (_uncounted(piece, row.mid, start) for row in some if row.mid != STAMPS)
-        else:
-            yield from _of_day(connection, names, piece, list(some), records=records, spread=spread)
+            continue
+        for one in _of_day(connection, names, piece, list(some), records=records, spread=spread):
+            if isinstance(one, Figures):
+                counted.setdefault((one.mid, one.spread is None), []).append(one)
+            else:
+                yield one
+    yield from map(_joined, counted.values())
+
+
+def _joined(days: Sequence[Figures]) -> Figures:
+    """Figures of one meter of a group, put together."""
+    columns = {
+        name: np.concatenate([getattr(day, name) for day in days])
+        for name in ("rid", "start", "count", "first", "last", "least", "most", "high", "low")
+    }
+    spreads = [day.spread for day in days if day.spread is not None]
+    return Figures(days[0].gid, days[0].mid, **columns, spread=np.concatenate(spreads) if spreads else None)
 
 
 def _uncounted(piece: Piece, mid: int, day: int) -> Uncounted:

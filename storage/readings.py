@@ -160,7 +160,8 @@ class Reader:
         """The readings that are not sealed and not late."""
         selection = question.selection
         open_hours = replace(selection, start=max(selection.start or 0, question.marks.sealed))
-        for rows in polled(connection, hot, open_hours.where(hot)):
+        is_open = selection.end is None or selection.end > question.marks.sealed
+        for rows in polled(connection, hot, open_hours.where(hot)) if is_open else ():
             yield from explode(connection, self.names, rows, selection.mids)
         if self.may_have_deltas(connection, question):
             for page in pages(connection, delta, selection.where(delta)):
@@ -180,12 +181,10 @@ class Reader:
         if piece.start >= piece.end:
             return
         if piece.start < marks.sealed - marks.sealed % DAY:
-            for _, found in sealed_columns(connection, self.names, day_tile, piece):
-                yield found
+            yield from sealed_columns(connection, self.names, day_tile, piece)
         hours = replace(piece, start=max(piece.start, marks.compacted))
         if hours.start < hours.end:
-            for _, found in sealed_columns(connection, self.names, tile, hours):
-                yield found
+            yield from sealed_columns(connection, self.names, tile, hours)
 
     def _counted(
         self, connection: Connection, question: Question, wanted: Wanted, dirty: Dirty, hours: Hours
@@ -205,7 +204,7 @@ class Reader:
         else:
             for gid in groups:
                 piece = question.piece(gid, recent.start, end)
-                yield from (found for _, found in sealed_columns(connection, names, tile, piece))
+                yield from sealed_columns(connection, names, tile, piece)
         edges = [(start, end)]
         first, last = start + -start % DAY, end - end % DAY
         if coarse and _divides(wanted, DAY) and first < last:
@@ -231,7 +230,7 @@ class Reader:
                 yield from self.sealed(connection, question.piece(gid, start, end), question.marks)
         for one in uncounted:
             piece = replace(question.piece(one.gid, one.start, one.end), mids=frozenset((one.mid,)))
-            yield from (found for _, found in sealed_columns(connection, self.names, one.table, piece))
+            yield from sealed_columns(connection, self.names, one.table, piece)
 
     def named(
         self, connection: Connection, question: Question, found: Iterable[Columns]

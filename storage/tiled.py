@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Row, Select, Table, and_, func, or_, select
 
-from storage.columns import Columns
+from storage.columns import Columns, Volumes
 from storage.errors import DamagedTile
 from storage.names import Names
 from storage.sample import from_microseconds
@@ -19,6 +19,7 @@ from storage.watermarks import DAY, HOUR
 
 SPANS = {tile: HOUR, day_tile: DAY}
 FEW = 4  # resources of a group that are read record by record
+AT_ONCE = 200_000  # readings put together before they are handed on
 DAYS_AT_ONCE = 64  # day tiles of one meter decoded from one answer
 
 Rows = Sequence[Any]  # rows of integers and bytes
@@ -36,21 +37,32 @@ class Piece:
     versions: bool = True
 
 
-def sealed_columns(
-    connection: Connection, names: Names, table: Table, piece: Piece
-) -> Iterator[tuple[int, Columns]]:
-    """The readings of a piece in `tile` or `day_tile`, with the beginning of the hour or day they are of.
+def sealed_columns(connection: Connection, names: Names, table: Table, piece: Piece) -> Iterator[Columns]:
+    """The readings of a piece in `tile` or `day_tile`, of many hours or days at once; raises DamagedTile naming it."""
+    waiting: dict[int, list[Series]] = {}
+    readings = 0
+    for _, mid, series in sealed_series(connection, table, piece):
+        waiting.setdefault(mid, []).append(series)
+        readings += len(series.ts)
+        if readings > AT_ONCE:
+            yield from _as_columns(connection, names, piece, waiting)
+            waiting, readings = {}, 0
+    yield from _as_columns(connection, names, piece, waiting)
 
-    Raises DamagedTile naming the tile.
-    """
-    for start, mid, series in sealed_series(connection, table, piece):
-        rid = names.rids(connection, piece.gid, series.slot)
-        names.learn_meters(connection, (mid,))
-        yield start, Columns(piece.gid, mid, rid, series.ts, series.ver, series.volume)
+
+def _as_columns(
+    connection: Connection, names: Names, piece: Piece, waiting: Mapping[int, Sequence[Series]]
+) -> Iterator[Columns]:
+    for mid, some in waiting.items():
+        slot, ts, ver = (
+            np.concatenate([getattr(series, name) for series in some]) for name in ("slot", "ts", "ver")
+        )
+        volume: Volumes = np.concatenate([series.volume for series in some])
+        yield Columns(piece.gid, mid, names.rids(connection, piece.gid, slot), ts, ver, volume)
 
 
 def sealed_series(connection: Connection, table: Table, piece: Piece) -> Iterator[tuple[int, int, Series]]:
-    """As `sealed_columns`: beginning, meter, and readings by slot and time."""
+    """The same hour by hour or day by day: its beginning, meter, and readings by slot and time."""
     few = piece.slots is not None and len(piece.slots) <= FEW
     span = SPANS[table]
     for begin, end in _stretches(connection, table, piece):

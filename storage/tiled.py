@@ -53,6 +53,7 @@ def sealed_columns(connection: Connection, names: Names, table: Table, piece: Pi
 def _as_columns(
     connection: Connection, names: Names, piece: Piece, waiting: Mapping[int, Sequence[Series]]
 ) -> Iterator[Columns]:
+    names.learn_meters(connection, waiting)
     for mid, some in waiting.items():
         slot, ts, ver = (
             np.concatenate([getattr(series, name) for series in some]) for name in ("slot", "ts", "ver")

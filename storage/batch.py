@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from storage.columns import Integers
 from storage.sample import Sample, SampleType, from_microseconds
@@ -207,17 +208,30 @@ def pieces(batch: SampleBatch, limit: int) -> Iterator[SampleBatch]:
     while row < len(ends):
         last = max(row + 1, int(np.searchsorted(ends, reading + limit, "right")))
         end = int(ends[last - 1])
-        columns = (polled.resource, polled.version, polled.shape, polled.ts)
-        rows = Polled(*(column[row:last] for column in columns), polled.readings[reading:end])
+        rows = chosen_polled(polled, slice(row, last), polled.readings[reading:end])
         yield replace(batch, polled=rows, deltas=NO_DELTAS)
         row, reading = last, end
-    columns = (polled.resource, polled.version, polled.shape, polled.ts)
-    nothing = Polled(*(column[:0] for column in columns), polled.readings[:0])
+    nothing = chosen_polled(polled, slice(0), polled.readings[:0])
     for first in range(0, len(deltas.ts), limit):
-        some = slice(first, first + limit)
         ids = deltas.ids[first * ID_BYTES : (first + limit) * ID_BYTES]
-        taken = (deltas.resource, deltas.version, deltas.meter, deltas.ts, deltas.volume)
-        yield replace(batch, polled=nothing, deltas=Deltas(*(column[some] for column in taken), ids))
+        yield replace(batch, polled=nothing, deltas=chosen_deltas(deltas, slice(first, first + limit), ids))
+
+
+def chosen_polled(polled: Polled, rows: slice | NDArray[np.bool_], readings: Integers) -> Polled:
+    """The chosen rows, whose readings are these."""
+    return Polled(polled.resource[rows], polled.version[rows], polled.shape[rows], polled.ts[rows], readings)
+
+
+def chosen_deltas(deltas: Deltas, entries: slice | NDArray[np.bool_], ids: bytes) -> Deltas:
+    """The chosen entries, whose ids are these."""
+    return Deltas(
+        deltas.resource[entries],
+        deltas.version[entries],
+        deltas.meter[entries],
+        deltas.ts[entries],
+        deltas.volume[entries],
+        ids,
+    )
 
 
 def moved_polled(polled: Polled, resource: int, version: int, shape: int) -> Polled:

@@ -8,6 +8,7 @@ import numpy as np
 from storage.batch import (
     Polled,
     SampleBatch,
+    chosen_polled,
     integers,
     join_polled,
     spread,
@@ -37,13 +38,7 @@ def distinct(batch: SampleBatch, rid: Integers) -> tuple[SampleBatch, int]:
         rework.add(row, int(rid[row]), int(first[row]), int(width[row]))
     kept = ~doubtful
     polled = batch.polled
-    clean = Polled(
-        polled.resource[kept],
-        polled.version[kept],
-        polled.shape[kept],
-        polled.ts[kept],
-        polled.readings[spread(first[kept], width[kept])],
-    )
+    clean = chosen_polled(polled, kept, polled.readings[spread(first[kept], width[kept])])
     reworked = rework.polled()
     merged = replace(batch, shapes=rework.shapes, polled=join_polled([clean, reworked]))
     return merged, rework.unlike

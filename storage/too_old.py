@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.batch import ID_BYTES, Deltas, Polled, SampleBatch, spread, starts, widths_of
+from storage.batch import ID_BYTES, SampleBatch, chosen_deltas, chosen_polled, spread, starts, widths_of
 from storage.sample import Refused, Sample, from_microseconds
 
 TOO_OLD_ORIGIN = "store"  # who sent a reading is not known here any more
@@ -34,19 +34,15 @@ def refuse(old: SampleBatch, start: int, received_at: datetime) -> list[Refused]
     return refused
 
 
-def _only(batch: SampleBatch, chosen: NDArray[np.bool_], chosen_deltas: NDArray[np.bool_]) -> SampleBatch:
+def _only(batch: SampleBatch, rows: NDArray[np.bool_], entries: NDArray[np.bool_]) -> SampleBatch:
     polled, deltas = batch.polled, batch.deltas
     width = widths_of(batch.shapes)[polled.shape]
-    readings = polled.readings[spread(starts(width)[chosen], width[chosen])]
-    columns = (polled.resource, polled.version, polled.shape, polled.ts)
-    identities = np.frombuffer(deltas.ids, np.dtype((np.void, ID_BYTES)))
-    columns_of_deltas = (deltas.resource, deltas.version, deltas.meter, deltas.ts, deltas.volume)
+    readings = polled.readings[spread(starts(width)[rows], width[rows])]
+    ids = np.frombuffer(deltas.ids, np.dtype((np.void, ID_BYTES)))[entries].tobytes()
     return replace(
         batch,
-        polled=Polled(*(column[chosen] for column in columns), readings),
-        deltas=Deltas(
-            *(column[chosen_deltas] for column in columns_of_deltas), identities[chosen_deltas].tobytes()
-        ),
+        polled=chosen_polled(polled, rows, readings),
+        deltas=chosen_deltas(deltas, entries, ids),
     )
 
 

@@ -2,11 +2,12 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, exc, make_url, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, exc, make_url, text
 
 from storage.dialects import Dialect, dialect_of
 from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch, StorageError
@@ -17,6 +18,8 @@ T = TypeVar("T")
 
 MAX_TRIES = 10
 WRITE_LIMIT_S = 60.0
+# What a server that takes no writes answers: SQLSTATE of PostgreSQL, numbers of MariaDB.
+READ_ONLY = {"25006", 1290, 1792, 1836}
 
 
 class Database:
@@ -32,37 +35,32 @@ class Database:
             self.dialect: Dialect = dialect_of(url)
             self.engine: Engine = create_engine(
                 url,
-                pool_pre_ping=True,
                 hide_parameters=True,
                 **self.dialect.engine_options(settings),
             )
         except (exc.ArgumentError, ValueError) as error:  # ValueError: of a port that is no number
             raise StorageError("database.url is not a database address") from error
         self.dialect.prepare(self.engine)
+        event.listen(self.engine, "handle_error", _leave_read_only)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for questions; nothing written on it is kept."""
-        with self._translate(), self.engine.connect() as connection, connection.begin() as transaction:
-            self.dialect.limit(connection, self.settings.timeout_s)
+        with self._translate(), self._begun(self._limited(self.settings.timeout_s)) as connection:
             yield connection
-            transaction.rollback()
+            connection.rollback()
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """As `read`, for questions about samples: all of them are answered as of one moment.
 
-        The first one is `storage.watermarks.look`.
+        The first one is `storage.moment.this_moment` or `storage.watermarks.look`. Nothing may be written.
         """
-        options = self.dialect.snapshot_options
-        with (
-            self._translate(),
-            self.engine.connect().execution_options(**options) as connection,
-            connection.begin() as transaction,
-        ):
-            self.dialect.snapshot(connection, self.settings.timeout_s)
+        timeout_s = self.settings.timeout_s
+        begin = partial(self.dialect.snapshot, seconds=timeout_s)
+        with self._translate(), self._begun(begin, **self.dialect.snapshot_options) as connection:
             yield connection
-            transaction.rollback()
+            connection.commit()  # after a rollback psycopg would forget its prepared statements
 
     @contextmanager
     def write(self, *, limit_s: float = WRITE_LIMIT_S) -> Iterator[Connection]:
@@ -98,8 +96,36 @@ class Database:
 
     @contextmanager
     def _writing(self, limit_s: float) -> Iterator[Connection]:
-        with self.engine.connect().execution_options(write=True) as connection, connection.begin():
-            self.dialect.limit(connection, limit_s)
+        with self._begun(self._limited(limit_s), write=True) as connection:
+            yield connection
+            connection.commit()
+
+    def _limited(self, limit_s: float) -> Callable[[Connection], None]:
+        return partial(self.dialect.limit, seconds=limit_s)
+
+    @contextmanager
+    def _begun(self, begin: Callable[[Connection], None], **options: object) -> Iterator[Connection]:
+        """A connection in a transaction that `begin` began; what is not committed is rolled back.
+
+        A pooled connection that died while nobody used it is noticed by `begin` and replaced: nothing has happened
+        on it yet. That spares every question the round trip of asking first whether its connection is alive.
+        """
+        with ExitStack() as opened:
+            try:
+                connection = opened.enter_context(self._open(begin, options))
+            except exc.DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                connection = opened.enter_context(self._open(begin, options))
+            yield connection
+
+    @contextmanager
+    def _open(
+        self, begin: Callable[[Connection], None], options: Mapping[str, object]
+    ) -> Iterator[Connection]:
+        with self.engine.connect().execution_options(**options) as connection:
+            connection.begin()
+            begin(connection)
             yield connection
 
     @contextmanager
@@ -125,3 +151,10 @@ class Database:
         if isinstance(error, exc.StatementError):
             return DataRefused(reason)
         return StorageError(reason)
+
+
+def _leave_read_only(context: ExceptionContext) -> None:
+    """Closes every pooled connection: a session that began while its server was a standby may stay read-only."""
+    error = context.original_exception
+    if getattr(error, "sqlstate", None) in READ_ONLY or next(iter(error.args), None) in READ_ONLY:
+        context.is_disconnect = True

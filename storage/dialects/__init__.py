@@ -19,9 +19,7 @@ class Dialect(Protocol):
 
     name: str
     by_key: str  # what follows SELECT: the rows of `table` with one of `keys`, each (gid, rid, ts, part)
-    snapshot_options: ClassVar[
-        dict[str, object]
-    ]  # execution options of the connection `snapshot` is called with
+    snapshot_options: ClassVar[dict[str, object]]  # execution options of the connection `snapshot` begins on
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
         """Keyword arguments of `create_engine`."""
@@ -30,7 +28,10 @@ class Dialect(Protocol):
         """Sets what every session needs and engine options cannot say."""
 
     def limit(self, connection: Connection, seconds: float) -> None:
-        """Ends any statement of this transaction that takes longer; 0 is no limit."""
+        """Ends any statement of this transaction that takes longer; 0 is no limit.
+
+        As `snapshot`, it asks the server something: that is how a dead connection is noticed in time.
+        """
 
     def snapshot(self, connection: Connection, seconds: float) -> None:
         """As `limit`, and all questions of this transaction are answered as of one moment; no partition goes in it."""

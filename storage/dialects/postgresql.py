@@ -34,7 +34,7 @@ class PostgreSQL:
 
     name = "postgresql+psycopg"
     by_key = "FROM {table} WHERE (gid, rid, ts, part) IN (VALUES {keys})"
-    snapshot_options: ClassVar[dict[str, object]] = {"isolation_level": "REPEATABLE READ"}
+    snapshot_options: ClassVar[dict[str, object]] = {"isolation_level": "AUTOCOMMIT"}  # `snapshot` says BEGIN
 
     def __init__(self) -> None:
         self._careful = 0  # so many batches of rows are expected to hold some that are there already
@@ -62,9 +62,12 @@ class PostgreSQL:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
 
     def snapshot(self, connection: Connection, seconds: float) -> None:
-        """Holds `hot` before the moment is chosen: DROP of a partition waits from here on."""
-        self.limit(connection, seconds)
-        connection.exec_driver_sql("LOCK TABLE hot IN ACCESS SHARE MODE")
+        """Holds `hot` before the moment is chosen: DROP of a partition waits from here on. One round trip."""
+        connection.exec_driver_sql(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+            f" SET LOCAL statement_timeout = {int(seconds * 1000)};"
+            " LOCK TABLE hot IN ACCESS SHARE MODE"
+        )
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """COPY to staging, then one INSERT that ignores what is there."""

@@ -34,6 +34,8 @@ class Leases:
             return self._begin(name, holder, until)
         if row.holder != holder and moment < row.until <= latest:
             return False
+        if (row.holder, row.until) == (holder, until):  # MariaDB counts only rows that change
+            return True
         statement = (
             update(lease)
             .where(lease.c.name == name, lease.c.holder == row.holder, lease.c.until == row.until)

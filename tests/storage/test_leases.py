@@ -29,6 +29,12 @@ def test_whoever_holds_a_lease_may_take_it_again(database: Database) -> None:
     assert not leases.take("work", "b", NOW + 1.4 * MINUTE, MINUTE)
 
 
+def test_a_lease_taken_twice_in_one_moment_is_held(database: Database) -> None:
+    leases = Leases(database)
+
+    assert all(leases.take("work", "a", NOW, MINUTE) for _ in range(3))
+
+
 def test_leases_of_different_names_do_not_know_each_other(database: Database) -> None:
     leases = Leases(database)
     leases.take("work", "a", NOW, MINUTE)

@@ -1,0 +1,109 @@
+"""A flipped bit in a sealed row: the error names it, what does not need it is answered, `db check` lists it."""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Table, and_, select, update
+
+from storage.check import Check
+from storage.database import Database
+from storage.errors import DamagedTile
+from storage.query import EVERYTHING, SampleQuery, Scope, StatisticsQuery
+from storage.sample import from_microseconds
+from storage.samples import Samples
+from storage.statistics import Statistics
+from storage.tables_tiles import day_roll, day_tile, tile
+from tests.factories import NOW
+from tests.storage.layers import Maintained, history
+
+TABLES = (tile, day_tile, day_roll)
+FLIPS = 4  # of each table
+METERS = ("cpu", "memory.usage", "cpu_util", "odd")
+START = NOW - timedelta(days=3)
+
+
+@pytest.fixture
+def sealed(database: Database) -> Database:
+    """Sixty hours, of which the last twelve are in tiles of hours; project-1 and project-0 apart."""
+    store = Maintained(database)
+    store.store(history(3, hours=60, resources=4))
+    store.seal()
+    store.compact()
+    return database
+
+
+def test_a_flipped_bit_is_named_and_costs_no_other_answer(sealed: Database) -> None:
+    before = answers(sealed)
+    chance = random.Random(11)
+    noticed = set()
+
+    for table in TABLES:
+        for number in range(FLIPS):
+            row = chance.choice(rows(sealed, table))
+            column = ("head", "raw")[number % 2]
+            right = flip(sealed, table, row, column, chance)
+            after = answers(sealed)
+
+            name = f"{table.name} of group {row.gid}, meter number "
+            damaged = [one for one in after.values() if isinstance(one, DamagedTile)]
+            noticed |= {table for _ in damaged}  # hourly figures have columns that no question here needs
+            moment = from_microseconds(row.start).isoformat()
+            assert all(str(one).startswith(name) and moment in str(one) for one in damaged)
+            assert all(one == before[key] for key, one in after.items() if not isinstance(one, DamagedTile))
+            assert any(not isinstance(one, DamagedTile) for one in after.values())
+            listed = [one for gid in Check(sealed).groups() for one in Check(sealed).damages(gid)]
+            assert (table.name, row.gid, row.mid) in [(one.table, one.gid, one.mid) for one in listed]
+            put(sealed, table, row, column, right)
+
+    assert noticed == set(TABLES)
+    assert answers(sealed) == before
+
+
+def answers(database: Database) -> dict[object, object]:
+    """What many questions are answered, or the error."""
+    found: dict[object, object] = {}
+    for project in ("project-0", "project-1"):
+        for meter in METERS:
+            query = SampleQuery(Scope(project), meter=meter, start=START)
+            for period in (None, 3600):
+                asked = StatisticsQuery(query, period, ("resource_id",))
+                found[project, meter, period] = _or_damage(
+                    lambda asked=asked: Statistics(database).compute(asked)
+                )
+            found[project, meter] = _or_damage(
+                lambda query=query: [one.sample for one in Samples(database).find(query, 10**5)]
+            )
+    recent = SampleQuery(EVERYTHING, start=NOW - timedelta(minutes=30))
+    found["recent"] = _or_damage(lambda: Samples(database).find(recent, 100))
+    return found
+
+
+def _or_damage(ask: Any) -> object:  # Any: a question
+    try:
+        found: object = ask()
+    except DamagedTile as error:
+        return error
+    return found
+
+
+def rows(database: Database, table: Table) -> list[Any]:  # Any: rows
+    with database.read() as connection:
+        found = connection.execute(select(table).order_by(table.c.gid, table.c.mid, table.c.start)).all()
+    return [row for row in found if len(row.raw) > 0]
+
+
+def flip(database: Database, table: Table, row: Any, column: str, chance: random.Random) -> bytes:
+    """Flips a bit; returns what was there."""
+    right = bytes(getattr(row, column))
+    wrong = bytearray(right)
+    wrong[chance.randrange(len(wrong))] ^= 1 << chance.randrange(8)
+    put(database, table, row, column, bytes(wrong))
+    return right
+
+
+def put(database: Database, table: Table, row: Any, column: str, data: bytes) -> None:
+    key = and_(table.c.gid == row.gid, table.c.mid == row.mid, table.c.start == row.start)
+    with database.write() as connection:
+        connection.execute(update(table).where(key).values({column: data}))

@@ -27,12 +27,13 @@ from storage.query import (
 )
 from storage.retention import Kept
 from storage.sample import Refused, Sample, StoredSample
+from storage.stored import FoundSample
 
 
 class SampleStore(Protocol):
     """Finds samples; `storage.samples.Samples` is one."""
 
-    def find(self, query: SampleQuery, limit: int) -> list[StoredSample]:
+    def newest(self, query: SampleQuery, limit: int) -> list[FoundSample]:
         """Newest first."""
         ...
 

@@ -12,8 +12,7 @@ from storage.overdue import Overdue
 from storage.polled import delta_columns, explode, only, sorted_out
 from storage.query import SampleQuery
 from storage.readings import Question, Reader, sealed_part
-from storage.sample import StoredSample
-from storage.stored import as_sample, newest_first, one_by_one
+from storage.stored import FoundSample, found_samples, newest_first
 from storage.tables import delta, hot
 from storage.tables_tiles import STAMPS, day_tile, tile
 from storage.watermarks import DAY, HOUR
@@ -29,7 +28,7 @@ class Newest:
         self._reader = Reader(names)
         self._names = names
 
-    def find(self, connection: Connection, query: SampleQuery, limit: int) -> list[StoredSample]:
+    def find(self, connection: Connection, query: SampleQuery, limit: int) -> list[FoundSample]:
         """At most `limit` samples that match, newest first; equal times by resource, meter and id."""
         question = self._reader.ask(connection, query, versions=True)
         if question is None:
@@ -115,14 +114,14 @@ class Newest:
                     oldest.append(int(found))
         return min(oldest, default=2**62)
 
-    def _samples(self, connection: Connection, found: Sequence[Columns], limit: int) -> list[StoredSample]:
+    def _samples(self, connection: Connection, found: Sequence[Columns], limit: int) -> list[FoundSample]:
         """The newest of complete readings."""
         times = np.concatenate([one.ts for one in found]) if found else np.zeros(0, np.int64)
         if len(times) > limit:
             found = _since(int(np.partition(times, -limit)[-limit]), found)
-        readings = [reading for one in found for reading in one_by_one(one)]
-        self._names.learn_versions(connection, {reading.ver for reading in readings})
-        return sorted((as_sample(self._names, reading) for reading in readings), key=newest_first)[:limit]
+        self._names.learn_versions(connection, {ver for one in found for ver in one.ver.tolist()})
+        samples = [sample for one in found for sample in found_samples(self._names, one)]
+        return sorted(samples, key=newest_first)[:limit]
 
 
 def _since(bound: int, found: Iterable[Columns]) -> list[Columns]:

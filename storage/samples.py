@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from storage import watermarks
-from storage.arrangement import arrange
+from storage.arranged import arrange
 from storage.batch import SampleBatch
 from storage.database import Database
 from storage.dimensions import Dimensions, meter_key, resource_key
@@ -19,6 +19,7 @@ from storage.packing import derived_message_id
 from storage.quarantine import keep
 from storage.query import SampleQuery, Scope, Stored
 from storage.sample import Refused, Sample, StoredSample, to_microseconds
+from storage.stored import FoundSample, as_sample
 from storage.too_old import older, refuse
 from storage.writing import Numbered, insert, number
 
@@ -72,7 +73,11 @@ class Samples:
         ]
 
     def find(self, query: SampleQuery, limit: int) -> list[StoredSample]:
-        """The newest samples that match, newest first; equal times by resource, meter and id."""
+        """The newest samples that match, newest first; equal times by resource, project, meter and id."""
+        return [as_sample(found) for found in self.newest(query, limit)]
+
+    def newest(self, query: SampleQuery, limit: int) -> list[FoundSample]:
+        """The same as the store knows them: for many samples, which take longer to become objects than to find."""
         with self._database.snapshot() as connection:
             return Newest(self._names.lent()).find(connection, query, limit)
 

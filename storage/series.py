@@ -16,7 +16,7 @@ from storage.query import PercentileRow, RateRow, SampleQuery, StatisticsQuery
 from storage.rates import rates
 from storage.readings import Reader
 from storage.sample import StoredSample, to_microseconds
-from storage.stored import as_sample, newest_first, one_by_one
+from storage.stored import FoundSample, as_sample, found_samples, newest_first
 
 MICROSECONDS = 1_000_000
 
@@ -38,15 +38,15 @@ class Series:
         with self._database.snapshot() as connection:
             candidates = [_newest(one) for one in Latest(names).find(connection, query)]
         times = _times(candidates, names)
-        winners: dict[tuple[int, str], StoredSample] = {}
+        winners: dict[tuple[int, str], FoundSample] = {}
         for one in candidates:
             name = names.meter(one.mid).name
             chosen = np.array([times[rid, name] for rid in one.rid.tolist()]) == one.ts
-            for reading in one_by_one(only(one, chosen)):
-                found = as_sample(names, reading)
-                best = winners.setdefault((reading.rid, name), found)
-                winners[reading.rid, name] = min(best, found, key=newest_first)
-        return sorted(winners.values(), key=newest_first)[:limit]
+            last = only(one, chosen)
+            for rid, found in zip(last.rid.tolist(), found_samples(names, last), strict=True):
+                best = winners.setdefault((rid, name), found)
+                winners[rid, name] = min(best, found, key=newest_first)
+        return [as_sample(found) for found in sorted(winners.values(), key=newest_first)[:limit]]
 
     def percentile(self, query: StatisticsQuery, percent: float) -> list[PercentileRow]:
         """One row per period, group and unit that holds a sample, in this order; `percent` from 0 to 100.

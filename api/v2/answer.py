@@ -15,6 +15,11 @@ def rows(models: Sequence[BaseModel], status: int = 200) -> Response:
     return _json([model.model_dump(exclude_unset=True) for model in models], status)
 
 
+def text(content: str) -> Response:
+    """JSON that is text already."""
+    return Response(content, 200, media_type="application/json")
+
+
 def one(model: BaseModel) -> Response:
     """A single object."""
     return _json(model.model_dump(exclude_unset=True), 200)

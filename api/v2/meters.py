@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.dependencies import Body, Caller, InScope, Parts
 from api.errors import BadRequest
 from api.policy import may
-from api.v2 import answer
+from api.v2 import answer, sample_text
 from api.v2.arguments import Asked, json_value
 from api.v2.parameters import described
 from api.v2.posting import read_samples
@@ -47,8 +47,8 @@ def list_old_samples(name: str, asked: Asked, scope: InScope, parts: Parts) -> R
     asked.check_names("q", "limit")
     wanted = question(asked.conditions(), scope, SAMPLE_FIELDS)
     limit = answer.limit(asked.integer("limit"), parts.settings)
-    found = parts.samples.find(replace(wanted.query, meter=clean(name)), limit)
-    return answer.rows([OldSample.of(stored) for stored in found])
+    found = parts.samples.newest(replace(wanted.query, meter=clean(name)), limit)
+    return answer.text(sample_text.old_samples(found))
 
 
 @router.post(

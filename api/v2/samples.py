@@ -6,7 +6,7 @@ from starlette.responses import Response
 from api.dependencies import InScope, Parts
 from api.errors import NotFound
 from api.policy import may
-from api.v2 import answer
+from api.v2 import answer, sample_text
 from api.v2.arguments import Asked
 from api.v2.parameters import described
 from api.v2.query import SAMPLE_FIELDS, question
@@ -27,7 +27,7 @@ def list_samples(asked: Asked, scope: InScope, parts: Parts) -> Response:
     asked.check_names("q", "limit")
     wanted = question(asked.conditions(), scope, SAMPLE_FIELDS)
     limit = answer.limit(asked.integer("limit"), parts.settings)
-    return answer.rows([Sample.of(stored) for stored in parts.samples.find(wanted.query, limit)])
+    return answer.text(sample_text.samples(parts.samples.newest(wanted.query, limit)))
 
 
 @router.get(

@@ -2,6 +2,9 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
+
+from storage.sample import from_microseconds
 
 _ISO = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}([T ][0-9:]+([.,][0-9]+)?\s*(Z|[+-][0-9:]+)?)?", re.ASCII)
 
@@ -24,3 +27,9 @@ def parse(text: str) -> datetime:
 def text(moment: datetime) -> str:
     """The moment as `2013-01-04T16:42:00`, with `.ffffff` only when it is not on a whole second."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+
+
+@lru_cache(10_000)
+def text_of(microseconds: int) -> str:
+    """The same of microseconds since 1970; samples of one poll share their times."""
+    return text(from_microseconds(microseconds))

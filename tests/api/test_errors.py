@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from api.settings import ApiSettings
 from storage.errors import DatabaseUnavailable, SchemaMismatch
 from storage.query import SampleQuery
-from storage.sample import StoredSample
+from storage.stored import FoundSample
 from tests.api.world import World, fault
 
 
@@ -18,7 +18,7 @@ class Broken:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def find(self, query: SampleQuery, limit: int) -> list[StoredSample]:
+    def newest(self, query: SampleQuery, limit: int) -> list[FoundSample]:
         raise self._error
 
 

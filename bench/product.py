@@ -7,7 +7,7 @@ import msgspec
 from bench.oracle import Figures, Reading
 from bench.rows import WrongAnswer
 from bench.workload import FLAVORS, METERS, Workload, project_name, resource_name
-from collector.frame import decode
+from collector.columns import decode
 from storage.answers import StatisticsTable
 from storage.batch import SampleBatch
 from storage.database import Database

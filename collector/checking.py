@@ -10,22 +10,18 @@ from datetime import datetime
 
 import msgspec
 
+from collector.columns import Frame, Names, read_names
 from collector.draft import Draft
-from collector.frame import Frame, Names, read_names
 from collector.instants import EARLIEST, LATEST
 from collector.normalize import FUTURE_LIMIT, Unfit, normalize
 from collector.remembered import Remembered
 from collector.volumes import settle_volumes
 from storage.arrangement import canonical
 from storage.batch import (
-    ID_BYTES,
     NO_DELTAS,
     Deltas,
-    MeterKey,
     Polled,
-    ResourceKey,
     SampleBatch,
-    VersionKey,
     join_deltas,
     join_polled,
     moved_deltas,
@@ -33,9 +29,10 @@ from storage.batch import (
     widths_of,
 )
 from storage.columns import Integers
+from storage.keys import ID_BYTES, MeterKey, ResourceKey, VersionKey
 from storage.sample import Sample, to_microseconds
 
-# What is remembered at most, twice over (`Remembered`); what is kept weighs three times its text, measured.
+# Text of which what was made is remembered at most, twice over (`Remembered`).
 FRAMES_BYTES = 32 * 2**20
 NAMES_BYTES = 16 * 2**20
 
@@ -53,6 +50,7 @@ class Checker:
         self._known: Remembered[_Known] = Remembered(FRAMES_BYTES)
         self._kinds: Remembered[_Kinds] = Remembered(NAMES_BYTES)
         self._resources: Remembered[ResourceKey] = Remembered(NAMES_BYTES)
+        self._bodies: Remembered[str] = Remembered(NAMES_BYTES)
         self._versions: Remembered[VersionKey] = Remembered(NAMES_BYTES)
 
     def settle(self, frames: Sequence[Frame], received_at: datetime) -> SampleBatch | None:
@@ -93,7 +91,8 @@ class Checker:
         if names is None or names.others[1]:
             raise _InDoubt
         resources = [self._resource(bytes(raw)) for raw in names.resources]
-        versions = [self._version(bytes(raw)) for raw in names.versions]
+        bodies = [self._body(bytes(raw)) for raw in names.metadata]
+        versions = [self._version(bytes(raw), bodies) for raw in names.versions]
         return _Known(resources, versions, self._kinds_of(names))
 
     def _kinds_of(self, names: Names) -> "_Kinds":
@@ -122,16 +121,28 @@ class Checker:
             self._resources.put(text, found, len(text))
         return found
 
-    def _version(self, text: bytes) -> VersionKey:
-        found = self._versions.get(text)
+    def _body(self, text: bytes) -> str:
+        found = self._bodies.get(text)
         if found is None:
-            user, source, generation, metadata = _list(text, 4)
-            sample = _settled(
-                replace(_PLAIN, user_id=user, source=source, generation=generation, metadata=metadata)
-            )
-            body = canonical(sample.metadata)
+            try:
+                metadata = msgspec.json.decode(text)
+            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+                raise _InDoubt from None
+            found = canonical(_settled(replace(_PLAIN, metadata=metadata)).metadata)
+            self._bodies.put(text, found, len(text))
+        return found
+
+    def _version(self, text: bytes, bodies: Sequence[str]) -> VersionKey:
+        user, source, generation, place = _list(text, 4)
+        if type(place) is not int or not 0 <= place < len(bodies):
+            raise _InDoubt
+        body = bodies[place]
+        about = text + body.encode()
+        found = self._versions.get(about)
+        if found is None:
+            sample = _settled(replace(_PLAIN, user_id=user, source=source, generation=generation))
             found = VersionKey(sample.user_id, sample.source, sample.generation, body)
-            self._versions.put(text, found, len(text))
+            self._versions.put(about, found, len(about))
         return found
 
 

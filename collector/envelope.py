@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
-from collector import frame
+from collector import frame, framing
 from collector.draft import Draft
 from collector.errors import InvalidMessage
 from collector.listed import draft_of, parse_json
@@ -76,7 +76,7 @@ def encode_batch(samples: Sequence[Sample]) -> bytes:
 
     Gauges and counters lose an id they may have; readings of one resource and instant come to stand together.
     """
-    return frame.encode(samples)
+    return framing.encode(samples)
 
 
 def decode_batch(body: bytes) -> list[Sample]:
@@ -93,7 +93,7 @@ def decode_drafts(body: bytes) -> Iterator[Draft]:
     Raises InvalidMessage, here or at the first reading, when the batch as a whole cannot be read.
     """
     if frame.is_columnar(body):
-        return frame.drafts(frame.decode(body))
+        return frame.drafts(body)
     match parse_json(body):
         case [str(name), int(version), list(metadata), list(rows)] if (name, version) == (BATCH_FORMAT, 1):
             return (draft_of(row, metadata) for row in rows)

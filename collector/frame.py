@@ -3,71 +3,64 @@
     magic           b"nephometer.samples 2\\n"
     counts          bytes of the names, rows, readings, delta samples (4 bytes each); bytes of an entry in the columns
                     of resources, versions, shapes or meters, and times (1 each); the time at which times begin (8)
-    names           JSON: [resources, versions, meters, shapes, [metadata, others]]
+    names           JSON: [resources, metadata, versions, meters, shapes, [metadata of others, others]]
     rows            columns resource, version, shape (places in the lists of names) and time (microseconds)
     readings        8 bytes each, row by row, in the order of the shape: int64 or float64, as the meter says
     delta samples   columns resource, version, meter and time; 8 bytes each; ids of 16 bytes each (zeros: none)
 
-A resource is [resource, project], a version [user, source, generation, metadata], a meter [name, type, unit, 1 if its
-readings are floats], a shape a list of places in meters. `others` are readings that fit no column (`collector.listed`).
+A resource is [resource, project], a version [user, source, generation, place of its metadata], a meter [name, type,
+unit, 1 if its readings are floats], a shape a list of places in meters. `others` are readings that fit no column
+(`collector.listed`). Times of 8 bytes are whole ones, and begin at 0.
+
+`collector.framing` writes them. Here they are read one reading at a time, with nothing but the standard library, as an
+agent reads its own and as whatever is in doubt is read; `collector.columns` reads them as arrays.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import msgspec
-import numpy as np
 
 from collector.draft import Draft, unreadable
 from collector.errors import InvalidMessage
-from collector.listed import draft_of, encode_json, lists_of, moment_of, parse_json
-from storage.arrangement import Arrangement
-from storage.batch import ID_BYTES, NO_DELTAS, Deltas, Polled, volume_of, widths_of
-from storage.columns import Integers
-from storage.sample import INT64_MAX, INT64_MIN, Sample
+from collector.listed import draft_of, moment_of, parse_json
+from storage.keys import ID_BYTES, volume_of
 
 MAGIC = b"nephometer.samples 2\n"
-ROWS_AT_ONCE = 10_000
+COUNTS = struct.Struct("<4I4Bq")
+CODES = {1: "B", 2: "H", 4: "I", 8: "q"}  # of `struct`, by bytes of an entry; 8: times and readings only
+NO_ID = bytes(ID_BYTES)
 
-_COUNTS = struct.Struct("<4I4Bq")
-_Kind = np.dtype[Any]  # Any: integers of several widths
-_PLACES: dict[int, _Kind] = {1: np.dtype("u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
-_TIMES: dict[int, _Kind] = {**_PLACES, 8: np.dtype("<i8")}
-_BITS: _Kind = np.dtype("<i8")
-_NO_ID = bytes(ID_BYTES)
-
-
-class Names(msgspec.Struct, array_like=True, frozen=True):
-    """The names of a well-formed frame, most of them still as JSON, for whoever knows the text already."""
-
-    resources: list[msgspec.Raw]
-    versions: list[msgspec.Raw]
-    meters: msgspec.Raw
-    shapes: list[list[int]]
-    others: tuple[list[object], list[object]]
+_FARTHEST = 2**62  # microseconds: no column of four bytes leads from here beyond 64 bits
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """A batch of version 2 whose names, the JSON `text`, have not been read."""
+class Column:
+    """Integers as they came: `data` holds them little-endian, each with the `code` that `struct` has for it."""
 
-    text: bytes
-    polled: Polled
-    deltas: Deltas
+    data: memoryview
+    code: str
 
     def __len__(self) -> int:
-        """How many samples its columns hold."""
-        return len(self.polled.readings) + len(self.deltas.ts)
+        return len(self.data) // struct.calcsize(self.code)
 
-    def is_accounted_for(self, widths: Integers) -> bool:
-        """Whether shapes of these widths divide the readings among the rows, none left over."""
-        try:
-            width = widths[self.polled.shape]
-        except IndexError:
-            return False
-        return int(width.sum()) == len(self.polled.readings) and bool(widths.all())
+    def values(self) -> Iterator[int]:
+        """One after another."""
+        return (value for (value,) in struct.iter_unpack(f"<{self.code}", self.data))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A batch of version 2 taken apart, nothing of it read: `text` is its names, `start` what times count from.
+
+    `rows` are the columns resource, version, shape and time; `deltas` resource, version, meter, time and reading.
+    """
+
+    text: bytes
+    start: int
+    rows: tuple[Column, Column, Column, Column]
+    readings: Column
+    deltas: tuple[Column, Column, Column, Column, Column]
+    ids: bytes
 
 
 def is_columnar(body: bytes) -> bool:
@@ -77,122 +70,109 @@ def is_columnar(body: bytes) -> bool:
 
 def samples_in(body: bytes) -> int:
     """How many samples a message says it has, without reading it; 1 when it does not say."""
-    if not is_columnar(body) or len(body) < len(MAGIC) + _COUNTS.size:
+    if not is_columnar(body) or len(body) < len(MAGIC) + COUNTS.size:
         return 1
-    _, _, readings, deltas, *_ = _COUNTS.unpack_from(body, len(MAGIC))
+    _, _, readings, deltas, *_ = COUNTS.unpack_from(body, len(MAGIC))
     return int(readings + deltas)
 
 
-def encode(samples: Sequence[Sample]) -> bytes:
-    """One batch of version 2; the same samples give the same bytes. Only delta samples keep their id."""
-    arrangement: Arrangement[bytes] = Arrangement()
-    versions: dict[tuple[str | None, str, str | None, int], bytes] = {}
-    others = []
-    for sample in samples:
-        if not _fits(sample):
-            others.append(sample)
-            continue
-        about = (sample.user_id, sample.source, sample.generation, id(sample.metadata))
-        if about not in versions:
-            versions[about] = encode_json([*about[:3], dict(sample.metadata)])
-        identity = (sample.id or _NO_ID) if sample.type == "delta" else None
-        arrangement.add(sample, versions[about], identity)
-    return _assemble(arrangement, others)
-
-
-def decode(body: bytes) -> Frame:
-    """The frame in a message, its names unread; raises InvalidMessage for one whose parts do not fit together.
+def take_apart(body: bytes) -> Parts:
+    """The parts of a message; raises InvalidMessage when they do not fit together.
 
     No larger than the message: claims of more than it holds are refused before anything is made of them.
     """
     cut = _Cut(body)
-    size, rows, readings, deltas, resource, version, kind, time, start = cut.counts
-    text = cut.take(size)
-    try:
-        places, times = (_PLACES[resource], _PLACES[version], _PLACES[kind]), _TIMES[time]
-    except KeyError:
-        raise InvalidMessage("a batch with columns of an unknown width") from None
-    columns, ts = cut.columns(rows, places), cut.times(rows, times, start)
-    polled = Polled(*columns, ts, cut.column(readings, _BITS))
-    found = NO_DELTAS
-    if deltas:
-        columns, ts = cut.columns(deltas, places), cut.times(deltas, times, start)
-        found = Deltas(*columns, ts, cut.column(deltas, _BITS), cut.take(deltas * ID_BYTES))
+    size, rows, readings, deltas, resource, version, kind, time, start = COUNTS.unpack(cut.take(COUNTS.size))
+    if not {resource, version, kind} <= {1, 2, 4} or time not in CODES:
+        raise InvalidMessage("a batch with columns of an unknown width")
+    if abs(start) > _FARTHEST or (time == 8 and start):
+        raise InvalidMessage("a batch whose times begin nowhere")
+    text = bytes(cut.take(size))
+    parts = Parts(
+        text,
+        start,
+        (
+            cut.column(rows, resource),
+            cut.column(rows, version),
+            cut.column(rows, kind),
+            cut.column(rows, time),
+        ),
+        cut.column(readings, 8),
+        (
+            cut.column(deltas, resource),
+            cut.column(deltas, version),
+            cut.column(deltas, kind),
+            cut.column(deltas, time),
+            cut.column(deltas, 8),
+        ),
+        bytes(cut.take(deltas * ID_BYTES)),
+    )
     cut.end()
-    return Frame(text, polled, found)
+    return parts
 
 
-def read_names(text: bytes) -> Names | None:
-    """The names of a frame; None where they are not what an agent writes."""
-    try:
-        return msgspec.json.decode(text, type=Names)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return None
-
-
-def drafts(frame: Frame) -> Iterator[Draft]:
-    """What a frame claims, reading by reading, so that one bad reading stands alone.
+def drafts(body: bytes) -> Iterator[Draft]:
+    """What a message claims, reading by reading, so that one bad reading stands alone.
 
     Raises InvalidMessage at the first reading when it cannot be read at all.
     """
-    match parse_json(frame.text):
+    parts = take_apart(body)
+    match parse_json(parts.text):
         case [
             list(resources),
+            list(metadata),
             list(versions),
             list(meters),
             list(shapes),
-            [list(metadata), list(others)],
+            [list(of_others), list(others)],
         ] if all(isinstance(shape, list) for shape in shapes):
-            names, widths = _Claims(resources, versions, meters), widths_of(shapes)
+            claims = _Claims(resources, metadata, versions, meters)
         case _:
             raise InvalidMessage("a batch with names of the wrong form")
-    if not frame.is_accounted_for(widths):
-        raise InvalidMessage("a batch whose shapes do not account for its readings")
-    begin = 0
-    polled = frame.polled
-    for resource, version, shape, ts in _walk((polled.resource, polled.version, polled.shape, polled.ts)):
-        width = int(widths[shape])
-        readings = polled.readings[begin : begin + width].tolist()
-        begin += width
-        for meter, bits in zip(shapes[shape], readings, strict=True):
-            yield names.draft(resource, version, meter, ts, bits, None)
-    deltas = frame.deltas
-    columns = (deltas.resource, deltas.version, deltas.meter, deltas.ts, deltas.volume)
-    for place, (resource, version, meter, ts, bits) in enumerate(_walk(columns)):
-        identity = deltas.ids[place * ID_BYTES : (place + 1) * ID_BYTES]
-        yield names.draft(resource, version, meter, ts, bits, identity)
+    _check_account(parts, shapes)
+    yield from _polled(parts, claims, shapes)
+    columns = [column.values() for column in parts.deltas]
+    for place, (resource, version, meter, ts, bits) in enumerate(zip(*columns, strict=True)):
+        identity = parts.ids[place * ID_BYTES : (place + 1) * ID_BYTES]
+        yield claims.draft(resource, version, meter, parts.start + ts, bits, identity)
     for other in others:
-        yield draft_of(other, metadata)
+        yield draft_of(other, of_others)
+
+
+def _polled(parts: Parts, claims: "_Claims", shapes: Sequence[Sequence[object]]) -> Iterator[Draft]:
+    readings = parts.readings.values()
+    columns = [column.values() for column in parts.rows]
+    for resource, version, shape, ts in zip(*columns, strict=True):
+        for meter in shapes[shape]:
+            yield claims.draft(resource, version, meter, parts.start + ts, next(readings), None)
+
+
+def _check_account(parts: Parts, shapes: Sequence[Sequence[object]]) -> None:
+    """Raises InvalidMessage unless the shapes divide the readings among the rows, none left over."""
+    widths = [len(shape) for shape in shapes]
+    try:
+        of_rows = [widths[shape] for shape in parts.rows[2].values()]
+    except IndexError:
+        of_rows = [0]
+    if sum(of_rows) != len(parts.readings) or not all(of_rows):
+        raise InvalidMessage("a batch whose shapes do not account for its readings")
 
 
 class _Cut:
     """Takes a message apart from front to back."""
 
     def __init__(self, body: bytes) -> None:
-        self._body = body
+        self._body = memoryview(body)
         self._at = len(MAGIC)
-        self.counts: tuple[int, ...] = _COUNTS.unpack(self.take(_COUNTS.size))
 
-    def take(self, size: int) -> bytes:
+    def take(self, size: int) -> memoryview:
         begin, self._at = self._at, self._at + size
         if self._at > len(self._body):
             raise InvalidMessage("a batch that was cut off")
         return self._body[begin : self._at]
 
-    def column(self, length: int, kind: _Kind) -> Integers:
-        begin, self._at = self._at, self._at + length * kind.itemsize
-        if self._at > len(self._body):
-            raise InvalidMessage("a batch that was cut off")
-        return np.frombuffer(self._body, kind, length, begin).astype(np.int64)
-
-    def columns(self, length: int, kinds: tuple[_Kind, _Kind, _Kind]) -> tuple[Integers, Integers, Integers]:
-        first, second, third = kinds
-        return self.column(length, first), self.column(length, second), self.column(length, third)
-
-    def times(self, length: int, kind: _Kind, start: int) -> Integers:
-        return (
-            self.column(length, kind) + start
-        )  # may wrap around: then it is out of range, or as good as any
+    def column(self, length: int, width: int) -> Column:
+        return Column(self.take(length * width), CODES[width])
 
     def end(self) -> None:
         if self._at != len(self._body):
@@ -204,6 +184,7 @@ class _Claims:
     """The names of a frame, of any type."""
 
     resources: Sequence[object]
+    metadata: Sequence[object]
     versions: Sequence[object]
     meters: Sequence[object]
 
@@ -212,7 +193,9 @@ class _Claims:
     ) -> Draft:
         """The draft of one reading, or one that says that its names cannot be made out."""
         match _at(self.resources, resource), _at(self.versions, version), _at(self.meters, meter):
-            case [owner, project], [user, source, generation, metadata], [name, kind, unit, int(real)]:
+            case [owner, project], [user, source, generation, int(place)], [name, kind, unit, int(real)] if (
+                _holds(self.metadata, place)
+            ):
                 return Draft(
                     meter=name,
                     type=kind,
@@ -223,64 +206,16 @@ class _Claims:
                     timestamp=moment_of(ts),
                     user_id=user,
                     source=source,
-                    metadata=metadata,
+                    metadata=self.metadata[place],
                     generation=generation,
-                    id=None if identity == _NO_ID else identity,
+                    id=None if identity == NO_ID else identity,
                 )
         return unreadable("a reading of the batch whose names are not in its lists")
 
 
 def _at(names: Sequence[object], place: object) -> object:
-    return names[place] if type(place) is int and 0 <= place < len(names) else None
+    return names[place] if type(place) is int and _holds(names, place) else None
 
 
-def _walk(columns: Sequence[Integers]) -> Iterator[tuple[int, ...]]:
-    """The entries of columns as tuples, made a few thousand at a time."""
-    for start in range(0, len(columns[0]), ROWS_AT_ONCE):
-        yield from zip(*(column[start : start + ROWS_AT_ONCE].tolist() for column in columns), strict=True)
-
-
-def _fits(sample: Sample) -> bool:
-    """Whether the columns can hold a sample."""
-    volume = sample.volume
-    is_number = isinstance(volume, float) or (type(volume) is int and INT64_MIN <= volume <= INT64_MAX)
-    return is_number and (sample.type != "delta" or sample.id is None or len(sample.id) == ID_BYTES)
-
-
-def _assemble(arrangement: Arrangement[bytes], others: Sequence[Sample]) -> bytes:
-    shapes, polled, deltas = arrangement.columns()
-    resources = [encode_json([key.resource_id, key.project_id or None]) for key in arrangement.resources]
-    meters = [[key.name, key.type, key.unit, int(key.real)] for key in arrangement.meters]
-    lists = [
-        _list(resources),
-        _list(arrangement.versions),
-        *map(encode_json, (meters, shapes, lists_of(others))),
-    ]
-    text = _list(lists)
-    times = np.concatenate((polled.ts, deltas.ts))
-    start = int(times.min()) if len(times) else 0
-    places = [_width(len(names)) for names in (resources, arrangement.versions)]
-    widths = (
-        *places,
-        _width(max(len(shapes), len(meters))),
-        _width(int(times.max()) - start + 1 if len(times) else 0),
-    )
-    counts = _COUNTS.pack(len(text), len(polled.ts), len(polled.readings), len(deltas.ts), *widths, start)
-    kinds = [*(_PLACES[width] for width in widths[:3]), _TIMES[widths[3]]]
-    parts = [MAGIC, counts, text]
-    for columns, values in (
-        ((polled.resource, polled.version, polled.shape, polled.ts - start), polled.readings),
-        ((deltas.resource, deltas.version, deltas.meter, deltas.ts - start), deltas.volume),
-    ):
-        parts += [column.astype(kind).tobytes() for column, kind in zip(columns, kinds, strict=True)]
-        parts.append(values.astype(_BITS).tobytes())
-    return b"".join([*parts, deltas.ids])
-
-
-def _list(texts: Iterable[bytes]) -> bytes:
-    return b"[" + b",".join(texts) + b"]"
-
-
-def _width(count: int) -> int:
-    """Bytes of an entry that is one of so many."""
-    return next(width for width in (1, 2, 4, 8) if count <= 1 << (8 * width))
+def _holds(names: Sequence[object], place: int) -> bool:
+    return type(place) is int and 0 <= place < len(names)

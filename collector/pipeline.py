@@ -14,7 +14,7 @@ from functools import partial
 
 import structlog
 
-from collector import frame
+from collector import columns, frame
 from collector.ceilometer import ceilometer_drafts, is_ceilometer
 from collector.checking import Checker
 from collector.draft import Draft
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 REASONS = 5  # a refused notification names at most so many of its samples
 
-_Frames = list[tuple[Message, frame.Frame]]
+_Frames = list[tuple[Message, columns.Frame]]
 
 
 class Pipeline:
@@ -74,7 +74,7 @@ class Pipeline:
             self._metrics.messages.labels(message.origin).inc()
             if _is_frame(message):
                 claimed += frame.samples_in(message.body)
-                self._guarded(batch, message, lambda read: frames.append((read, frame.decode(read.body))))
+                self._guarded(batch, message, lambda read: frames.append((read, columns.decode(read.body))))
             else:
                 self._settle(batch, frames)
                 self._guarded(batch, message, partial(self._interpret, batch))
@@ -127,8 +127,8 @@ class Pipeline:
             for one in waiting:
                 self._settle(batch, [one])
         else:
-            message, found = waiting[0]
-            self._guarded(batch, message, partial(self._add_readings, batch, frame.drafts(found)))
+            message, _ = waiting[0]
+            self._guarded(batch, message, partial(self._add_readings, batch, frame.drafts(message.body)))
 
     def _settled(self, frames: _Frames) -> SampleBatch | None:
         first_arrival = min(message.received_at for message, _ in frames)

@@ -15,7 +15,7 @@ from collector.errors import PublisherUnavailable
 from collector.message import Message, refusal
 from collector.metrics import CollectorMetrics
 from collector.publishers import Keeper, Publisher, Rejected
-from storage.arrangement import arrange
+from storage.arranged import arrange
 from storage.batch import SampleBatch, join
 from storage.faults import reach
 from storage.sample import Refused, Sample

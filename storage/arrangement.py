@@ -1,10 +1,11 @@
-"""Samples, one by one, arranged as columns."""
+"""Samples, one by one, arranged as columns; an agent does it, too, so it needs nothing but the standard library."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from storage.batch import Deltas, MeterKey, Polled, ResourceKey, SampleBatch, VersionKey, bits_of, integers
+from storage.keys import MeterKey, ResourceKey, bits_of
 from storage.sample import Sample, to_microseconds
 
 V = TypeVar("V")
@@ -12,6 +13,20 @@ V = TypeVar("V")
 _Row = dict[
     int, tuple[int, int]
 ]  # by name, so that no row has a meter twice: the meter, the bits of its reading
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """Rows (resource, version, shape, time), their readings, delta samples (resource, version, meter, time, reading).
+
+    Numbers are places in the lists of names, or microseconds; `ids` are 16 bytes for each delta sample.
+    """
+
+    shapes: list[tuple[int, ...]]
+    rows: list[tuple[int, int, int, int]]
+    readings: list[int]
+    deltas: list[tuple[int, int, int, int, int]]
+    ids: bytes
 
 
 class Arrangement(Generic[V]):
@@ -50,20 +65,16 @@ class Arrangement(Generic[V]):
             self._rows.append((resource, around, ts, row))
         row[name] = (meter, bits)
 
-    def columns(self) -> tuple[list[tuple[int, ...]], Polled, Deltas]:
-        """The shapes there are, the rows and the delta samples."""
+    def arranged(self) -> "Arranged":
+        """All that was added."""
         shapes: dict[tuple[int, ...], int] = {}
-        places, readings = [], []
+        rows, readings = [], []
         for resource, version, ts, row in self._rows:
             entries = sorted(row.values())
             shape = tuple(meter for meter, _ in entries)
-            places.append((resource, version, shapes.setdefault(shape, len(shapes)), ts))
+            rows.append((resource, version, shapes.setdefault(shape, len(shapes)), ts))
             readings += [bits for _, bits in entries]
-        rows = integers(places).reshape(-1, 4).T
-        polled = Polled(rows[0], rows[1], rows[2], rows[3], integers(readings))
-        found = integers(self._deltas).reshape(-1, 5).T
-        deltas = Deltas(found[0], found[1], found[2], found[3], found[4], b"".join(self._ids))
-        return list(shapes), polled, deltas
+        return Arranged(list(shapes), rows, readings, self._deltas, b"".join(self._ids))
 
     def _meter(self, sample: Sample) -> int:
         kind = MeterKey(sample.meter, sample.type, sample.unit, isinstance(sample.volume, float))
@@ -73,29 +84,6 @@ class Arrangement(Generic[V]):
             name = (kind.name, kind.type, kind.unit)
             self._name_of.append(self._names.setdefault(name, len(self._names)))
         return meter
-
-
-def arrange(samples: Iterable[Sample]) -> SampleBatch:
-    """Normalized samples as columns; those that share one metadata object cost its text once."""
-    arrangement: Arrangement[VersionKey] = Arrangement()
-    bodies: dict[int, str] = {}
-    keys: dict[tuple[str | None, str, str | None, str], VersionKey] = {}
-    held = list(samples)  # metadata objects are told apart by their place in memory
-    for sample in held:
-        body = bodies.get(id(sample.metadata))
-        if body is None:
-            body = bodies[id(sample.metadata)] = canonical(sample.metadata)
-        parts = (sample.user_id, sample.source, sample.generation, body)
-        arrangement.add(sample, keys.get(parts) or keys.setdefault(parts, VersionKey(*parts)), sample.id)
-    shapes, polled, deltas = arrangement.columns()
-    return SampleBatch(
-        list(arrangement.resources),
-        list(arrangement.versions),
-        list(arrangement.meters),
-        shapes,
-        polled,
-        deltas,
-    )
 
 
 def canonical(metadata: Mapping[str, object]) -> str:

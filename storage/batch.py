@@ -1,62 +1,20 @@
 """Samples as columns: names once each, numbers in arrays, so that thousands cost little more than one.
 
 This is the form in which samples travel from a collector to the tables. It knows nothing of a database; an agent
-arranges what it sends in the same way (`collector.batch`).
+arranges what it sends in the same way (`collector.framing`).
 """
 
-import hashlib
 import json
-import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from storage.columns import Integers
+from storage.keys import ID_BYTES, MeterKey, ResourceKey, VersionKey, volume_of
 from storage.sample import Sample, SampleType, from_microseconds
-
-ID_BYTES = 16
-
-_FLOAT = struct.Struct("<d")
-
-
-@dataclass(frozen=True, slots=True)
-class ResourceKey:
-    """A resource as a sample names it; "" is the project of what nobody owns."""
-
-    project_id: str
-    resource_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class MeterKey:
-    """A meter as it is counted: unlike types, units or number kinds never meet in one sum."""
-
-    name: str
-    type: str
-    unit: str
-    real: bool
-
-
-@dataclass(frozen=True, slots=True)
-class VersionKey:
-    """What a sample says beside its number; `body` is the JSON text of its metadata, keys sorted.
-
-    `digest` is 16 bytes of all of it.
-    """
-
-    user_id: str | None
-    source: str
-    generation: str | None
-    body: str
-    digest: bytes = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        content = json.dumps([self.user_id, self.source, self.generation, self.body])
-        digest = hashlib.blake2b(content.encode(), digest_size=ID_BYTES).digest()
-        object.__setattr__(self, "digest", digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +97,6 @@ class SampleBatch:
             identity = deltas.ids[place * ID_BYTES : (place + 1) * ID_BYTES]
             made.append(sample((at[0], at[1], at[2]), meter, int(deltas.volume[place]), identity))
         return made
-
-
-def bits_of(volume: int | float) -> int:
-    """A reading as an int64: itself, or the bits of a float64."""
-    return (
-        int(volume) if isinstance(volume, int) else int.from_bytes(_FLOAT.pack(volume), "little", signed=True)
-    )
-
-
-def volume_of(bits: int, *, real: bool) -> int | float:
-    """The number that `bits_of` made bits of."""
-    value: int | float = _FLOAT.unpack(bits.to_bytes(8, "little", signed=True))[0] if real else bits
-    return value
 
 
 def widths_of(shapes: Sequence[Sequence[object]]) -> Integers:

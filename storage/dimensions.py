@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from storage.batch import MeterKey, ResourceKey, VersionKey
 from storage.columns import Integers
 from storage.database import Database
+from storage.keys import MeterKey, ResourceKey, VersionKey
 from storage.numbering import (
     K,
     Place,

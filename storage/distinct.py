@@ -5,18 +5,9 @@ from itertools import islice
 
 import numpy as np
 
-from storage.batch import (
-    Polled,
-    SampleBatch,
-    chosen_polled,
-    integers,
-    join_polled,
-    spread,
-    starts,
-    volume_of,
-    widths_of,
-)
+from storage.batch import Polled, SampleBatch, chosen_polled, integers, join_polled, spread, starts, widths_of
 from storage.columns import Integers
+from storage.keys import volume_of
 
 MAX_METERS_A_ROW = 400  # 8 bytes each within the 4000 of a row
 

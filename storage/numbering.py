@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, insert, select, update
 
-from storage.batch import MeterKey, ResourceKey, VersionKey
 from storage.errors import SchemaMismatch
+from storage.keys import MeterKey, ResourceKey, VersionKey
 from storage.packing import pack_mids
 from storage.tables import id_counter, meter, project, resource, resource_group, shape, version
 

@@ -9,7 +9,8 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.batch import ID_BYTES, SampleBatch, chosen_deltas, chosen_polled, spread, starts, widths_of
+from storage.batch import SampleBatch, chosen_deltas, chosen_polled, spread, starts, widths_of
+from storage.keys import ID_BYTES
 from storage.sample import Refused, Sample, from_microseconds
 
 TOO_OLD_ORIGIN = "store"  # who sent a reading is not known here any more

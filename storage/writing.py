@@ -1,25 +1,24 @@
 """From a batch with names to rows with numbers, and these into the tables, each reading once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection, Table, select, tuple_
 
-from storage.batch import ID_BYTES, Deltas, SampleBatch, integers, spread, starts, widths_of
+from storage.batch import Deltas, SampleBatch, integers, spread, starts, widths_of
 from storage.columns import Integers
 from storage.dialects import Dialect
 from storage.dimensions import Dimensions
 from storage.distinct import distinct
+from storage.kept import KEYS_A_QUESTION, Told, told
+from storage.keys import ID_BYTES
 from storage.packing import READING
 from storage.query import Stored
-from storage.rows import KEY, Rows, sorted_rows
+from storage.rows import Rows, sorted_rows
 from storage.sample import INT64_MAX
 from storage.tables import delta, delta_identity, hot, late
 
-KEYS_A_QUESTION = 250
-
-_Told = dict[tuple[object, ...], tuple[int, bytes]]  # by key: when it arrived, and the readings
 _Delta = tuple[int, int, int, int, bytes, int, int, bytes]  # the columns of `delta`
 
 
@@ -86,8 +85,7 @@ def insert(connection: Connection, dialect: Dialect, numbered: Numbered, closed:
         if dialect.insert_rows(connection, table, rows) == len(rows):
             new += len(rows.readings)
         else:
-            stored = _stored_rows(connection, dialect, table, rows)
-            kept, unlike = _told(rows.tuples(), stored, KEY)
+            kept, unlike = dialect.kept(connection, table, rows)
             new, conflicts = new + kept, conflicts + unlike
     return Stored(new, numbered.readings - new, conflicts + numbered.unlike)
 
@@ -154,42 +152,14 @@ def _unknown(connection: Connection, dialect: Dialect, batch: list[_Delta]) -> t
     return [row for row in batch if seen[row[4]] == row[6]], unlike
 
 
-def _stored_rows(connection: Connection, dialect: Dialect, table: Table, rows: Rows) -> _Told:
-    """When and with which readings the rows of these keys were stored."""
-    stored: _Told = {}
-    keys = list(zip(*(column.tolist() for column in rows.numbers[:KEY]), strict=True))
-    for start in range(0, len(keys), KEYS_A_QUESTION):
-        # Keys are integers, written out: a parameter each costs five times as much.
-        listed = ",".join(
-            f"({gid},{rid},{ts},{part})" for gid, rid, ts, part in keys[start : start + KEYS_A_QUESTION]
-        )
-        source = dialect.by_key.format(table=table.name, keys=listed)
-        statement = f"SELECT gid, rid, ts, part, recv, vals {source}"
-        found = connection.exec_driver_sql(statement)
-        stored.update(((gid, rid, ts, part), (recv, bytes(vals))) for gid, rid, ts, part, recv, vals in found)
-    return stored
-
-
 def _compare(connection: Connection, table: Table, batch: Sequence[_Delta]) -> tuple[int, int]:
     key_columns = list(table.primary_key)  # rows: key, …, recv, vals
     width = len(key_columns)
-    stored: _Told = {}
+    stored: Told = {}
     for start in range(0, len(batch), KEYS_A_QUESTION):
         keys = [row[:width] for row in batch[start : start + KEYS_A_QUESTION]]
         rows = connection.execute(
             select(*key_columns, table.c.recv, table.c.vals).where(tuple_(*key_columns).in_(keys))
         )
         stored.update((tuple(found[:width]), (found.recv, bytes(found.vals))) for found in rows)
-    return _told(batch, stored, width)
-
-
-def _told(batch: Iterable[tuple[int | bytes, ...]], stored: _Told, width: int) -> tuple[int, int]:
-    """How many readings of this batch are the ones kept, and how many rows are kept with other readings."""
-    kept = unlike = 0
-    for row in batch:
-        vals = row[-1]
-        recv, told = stored.pop(row[:width], (None, vals))
-        if isinstance(told, bytes) and recv == row[-2] and told == vals:
-            kept += len(told) // READING
-        unlike += told != vals
-    return kept, unlike
+    return told(batch, stored, width)

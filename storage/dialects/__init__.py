@@ -18,7 +18,6 @@ class Dialect(Protocol):
     """What the store needs to know of a database."""
 
     name: str
-    by_key: str  # what follows SELECT: the rows of `table` with one of `keys`, each (gid, rid, ts, part)
     snapshot_options: ClassVar[dict[str, object]]  # execution options of the connection `snapshot` begins on
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
@@ -44,6 +43,12 @@ class Dialect(Protocol):
 
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """As `insert_new`, for rows of `hot` or `late` that come as columns."""
+
+    def kept(self, connection: Connection, table: Table, rows: Rows) -> tuple[int, int]:
+        """Of rows just inserted: how many readings are the ones kept, and how many rows are kept with other readings.
+
+        A row is the one kept when the same readings are there with the same arrival.
+        """
 
     def is_lost_race(self, error: DBAPIError) -> bool:
         """Whether the whole transaction should simply be tried again (deadlock, serialization, busy)."""

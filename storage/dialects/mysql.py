@@ -5,6 +5,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from storage.kept import kept_of
 from storage.packing import READING
 from storage.rows import Rows
 from storage.settings import DatabaseSettings
@@ -18,6 +19,7 @@ SESSION = (
     "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE',"
     " innodb_lock_wait_timeout = {lock_s}"
 )
+BY_KEY = "FROM {table} WHERE (gid, rid, ts, part) IN ({keys})"
 ROWS_PER_STATEMENT = 1000  # about 0.2 MB of literals, far below max_allowed_packet
 
 
@@ -28,7 +30,6 @@ class MySQL:
     """
 
     name = "mysql+pymysql"
-    by_key = "FROM {table} WHERE (gid, rid, ts, part) IN ({keys})"
     snapshot_options: ClassVar[dict[str, object]] = {}
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
@@ -77,6 +78,10 @@ class MySQL:
             literals.append(f"({gid},{rid},{ts},{part},{ver},{recv},x'{digits[begin:end]}')")
             begin = end
         return _insert(connection, table, literals)
+
+    def kept(self, connection: Connection, table: Table, rows: Rows) -> tuple[int, int]:
+        """By reading the rows again."""
+        return kept_of(connection, table, rows, BY_KEY)
 
     def is_lost_race(self, error: DBAPIError) -> bool:
         """By error number."""

@@ -7,6 +7,7 @@ from typing import ClassVar, cast
 from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from storage.kept import kept_of
 from storage.rows import Rows
 from storage.settings import DatabaseSettings
 
@@ -23,15 +24,16 @@ PRAGMAS = (
     "wal_autocheckpoint=8000",
 )
 
+BY_KEY = (  # it would read the whole table for a list of keys behind IN
+    "FROM (VALUES {keys}) CROSS JOIN {table}"
+    " ON gid = column1 AND rid = column2 AND ts = column3 AND part = column4"
+)
+
 
 class SQLite:
     """Embedded: write-ahead log, one writer at a time, every commit synced to disk."""
 
     name = "sqlite"
-    by_key = (  # it would read the whole table for a list of keys behind IN
-        "FROM (VALUES {keys}) CROSS JOIN {table}"
-        " ON gid = column1 AND rid = column2 AND ts = column3 AND part = column4"
-    )
     snapshot_options: ClassVar[dict[str, object]] = {}
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
@@ -76,6 +78,10 @@ class SQLite:
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """One prepared statement for all rows."""
         return self.insert_new(connection, table, list(rows.tuples()))
+
+    def kept(self, connection: Connection, table: Table, rows: Rows) -> tuple[int, int]:
+        """By reading the rows again."""
+        return kept_of(connection, table, rows, BY_KEY)
 
     def is_lost_race(self, error: DBAPIError) -> bool:
         """SQLITE_BUSY and SQLITE_LOCKED after the timeout."""

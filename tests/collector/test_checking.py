@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.checking import Checker
+from collector.columns import Frame, decode
 from collector.envelope import encode_batch
-from collector.frame import Frame, decode
 from collector.pipeline import Message, Pipeline
 from collector.remembered import Remembered
 from storage.batch import SampleBatch

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.columns import decode
 from collector.envelope import decode_batch, decode_drafts, encode_batch
 from collector.errors import InvalidMessage
-from collector.frame import MAGIC, decode, samples_in
+from collector.frame import MAGIC, samples_in
 from storage.sample import INT64_MAX, INT64_MIN, Sample, make_id
 from tests.collector.factories import NOW, SAMPLE, first_version, good
 
@@ -120,11 +121,11 @@ def test_wrong_counts_are_refused_or_make_readings_to_judge(place: int, value: i
         lambda names: [],
         lambda names: {"a": 1},
         lambda names: [*names, 1],
-        lambda names: [*names[:3], [[]], names[4]],
-        lambda names: [*names[:3], [[0, 0]], names[4]],
-        lambda names: [*names[:3], [], names[4]],
-        lambda names: [*names[:3], 7, names[4]],
-        lambda names: [*names[:4], None],
+        lambda names: [*names[:4], [[]], names[5]],
+        lambda names: [*names[:4], [[0, 0]], names[5]],
+        lambda names: [*names[:4], [], names[5]],
+        lambda names: [*names[:4], 7, names[5]],
+        lambda names: [*names[:5], None],
         lambda names: b"[" * 100_000 + b"]" * 100_000,
         lambda names: b"\xff\xfe",
         lambda names: b"",
@@ -143,9 +144,13 @@ def test_names_of_another_form_are_refused(change: "st.SearchStrategy[object]") 
         (0, [None, ["vm", None]]),
         (0, [["vm"], ["vm", None]]),
         (0, []),
-        (1, [[1, 2, 3]]),
-        (2, [["m"]]),
-        (2, []),
+        (1, []),
+        (2, [[1, 2, 3]]),
+        (2, [[None, "s", None, 1]]),
+        (2, [[None, "s", None, -1]]),
+        (2, [[None, "s", None, False]]),
+        (3, [["m"]]),
+        (3, []),
     ],
 )
 def test_a_reading_whose_names_are_missing_stands_alone(place: int, names: list[object]) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Table, func, select, update
 
 from storage import distinct
-from storage.arrangement import arrange
+from storage.arranged import arrange
 from storage.batch import SampleBatch, join, pieces
 from storage.database import Database
 from storage.quarantine import Quarantine

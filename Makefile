@@ -12,18 +12,22 @@ JOBS ?= 2
 # make bench: only the cases whose name this regular expression is found in; FLAME=1 draws a flame graph of them.
 ONLY ?=
 FLAME ?=
+# make soak, make torture: how long.
+MINUTES ?= 10
 
 # What the tests use: servers, a hypervisor, what builds libvirt's binding, and systemd-analyze.
 PACKAGES := python3-venv curl rabbitmq-server postgresql mariadb-server systemd \
     libvirt-dev pkg-config gcc libc6-dev python3-dev \
     libvirt-daemon libvirt-daemon-driver-qemu qemu-system-x86 qemu-utils iproute2
 
-.PHONY: help run test bench check lint format pins wheel
+.PHONY: help run test bench soak torture check lint format pins wheel
 
 help:
 	@echo "make run      install into .venv and start the whole program here (Ctrl-C ends it)"
 	@echo "make test     install what the tests need, then check and test everything"
 	@echo "make bench    measure against what the machine can do (ONLY=regex: some of it; FLAME=1: where time goes)"
+	@echo "make soak     days of a small cloud through broker, collector and database (MINUTES=10): memory and answers"
+	@echo "make torture  kill what stores and maintains at random, on every database (MINUTES=10)"
 	@echo "make lint     only style, types and architecture"
 	@echo "make format   let ruff lay out the code"
 	@echo "make pins     pin the newest dependencies pyproject.toml allows, with hashes"
@@ -46,6 +50,16 @@ bench:
 	@mkdir -p bench/out
 	@$(if $(FLAME),$(BIN)/py-spy record --subprocesses --nonblocking --output bench/out/flame.svg -- )\
 	    $(BIN)/python -m bench --only '$(ONLY)' $(ARGS)
+
+soak:
+	@.ci/packages $(PACKAGES)
+	@.ci/environment test
+	@$(BIN)/python -m tests.torture.soak --minutes $(MINUTES) $(ARGS)
+
+torture:
+	@.ci/packages $(PACKAGES)
+	@.ci/environment test
+	@$(BIN)/python -m tests.torture.kills --minutes $(MINUTES) $(ARGS)
 
 lint:
 	@.ci/environment test

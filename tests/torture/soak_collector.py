@@ -1,0 +1,38 @@
+"""`nephometer collector` whose clock runs fast: run as a script, its settings in the environment.
+
+    soak_collector.py BEGIN FROM SPEED
+
+At the real time FROM (seconds since 1970) its clock shows BEGIN, and from then on it goes SPEED times as fast. Only the
+two places where the role reads the clock are replaced: where messages arrive, and where maintenance looks at the time.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+
+import cli.maintenance
+import collector.bus
+from cli.main import main
+
+
+def fast_clock(begin: float, since: float, speed: float) -> Callable[[], datetime]:
+    """A clock of the simulated time."""
+    return lambda: datetime.fromtimestamp(begin + (time.time() - since) * speed, UTC)
+
+
+def collect(clock: Callable[[], datetime]) -> None:
+    """The role, until it is told to stop."""
+
+    class Fast(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # a plain one
+            return clock()
+
+    collector.bus.datetime = Fast  # type: ignore[attr-defined]  # the module's own name for the class
+    cli.maintenance.now = clock  # type: ignore[attr-defined]  # as above
+    main(["collector"])
+
+
+if __name__ == "__main__":
+    collect(fast_clock(*map(float, sys.argv[1:4])))

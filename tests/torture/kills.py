@@ -21,7 +21,7 @@ from pathlib import Path
 from storage.database import Database
 from storage.settings import DatabaseSettings
 from tests.databases import sqlite_with_schema
-from tests.servers import start_mariadb, start_postgresql
+from tests.servers import DatabaseServer, start_mariadb, start_postgresql
 from tests.torture.conftest import migrated
 from tests.torture.living import Place
 from tests.torture.oracle import assert_right
@@ -30,7 +30,7 @@ from tests.torture.points import fault_points
 DAYS = 9
 LONGEST_S = 1.5  # a whole life takes some seconds
 KINDS = ("sqlite", "postgresql", "mariadb")
-STARTS = {"postgresql": start_postgresql, "mariadb": start_mariadb}
+STARTS: dict[str, Callable[[], DatabaseServer]] = {"postgresql": start_postgresql, "mariadb": start_mariadb}
 
 
 @dataclass(slots=True)

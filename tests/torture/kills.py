@@ -28,7 +28,8 @@ from tests.torture.oracle import assert_right
 from tests.torture.points import fault_points
 
 DAYS = 9
-LONGEST_S = 1.5  # a whole life takes some seconds
+LONGEST_S = 0.7  # a whole life takes some seconds
+AHEAD = 8  # deliveries and turns that a process lives on at most before it may die at a point
 KINDS = ("sqlite", "postgresql", "mariadb")
 STARTS: dict[str, Callable[[], DatabaseServer]] = {"postgresql": start_postgresql, "mariadb": start_mariadb}
 
@@ -64,7 +65,8 @@ def _live(place: Place, chance: random.Random, tally: Tally) -> None:
     length = len(place.life)
     while place.acknowledged < length:
         if chance.random() < 0.5:
-            process = place.begin(chance.choice(points), chance.randrange(place.acknowledged, length))
+            armed_at = place.acknowledged + chance.randrange(AHEAD)
+            process = place.begin(chance.choice(points), armed_at)
             process.join(60)
         else:
             process = place.begin()

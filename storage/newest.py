@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from storage.columns import Columns
 from storage.names import Names
@@ -12,6 +13,7 @@ from storage.overdue import Overdue
 from storage.polled import delta_columns, explode, only, sorted_out
 from storage.query import SampleQuery
 from storage.readings import Question, Reader, sealed_part
+from storage.selection import Selection
 from storage.stored import FoundSample, found_samples, newest_first
 from storage.tables import delta, hot
 from storage.tables_tiles import STAMPS, day_tile, tile
@@ -41,7 +43,7 @@ class Newest:
         tiles_to = sealed_part(question)[1]
         while True:
             bound = max(rows_to, tiles_to)
-            late = self._reader.named(connection, question, overdue.rest())
+            late = self._matching(connection, question, overdue.rest())
             found = _since(bound, (*rows, *sealed, *late))
             if sum(len(one.ts) for one in found) >= limit or bound <= 0:
                 return self._samples(connection, found, limit)
@@ -64,8 +66,7 @@ class Newest:
         if self._reader.may_have_deltas(connection, question):
             tables.append((delta, selection))
         for table, some in tables:
-            newest = select(table).where(some.where(table)).order_by(table.c.ts.desc()).limit(page)
-            rows = connection.execute(newest).all()
+            rows = _newest_rows(connection, table, some, page)
             if len(rows) == page:
                 cut = max(cut, rows[-1].ts + 1)
             if table is hot:
@@ -75,7 +76,7 @@ class Newest:
                 found += delta_columns(connection, self._names, rows)
         # A cut time may lack its first reading: it is not looked at before it is whole.
         met = overdue.join(_since(cut, found), rest=False)
-        return list(self._reader.named(connection, question, met)), cut
+        return self._matching(connection, question, met), cut
 
     def _tiles(
         self, connection: Connection, question: Question, overdue: Overdue, span: tuple[int, int]
@@ -84,8 +85,16 @@ class Newest:
         for gid in question.groups if span[0] < span[1] else ():
             sealed = self._reader.sealed(connection, question.piece(gid, *span), question.marks)
             met = overdue.join(sealed, rest=False)
-            found += self._reader.named(connection, question, met)
+            found += self._matching(connection, question, met)
         return found
+
+    def _matching(
+        self, connection: Connection, question: Question, found: Iterable[Columns]
+    ) -> list[Columns]:
+        """What matches; names are learned of those that are answered, at the end."""
+        if not question.query.looks_around:
+            return list(found)
+        return [self._reader.matching(connection, question.query, one) for one in found]
 
     def _spans(self, connection: Connection, question: Question) -> Iterator[tuple[int, int]]:
         """Longer and longer times back to the oldest tile, in whole days where there are day tiles."""
@@ -119,9 +128,20 @@ class Newest:
         times = np.concatenate([one.ts for one in found]) if found else np.zeros(0, np.int64)
         if len(times) > limit:
             found = _since(int(np.partition(times, -limit)[-limit]), found)
+        self._names.learn_meters(connection, [one.mid for one in found])
+        self._names.learn_owners(connection, {rid for one in found for rid in one.rid.tolist()})
         self._names.learn_versions(connection, {ver for one in found for ver in one.ver.tolist()})
         samples = [sample for one in found for sample in found_samples(self._names, one)]
         return sorted(samples, key=newest_first)[:limit]
+
+
+def _newest_rows(connection: Connection, table: Table, some: Selection, page: int) -> Sequence[Any]:
+    """The newest rows of a table, at most a page of them."""
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    condition, values = some.sql(table, mark)
+    columns = ", ".join(column.name for column in table.columns)
+    newest = f"SELECT {columns} FROM {table.name} WHERE {condition} ORDER BY ts DESC LIMIT {page}"  # noqa: S608 - ours
+    return connection.exec_driver_sql(newest, values).all()
 
 
 def _since(bound: int, found: Iterable[Columns]) -> list[Columns]:

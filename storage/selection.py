@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, false
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, false
 
 from storage.directory import Directory, Place, slots_by_group
 from storage.moment import Moment
@@ -11,6 +12,11 @@ from storage.packing import parse_message_id
 from storage.query import SampleQuery
 from storage.sample import to_microseconds
 from storage.tables import delta
+
+Value = int | bytes
+Bound = tuple[
+    Column[Any], str, list[Value]
+]  # the value of this column is one of these, or compares with the one
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +43,39 @@ class Selection:
 
     def where(self, table: Table) -> ColumnElement[bool]:
         """The condition on `hot`, `late` or `delta`."""
-        if self.is_empty or (table is not delta and not self.polled):
+        bounds = self._bounds(table)
+        if bounds is None:
             return false()
-        conditions: list[ColumnElement[bool]] = []
-        for column, chosen in ((table.c.gid, self.gids), (table.c.rid, self.rids)):
-            if chosen is not None:
-                conditions.append(column.in_(sorted(chosen)))
-        if table is not delta and self.parts is not None:
-            conditions.append(table.c.part.in_(sorted(self.parts)))
-        if table is delta and self.mids is not None:
-            conditions.append(delta.c.mid.in_(sorted(self.mids)))
+        return and_(
+            table.c.ts >= 0,
+            *(column.in_(some) if op == "IN" else column.op(op)(some[0]) for column, op, some in bounds),
+        )
+
+    def sql(self, table: Table, mark: str) -> tuple[str, tuple[Value, ...]]:
+        """The same written out, and the values of its marks: to build and compile it takes longer than to ask."""
+        bounds = self._bounds(table)
+        if bounds is None:
+            return "1 = 0", ()
+        conditions = [f"{column.name} {op} ({', '.join([mark] * len(some))})" for column, op, some in bounds]
+        values = tuple(value for _, _, some in bounds for value in some)
+        return " AND ".join(["ts >= 0", *conditions]), values
+
+    def _bounds(self, table: Table) -> list[Bound] | None:
+        """What must hold of a row; None: nothing can match."""
+        if self.is_empty or (table is not delta and not self.polled):
+            return None
+        by_meter = (table.c.mid, self.mids) if table is delta else (table.c.part, self.parts)
+        sets = ((table.c.gid, self.gids), (table.c.rid, self.rids), by_meter)
+        bounds: list[Bound] = [
+            (column, "IN", sorted(chosen)) for column, chosen in sets if chosen is not None
+        ]
         if table is delta and self.delta_id is not None:
-            conditions.append(delta.c.id == self.delta_id)
+            bounds.append((delta.c.id, "=", [self.delta_id]))
         if self.start is not None:
-            conditions.append(table.c.ts >= self.start)
+            bounds.append((table.c.ts, ">=", [self.start]))
         if self.end is not None:
-            conditions.append(table.c.ts < self.end)
-        return and_(*conditions) if conditions else table.c.ts >= 0
+            bounds.append((table.c.ts, "<", [self.end]))
+        return bounds if all(some for _, _, some in bounds) else None
 
 
 def select_for(connection: Connection, query: SampleQuery, moment: Moment, directory: Directory) -> Selection:

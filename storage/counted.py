@@ -16,7 +16,7 @@ from storage.tiled import FEW, SPANS, Piece, where_damaged
 from storage.tiles import rolls
 from storage.tiles.codec import Block
 from storage.tiles.layout import rank_of, slots_of
-from storage.tiles.totals import SIZE, WORD
+from storage.tiles.totals import SIZE, WORD, is_whole
 from storage.watermarks import DAY, HOUR
 
 LOW = (1 << WORD) - 1
@@ -63,8 +63,11 @@ def totals(
         for row in some:
             if (gid, row.start - row.start % DAY) in dirty or len(row.tot) != SIZE:
                 yield Uncounted(source, gid, mid, row.start, row.start + SPANS[source])
-            else:
+            elif is_whole(row.tot):
                 counted.append(row)
+            else:
+                error = DamagedTile("the sums of a tile fail their checksum")
+                raise where_damaged(table, gid, mid, row.start, error)
         if counted:
             yield _totals(gid, mid, counted, real=names.meter(mid).real)
 

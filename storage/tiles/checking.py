@@ -19,7 +19,7 @@ from storage.tiles import rolls
 from storage.tiles.codec import decode_stamps, decode_values
 from storage.tiles.layout import Series, Span, TileRow, slots_of
 from storage.tiles.outlived import EVERY, TIMES, times_of
-from storage.tiles.totals import SIZE, WORD, Total, pack_total, unpack_total
+from storage.tiles.totals import SIZE, WORD, Total, is_whole, pack_total, unpack_total
 from storage.watermarks import HOUR
 
 Rows = Mapping[int, TileRow]  # of one group and span, by mid
@@ -125,7 +125,7 @@ def _check_total(row: TileRow, day: int, found: Mapping[int, Volumes]) -> None:
     if not row.tot:
         return
     chosen = cast("Integers", found[rolls.COUNT]) > 0
-    if len(row.tot) != SIZE or not chosen.any():
+    if len(row.tot) != SIZE or not is_whole(row.tot) or not chosen.any():
         raise DamagedTile("its total makes no sense")
     some = {number: column[chosen] for number, column in found.items()}
     begin = np.tile(day + np.arange(rolls.HOURS) * HOUR, len(chosen) // rolls.HOURS)[chosen]

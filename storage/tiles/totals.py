@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from struct import Struct
 from typing import cast
+from zlib import crc32
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from storage.columns import Integers, Volumes, is_real
 
 _INTEGER = Struct("<qqqqqqq")  # count, first, last, least, most, high, low of the sum
 _REAL = Struct("<qqqdddq")
-SIZE = _INTEGER.size
+_SUM = Struct("<q")  # a checksum of what stands before it, as wide as every other word
+SIZE = _INTEGER.size + _SUM.size
 WORD = 32  # bits of `low`
 
 
@@ -33,17 +35,22 @@ def pack_total(ts: Integers, volumes: Volumes) -> bytes:
     count, first, last = len(ts), int(ts.min()), int(ts.max())
     if not is_real(volumes):
         high, low = sum_of_integers(cast("Integers", volumes))
-        return _INTEGER.pack(count, first, last, int(volumes.min()), int(volumes.max()), high, low)
+        return _checked(_INTEGER.pack(count, first, last, int(volumes.min()), int(volumes.max()), high, low))
     try:
         total = math.fsum(volumes.tolist())
     except OverflowError:
         return b""
-    return _REAL.pack(count, first, last, float(volumes.min()), float(volumes.max()), total, 0)
+    return _checked(_REAL.pack(count, first, last, float(volumes.min()), float(volumes.max()), total, 0))
 
 
 def unpack_total(tot: bytes, *, real: bool) -> Total:
     """The total that `pack_total` made."""
-    return Total(*(_REAL if real else _INTEGER).unpack(tot))
+    return Total(*(_REAL if real else _INTEGER).unpack(tot[: -_SUM.size]))
+
+
+def is_whole(tot: bytes) -> bool:
+    """Whether the checksum of a total of `SIZE` bytes is right."""
+    return _checked(tot[: -_SUM.size]) == tot
 
 
 def sum_of_integers(volumes: Integers) -> tuple[int, int]:
@@ -51,3 +58,7 @@ def sum_of_integers(volumes: Integers) -> tuple[int, int]:
     high = int((volumes >> np.int64(WORD)).sum())
     low = int((volumes & np.int64((1 << WORD) - 1)).sum())
     return high + (low >> WORD), low & ((1 << WORD) - 1)
+
+
+def _checked(total: bytes) -> bytes:
+    return total + _SUM.pack(crc32(total))

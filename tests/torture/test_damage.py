@@ -19,6 +19,7 @@ from tests.factories import NOW
 from tests.storage.layers import Maintained, history
 
 TABLES = (tile, day_tile, day_roll)
+COLUMNS = ("head", "raw", "tot", "slots")
 FLIPS = 4  # of each table
 METERS = ("cpu", "memory.usage", "cpu_util", "odd")
 START = NOW - timedelta(days=3)
@@ -42,7 +43,7 @@ def test_a_flipped_bit_is_named_and_costs_no_other_answer(sealed: Database) -> N
     for table in TABLES:
         for number in range(FLIPS):
             row = chance.choice(rows(sealed, table))
-            column = ("head", "raw")[number % 2]
+            column = COLUMNS[number % len(COLUMNS)]
             right = flip(sealed, table, row, column, chance)
             after = answers(sealed)
 
@@ -75,6 +76,11 @@ def answers(database: Database) -> dict[object, object]:
             found[project, meter] = _or_damage(
                 lambda query=query: [one.sample for one in Samples(database).find(query, 10**5)]
             )
+    for meter in METERS:
+        query = SampleQuery(EVERYTHING, meter=meter, start=START)
+        found["cloud", meter] = _or_damage(
+            lambda query=query: Statistics(database).compute(StatisticsQuery(query, None, ("project_id",)))
+        )
     recent = SampleQuery(EVERYTHING, start=NOW - timedelta(minutes=30))
     found["recent"] = _or_damage(lambda: Samples(database).find(recent, 100))
     return found
@@ -91,7 +97,7 @@ def _or_damage(ask: Any) -> object:  # Any: a question
 def rows(database: Database, table: Table) -> list[Any]:  # Any: rows
     with database.read() as connection:
         found = connection.execute(select(table).order_by(table.c.gid, table.c.mid, table.c.start)).all()
-    return [row for row in found if len(row.raw) > 0]
+    return [row for row in found if all(len(getattr(row, column)) for column in COLUMNS)]
 
 
 def flip(database: Database, table: Table, row: Any, column: str, chance: random.Random) -> bytes:

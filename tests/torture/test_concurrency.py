@@ -16,12 +16,13 @@ from storage.samples import Samples
 from storage.settings import DatabaseSettings, RetentionSettings
 from storage.statistics import Statistics
 from storage.watermarks import look
-from tests.factories import NOW
 from tests.torture.life import MAINTENANCE
 from tests.torture.store import BATCH, FIRST, ticks
 
 SECONDS = 3.0
 WRITERS = 2
+STRIDE = 6  # batches of ten minutes: every one has an hour of its own
+AHEAD = timedelta(minutes=70)  # maintenance closes an hour while its batch is being told
 AWAY = 9  # batches: so much later a late one is told
 DAYS = RetentionSettings()
 
@@ -57,7 +58,7 @@ class Account:
     def now_minutes(self) -> int:
         """How far the history has come."""
         with self._lock:
-            return 10 * self._next
+            return 10 * STRIDE * self._next
 
 
 @pytest.fixture
@@ -98,8 +99,8 @@ def _write(database: Database, account: Account, end: float) -> int:
     samples = Samples(database)
     turns, before = 0, ticks(0, 0)
     while time.monotonic() < end:
-        batch = ticks(account.take())
-        at = NOW + timedelta(microseconds=turns)
+        batch = ticks(STRIDE * account.take())
+        at = FIRST + timedelta(microseconds=turns)
         samples.store(batch, received_at=at)
         account.told()
         samples.store([*batch, *before[::2]], received_at=at + timedelta(seconds=1))
@@ -112,7 +113,7 @@ def _maintain(database: Database, account: Account, end: float) -> int:
     turns = 0
     while time.monotonic() < end:
         # Late readings of any time are merged: none of them came after this.
-        now = FIRST + timedelta(minutes=account.now_minutes)
+        now = FIRST + timedelta(minutes=account.now_minutes) + AHEAD
         maintenance.turn(now, lambda: time.monotonic() > end)
         turns += 1
     return turns

@@ -3,7 +3,7 @@ from typing import Any, ClassVar, cast
 
 from psycopg import Connection as PsycopgConnection
 from psycopg import Error as PsycopgError
-from psycopg.errors import UniqueViolation
+from psycopg.errors import SerializationFailure, UniqueViolation
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -83,22 +83,31 @@ class PostgreSQL:
         return int(result.rowcount)
 
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
-        """Straight COPY, as most rows are new; when one is there already, an INSERT that ignores such rows.
+        """Straight COPY, as most rows are new; when one is there already, the transaction counts as a lost race.
 
-        Then a few batches are inserted that way at once: what is delivered twice seldom comes alone.
+        Then it and a few after it INSERT and ignore such rows: what is delivered twice seldom comes alone.
         """
-        if self._careful > 0:
-            self._careful -= 1
-        elif _is_copied(connection, table, rows):
+        if self._careful == 0:
+            self._copy_rows(connection, table, rows)
             return len(rows)
-        else:
-            self._careful = CAREFUL_BATCHES
+        self._careful -= 1
         key = ", ".join(column.name for column in table.primary_key)
         result = connection.exec_driver_sql(
             f"INSERT INTO {table.name} SELECT * FROM {_unnested(table)} ORDER BY {key} ON CONFLICT DO NOTHING",  # noqa: S608 - our tables
             arrays(rows, [_type_of(column) for column in table.columns]),
         )
         return int(result.rowcount)
+
+    def _copy_rows(self, connection: Connection, table: Table, rows: Rows) -> None:
+        statement = f"COPY {table.name} FROM STDIN (FORMAT BINARY)"
+        try:
+            with _driver(connection).cursor() as cursor, cursor.copy(statement.encode()) as copy:
+                copy.write(copied(rows, [_type_of(column) for column in table.columns]))
+        except UniqueViolation as error:  # a savepoint would cost every batch two round trips
+            self._careful = CAREFUL_BATCHES
+            raise _wrapped(connection, statement, SerializationFailure(str(error))) from error
+        except PsycopgError as error:
+            raise _wrapped(connection, statement, error) from error
 
     def kept(self, connection: Connection, table: Table, rows: Rows) -> tuple[int, int]:
         """By comparing on the server, each row through the key.
@@ -132,22 +141,6 @@ def _unnested(table: Table) -> str:
     kinds = ", ".join(f"%s::{_type_of(column)}[]" for column in table.columns)
     names = ", ".join(column.name for column in table.columns)
     return f"unnest({kinds}) AS new ({names})"
-
-
-def _is_copied(connection: Connection, table: Table, rows: Rows) -> bool:
-    """Copies the rows; leaves everything as it was when one of them is there already."""
-    connection.exec_driver_sql("SAVEPOINT rows")
-    statement = f"COPY {table.name} FROM STDIN (FORMAT BINARY)"
-    try:
-        with _driver(connection).cursor() as cursor, cursor.copy(statement.encode()) as copy:
-            copy.write(copied(rows, [_type_of(column) for column in table.columns]))
-    except UniqueViolation:
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT rows")
-        return False
-    except PsycopgError as error:
-        raise _wrapped(connection, statement, error) from error
-    connection.exec_driver_sql("RELEASE SAVEPOINT rows")
-    return True
 
 
 def _copy(connection: Connection, stage: str, table: Table, rows: Sequence[tuple[object, ...]]) -> None:

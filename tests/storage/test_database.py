@@ -7,6 +7,7 @@ from sqlalchemy import text
 from storage.database import Database
 from storage.dialects import DIALECTS
 from storage.errors import DatabaseUnavailable, StorageError
+from storage.migrate import upgrade
 from storage.query import EVERYTHING, SampleQuery
 from storage.samples import Samples
 from storage.settings import SCHEMES, DatabaseSettings
@@ -79,6 +80,23 @@ def test_a_restarted_server_is_used_again_at_once(kind: str, request: pytest.Fix
     server.start()
 
     database.ping()
+    database.dispose()
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_connections_that_died_unnoticed_are_replaced(kind: str, request: pytest.FixtureRequest) -> None:
+    server: DatabaseServer = request.getfixturevalue(kind)
+    database = Database(DatabaseSettings(url=server.create_database()))
+    upgrade(database)
+    for begin in (database.read, database.snapshot, database.write):
+        with database.read(), database.read():
+            pass  # two of them are in the pool now
+
+        server.kill()
+        server.start()
+
+        with begin() as connection:
+            assert connection.execute(text("SELECT count(*) FROM hot")).scalar_one() == 0
     database.dispose()
 
 

@@ -85,6 +85,12 @@ class Database:
             time.sleep(random.uniform(0, 0.02 * 2 ** min(tries, 5)))  # noqa: S311 - jitter, not a secret
         raise DatabaseUnavailable("the transaction was never let through")
 
+    def alone(self, statement: str) -> None:
+        """Runs one statement that no transaction may hold; raises as `write` does."""
+        engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with self._translate(), engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+
     def ping(self) -> None:
         """Returns when the database answers; raises DatabaseUnavailable when it does not."""
         with self.read() as connection:

@@ -8,6 +8,7 @@ from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
+from storage.tidying import tidy
 from storage.tiled import Piece, sealed_series
 from storage.tiles import rolls
 from storage.tiles.damaged import Damaged
@@ -30,11 +31,16 @@ class Compactor:
         self.damaged = Damaged()
         self._database = database
         self._names = Names()
+        self._has_removed = False
 
     def step(self) -> Sealed | None:
         """Compacts some groups of the earliest day that is over and not compacted; None when there is none."""
         self._names.forget()
-        return self.damaged.passing(lambda: self._database.write_retrying(self._compact))
+        found = self.damaged.passing(lambda: self._database.write_retrying(self._compact))
+        if found is None and self._has_removed:
+            tidy(self._database, tile)
+        self._has_removed = found is not None
+        return found
 
     def _compact(self, connection: Connection) -> Sealed | None:
         marks = take_turn(connection)

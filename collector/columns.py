@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from collector.frame import Column, Parts, take_apart
+from collector.frame import CODES, Column, Parts, take_apart
 from storage.batch import NO_DELTAS, Deltas, Polled
 from storage.columns import Integers
+
+_KINDS = {code: np.dtype(f"<{code}") for code in CODES.values()}
 
 
 class Names(msgspec.Struct, array_like=True, frozen=True):
@@ -69,4 +71,4 @@ def _deltas(parts: Parts) -> Deltas:
 
 
 def _array(column: Column) -> Integers:
-    return np.frombuffer(column.data, f"<{column.code}").astype(np.int64)
+    return np.frombuffer(column.data, _KINDS[column.code]).astype(np.int64)

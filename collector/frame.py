@@ -19,6 +19,7 @@ agent reads its own and as whatever is in doubt is read; `collector.columns` rea
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from collector.draft import Draft, unreadable
 from collector.errors import InvalidMessage
@@ -30,18 +31,16 @@ COUNTS = struct.Struct("<4I4Bq")
 CODES = {1: "B", 2: "H", 4: "I", 8: "q"}  # of `struct`, by bytes of an entry; 8: times and readings only
 NO_ID = bytes(ID_BYTES)
 
+READING = 8  # bytes
+
 _FARTHEST = 2**62  # microseconds: no column of four bytes leads from here beyond 64 bits
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """Integers as they came: `data` holds them little-endian, each with the `code` that `struct` has for it."""
 
     data: memoryview
     code: str
-
-    def __len__(self) -> int:
-        return len(self.data) // struct.calcsize(self.code)
 
     def values(self) -> Iterator[int]:
         """One after another."""
@@ -97,13 +96,13 @@ def take_apart(body: bytes) -> Parts:
             cut.column(rows, kind),
             cut.column(rows, time),
         ),
-        cut.column(readings, 8),
+        cut.column(readings, READING),
         (
             cut.column(deltas, resource),
             cut.column(deltas, version),
             cut.column(deltas, kind),
             cut.column(deltas, time),
-            cut.column(deltas, 8),
+            cut.column(deltas, READING),
         ),
         bytes(cut.take(deltas * ID_BYTES)),
     )
@@ -154,7 +153,7 @@ def _check_account(parts: Parts, shapes: Sequence[Sequence[object]]) -> None:
         of_rows = [widths[shape] for shape in parts.rows[2].values()]
     except IndexError:
         of_rows = [0]
-    if sum(of_rows) != len(parts.readings) or not all(of_rows):
+    if sum(of_rows) * READING != len(parts.readings.data) or not all(of_rows):
         raise InvalidMessage("a batch whose shapes do not account for its readings")
 
 

@@ -49,7 +49,7 @@ class Pipeline:
         metrics: CollectorMetrics,
         *,
         others: Sequence[Publisher] = (),
-        batch_size: int = 10_000,
+        batch_size: int = 20_000,
         telemetry_secret: str | None = None,
     ) -> None:
         self._publishing = Publishing(keeper, others, metrics)
@@ -88,7 +88,8 @@ class Pipeline:
     def accept(self, samples: Sequence[Sample], *, origin: Origin, now: datetime) -> list[Refused]:
         """Store samples somebody posted; returns those that were refused, in order, which are quarantined too.
 
-        A delta sample without an id gets a random one. Raises PublisherUnavailable.
+        Those older than the retention come last, and together where they are of one resource; the others are
+        stored. A delta sample without an id gets a random one. Raises PublisherUnavailable.
         """
         batch = Pending(now)
         tidy = remembering_metadata()
@@ -97,8 +98,8 @@ class Pipeline:
             if sample.type == "delta" and sample.id is None:
                 known = dataclasses.replace(sample, id=uuid.uuid4().bytes)
             self._add(batch, Message(b"", origin, now), as_draft(known), tidy)
-        self._publishing.publish(batch)
-        return batch.refused
+        too_old = self._publishing.publish(batch)
+        return [*batch.refused, *too_old]
 
     def _guarded(self, batch: Pending, message: Message, read: Callable[[Message], None]) -> None:
         """Reads a message; whatever fails on it, it is quarantined and holds up no other."""

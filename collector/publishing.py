@@ -109,14 +109,19 @@ class Publishing:
             threading.Lock()
         )  # one batch of this process at a time: they would only wait for one another
 
-    def publish(self, pending: Pending) -> None:
-        """Publish all of it; raises PublisherUnavailable when the keeper is away."""
+    def publish(self, pending: Pending) -> Sequence[Refused]:
+        """Publish all of it; returns what the keeper quarantined as too old, which is not among what is pending.
+
+        Raises PublisherUnavailable when the keeper is away.
+        """
         if not len(pending):
-            return
+            return ()
         batch = pending.batch()
         with self._turn:
             keep = self._keeper.publish_batch
-            if not self._timed(self._keeper, lambda: keep(batch, pending.refused, pending.received_at)):
+            too_old = self._timed(self._keeper, lambda: keep(batch, pending.refused, pending.received_at))
+            if too_old is None:
+                too_old = ()
                 self._publish_one_by_one(pending)
         reach("ingest.committed")
         for refused in pending.refused:
@@ -124,6 +129,7 @@ class Publishing:
         samples = pending.samples() if self._others else []
         for publisher in self._others:
             self._offer(publisher, samples, pending)
+        return too_old
 
     def _publish_one_by_one(self, pending: Pending) -> None:
         """Publish what the database may take of it, and quarantine the rest."""

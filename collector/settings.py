@@ -66,7 +66,7 @@ class BusSettings(BaseModel):
         default=500, ge=1, le=65535, description="Unacknowledged notifications a collector holds at most"
     )
     sample_prefetch: int = Field(
-        default=128, ge=1, le=65535, description="Unacknowledged agent batches a collector holds at most"
+        default=256, ge=1, le=65535, description="Unacknowledged agent batches a collector holds at most"
     )
     heartbeat: int = Field(
         default=15, ge=2, le=600, description="Seconds between heartbeats; a dead peer is noticed after two"
@@ -98,7 +98,7 @@ class CollectorSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_size: int = Field(
-        default=10_000, ge=1, le=100_000, description="Samples of one transaction at most"
+        default=20_000, ge=1, le=100_000, description="Samples of one transaction at most"
     )
     batch_wait: float = Field(
         default=1.0, ge=0, le=60, description="Seconds the first message of a batch waits for others"

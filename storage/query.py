@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from storage.sample import Refused
+
 GroupKey = Literal["user_id", "resource_id", "project_id", "source", "resource_metadata.instance_type"]
 Cardinality = Literal["resource_id", "user_id", "project_id"]
 
@@ -176,8 +178,12 @@ class MeterSummary:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a batch: `new` readings kept, `duplicates` already there, `conflicts` there with another value."""
+    """What became of a batch: `new` readings kept, `duplicates` already there, `conflicts` there with another value.
+
+    `too_old` is what went to quarantine because nothing of its time is kept any more.
+    """
 
     new: int
     duplicates: int
     conflicts: int
+    too_old: tuple[Refused, ...] = field(default=(), compare=False)

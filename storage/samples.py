@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -51,14 +52,16 @@ class Samples:
         DataRefused (nothing was kept; bisect).
         """
         received = to_microseconds(received_at)
+        too_old: tuple[Refused, ...] = ()
         while len(batch) or refused:
             numbered = number(batch, self._dimensions, received)
             reach("ingest.numbered")
             stored = self._database.write_retrying(partial(self._write, numbered=numbered, refused=refused))
             if isinstance(stored, Stored):
-                return stored
+                return replace(stored, too_old=too_old)
             batch, old = older(batch, stored)
-            refused = [*refused, *refuse(old, stored, received_at)]
+            found = refuse(old, stored, received_at)
+            refused, too_old = [*refused, *found], (*too_old, *found)
         return Stored(0, 0, 0)
 
     def identify(self, samples: Sequence[Sample]) -> list[str]:

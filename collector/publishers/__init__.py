@@ -38,8 +38,12 @@ class Publisher(Protocol):
 class Keeper(Publisher, Protocol):
     """The first of the destinations, which decides whether samples are safe; takes them as columns."""
 
-    def publish_batch(self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime) -> bool:
-        """Take a batch; False when something in it can never be taken, and then nothing of it was.
+    def publish_batch(
+        self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
+    ) -> Sequence[Refused] | None:
+        """Take a batch; returns what was quarantined as too old, None when the batch can not be taken as it is.
+
+        Then nothing of it was taken.
 
         Raises PublisherUnavailable when the batch must be tried again.
         """

@@ -43,19 +43,23 @@ class DatabasePublisher:
         self._store = store
         self._metrics = metrics
 
-    def publish_batch(self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime) -> bool:
-        """Store samples and quarantine together; False when the database refuses any of it, and keeps nothing.
+    def publish_batch(
+        self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
+    ) -> Sequence[Refused] | None:
+        """Store samples and quarantine together; returns what was too old and is quarantined, too.
+
+        None when the database refuses any of it, and keeps nothing.
 
         Raises PublisherUnavailable when the database is away or its schema is not ours yet.
         """
         try:
             stored = self._store.store_batch(batch, refused, received_at=received_at)
         except DataRefused:
-            return False
+            return None
         except StorageError as error:
             raise PublisherUnavailable(str(error)) from error
         self._count(stored, len(batch))
-        return True
+        return stored.too_old
 
     def publish(
         self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime

@@ -37,12 +37,14 @@ class StubPublisher:
         self.attempts = 0
         self.poisonous: frozenset[str] = frozenset()
 
-    def publish_batch(self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime) -> bool:
+    def publish_batch(
+        self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
+    ) -> Sequence[Refused] | None:
         samples = batch.samples()
         if any(sample.meter in self.poisonous for sample in samples):
-            return False
+            return None
         self.publish(samples, refused, received_at)
-        return True
+        return ()
 
     def publish(
         self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime

@@ -90,7 +90,9 @@ def test_nothing_may_be_acknowledged_while_the_database_is_away() -> None:
 class Broken:
     name = "broken"
 
-    def publish_batch(self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime) -> bool:
+    def publish_batch(
+        self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
+    ) -> Sequence[Refused] | None:
         raise ZeroDivisionError
 
     def publish(

@@ -1,18 +1,25 @@
 """The pipeline on real databases: whatever normalization lets through, each of them keeps."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from collector.pipeline import Pipeline
 from collector.publishers.database import DatabasePublisher
 from storage.database import Database
 from storage.quarantine import Quarantine
 from storage.query import EVERYTHING, SampleQuery
+from storage.sample import to_microseconds
 from storage.samples import Samples
 from storage.settings import DatabaseSettings
+from storage.tables_tiles import watermark
 from tests.collector.factories import (
     MAPPING,
+    NOW,
+    SAMPLE,
     batch,
     good,
     message,
@@ -45,6 +52,22 @@ def database(schema_url: str) -> Iterator[Database]:
     opened = Database(DatabaseSettings(url=schema_url))
     yield opened
     opened.dispose()
+
+
+def test_who_posts_readings_older_than_the_retention_is_told(database: Database) -> None:
+    samples = Samples(database)
+    with database.write() as connection:
+        connection.execute(
+            update(watermark).where(watermark.c.name == "raw_from").values(at=to_microseconds(NOW))
+        )
+    old = replace(SAMPLE, timestamp=NOW - timedelta(hours=1))
+    pipeline = Pipeline(DatabasePublisher(samples, metrics()), MAPPING, metrics())
+
+    (refused,) = pipeline.accept([SAMPLE, old], origin="api", now=NOW)
+
+    assert "older than the retention" in refused.reason
+    assert [one.sample for one in samples.find(SampleQuery(EVERYTHING), 10)] == [SAMPLE]
+    assert Quarantine(database).count() == 1
 
 
 def test_poison_is_quarantined_and_every_good_and_every_odd_sample_is_kept_once(database: Database) -> None:

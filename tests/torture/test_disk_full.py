@@ -106,6 +106,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")

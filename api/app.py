@@ -49,10 +49,10 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     rendering.install(app)
     app.exception_handler(Exception)(answer_fault)
-    for router in ROUTERS:
-        app.include_router(router)
     for router in V2_ROUTERS:
         app.include_router(router, dependencies=[Depends(check_accept)])
+    for router in ROUTERS:
+        app.include_router(router)
     app.add_api_route(
         "/openapi.json", _openapi, dependencies=[anybody()], include_in_schema=False, name="openapi"
     )

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import ipaddress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from api.errors import StartRefused, Unauthenticated
 from api.settings import ApiSettings, AuthSettings, Role
@@ -25,7 +25,12 @@ class Identity:
 
 
 class Authenticator(Protocol):
-    """Turns the token of a request into who is calling."""
+    """Turns the token of a request into who is calling.
+
+    `waits`: `identify` may ask somebody else, so that it must not be called where requests arrive.
+    """
+
+    waits: ClassVar[bool]
 
     def identify(self, token: str | None) -> Identity:
         """Raises Unauthenticated for no token or an unknown one, Unavailable if nobody can tell now."""
@@ -35,6 +40,8 @@ class Authenticator(Protocol):
 class Everybody:
     """Mode `none`: every caller is an administrator without a project."""
 
+    waits: ClassVar[bool] = False
+
     def identify(self, token: str | None) -> Identity:  # noqa: ARG002 - the protocol gives it
         """The one identity of this mode."""
         return Identity(user_id=None, project_id=None, roles=frozenset({"admin"}))
@@ -42,6 +49,8 @@ class Everybody:
 
 class StaticTokens:
     """Mode `token`: tokens from the settings, kept and compared only as their SHA-256."""
+
+    waits: ClassVar[bool] = False
 
     def __init__(self, settings: AuthSettings) -> None:
         self._identities = tuple(

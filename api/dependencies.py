@@ -16,6 +16,7 @@ from api.policy import caller
 from api.scope import scope
 from api.settings import AlarmSettings, ApiSettings
 from storage.alarms import Alarms
+from storage.answers import StatisticsTable
 from storage.deliveries import Deliveries
 from storage.query import (
     MeterSummary,
@@ -23,7 +24,6 @@ from storage.query import (
     SampleQuery,
     Scope,
     StatisticsQuery,
-    StatisticsRow,
 )
 from storage.retention import Kept
 from storage.sample import Refused, Sample, StoredSample
@@ -49,7 +49,7 @@ class SampleStore(Protocol):
 class StatisticsStore(Protocol):
     """Computes statistics; `storage.statistics.Statistics` is one."""
 
-    def compute(self, query: StatisticsQuery) -> list[StatisticsRow]:
+    def table(self, query: StatisticsQuery) -> StatisticsTable:
         """Ordered by period, then groups, then unit."""
         ...
 
@@ -118,9 +118,9 @@ async def services(request: Request) -> Services:
     return parts
 
 
-async def in_scope(identity: Annotated[Identity, Depends(caller)]) -> Scope:
+async def in_scope(request: Request) -> Scope:
     """What the caller may see; raises Unauthenticated or Forbidden."""
-    return scope(identity)
+    return scope(await caller(request))
 
 
 async def body(request: Request) -> bytes:

@@ -5,11 +5,12 @@ an admin does everything in every project, a service posts samples for any proje
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, Request, params
+from fastapi import Request, params
+from starlette.concurrency import run_in_threadpool
 
-from api.auth import Identity
+from api.auth import Authenticator, Identity
 from api.errors import Forbidden
 
 _READ = frozenset({"reader", "member", "admin"})
@@ -36,10 +37,18 @@ POLICIES = {
 }
 
 
-def caller(request: Request) -> Identity:
-    """Who sent this request, from its X-Auth-Token alone; raises Unauthenticated."""
-    identity: Identity = request.app.state.services.auth.identify(request.headers.get("x-auth-token"))
-    return identity
+async def caller(request: Request) -> Identity:
+    """Who sent this request, from its X-Auth-Token alone; raises Unauthenticated.
+
+    Found once a request. Rules and scopes call it instead of depending on it: FastAPI walks every dependency anew.
+    """
+    known: Identity | None = getattr(request.state, "identity", None)
+    if known is None:
+        auth: Authenticator = request.app.state.services.auth
+        token = request.headers.get("x-auth-token")
+        known = await run_in_threadpool(auth.identify, token) if auth.waits else auth.identify(token)
+        request.state.identity = known
+    return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +58,9 @@ class Policy:
     name: str
     roles: frozenset[str]
 
-    async def __call__(self, identity: Annotated[Identity, Depends(caller)]) -> None:
+    async def __call__(self, request: Request) -> None:
         """Raises Forbidden unless one of the caller's roles is allowed."""
+        identity = await caller(request)
         if not self.roles & identity.roles:
             raise Forbidden
 

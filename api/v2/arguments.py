@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.dependencies import Body
+from api.dependencies import body
 from api.errors import BadRequest, InvalidInput, UnknownArgument
 from collector.errors import InvalidMessage
 from collector.strict_json import parse
@@ -115,8 +115,9 @@ def json_value(content: bytes) -> object:
         raise BadRequest(f"Invalid request body: {error}") from error
 
 
-async def arguments(request: Request, content: Body) -> Arguments:
+async def arguments(request: Request) -> Arguments:
     """The arguments of this request; one given both in the URL and in the body is refused."""
+    content = await body(request)
     values: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         values.setdefault(name, []).append(clean(value))

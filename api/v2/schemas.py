@@ -1,16 +1,13 @@
 """The shapes of the v2 API, keys in Ceilometer's order; times are texts (`times.text`), volumes are floats."""
 
 import base64
-import math
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Self
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from api.v2 import times
-from storage.query import MeterSummary, ResourceSummary, StatisticsRow
+from storage.query import MeterSummary, ResourceSummary
 from storage.sample import StoredSample, flatten
 
 STANDARD = ("max", "min", "sum", "avg", "count")
@@ -176,29 +173,3 @@ class Statistics(BaseModel):
     period: int
     period_start: str
     period_end: str
-
-
-def standard_of(row: StatisticsRow) -> Mapping[str, float | int | None]:
-    """The five standard statistics by name; what is beyond a float is None."""
-    return {
-        "max": finite(row.maximum),
-        "min": finite(row.minimum),
-        "sum": finite(row.total),
-        "avg": finite(row.mean),
-        "count": row.count,
-    }
-
-
-def finite(number: float) -> float | None:
-    """The number as a float, None where JSON has no word for it."""
-    value = float(number)
-    return value if math.isfinite(value) else None
-
-
-def clamp(
-    row: StatisticsRow, start: datetime | None, end: datetime | None
-) -> tuple[datetime, datetime] | None:
-    """First and last sample time within the bounds that were asked for, None when nothing lies between."""
-    first = max(row.first, start) if start else row.first
-    last = min(row.last, end) if end else row.last
-    return (first, last) if first <= last else None

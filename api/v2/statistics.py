@@ -12,13 +12,13 @@ from api.dependencies import InScope, Parts, StatisticsStore
 from api.errors import BadRequest, UnknownArgument
 from api.policy import may
 from api.settings import ApiSettings
-from api.v2 import answer, times
+from api.v2 import answer, statistics_text
 from api.v2.arguments import Aggregate, Arguments, Asked
 from api.v2.parameters import described
 from api.v2.query import SAMPLE_FIELDS, Question, question
-from api.v2.schemas import STANDARD, Statistics, clamp, finite, standard_of
+from api.v2.schemas import STANDARD, Statistics
 from collector.text import clean
-from storage.query import Cardinality, GroupKey, Scope, StatisticsQuery, StatisticsRow
+from storage.query import Cardinality, GroupKey, Scope, StatisticsQuery
 
 MAX_PERIOD_S: Final = 100 * 366 * 86400
 
@@ -47,12 +47,13 @@ def compute_statistics(name: str, asked: Asked, scope: InScope, parts: Parts) ->
     """Statistics of one meter, by period, group and unit; periods without samples are left out."""
     wanted = _wanted(name, asked, scope)
     _check_periods(wanted.query, parts.statistics, parts.settings)
-    rows = parts.statistics.compute(wanted.query)
-    if len(rows) > parts.settings.max_statistics:
+    table = parts.statistics.table(wanted.query)
+    if len(table) > parts.settings.max_statistics:
         raise BadRequest(
             f"More than {parts.settings.max_statistics} statistics: ask for fewer groups or periods"
         )
-    return answer.rows([_statistics(row, wanted) for row in rows])
+    bounds = (wanted.asked.start, wanted.asked.end)
+    return answer.text(statistics_text.statistics(table, wanted.aggregates, bounds))
 
 
 def _wanted(name: str, asked: Arguments, scope: Scope) -> _Wanted:
@@ -105,42 +106,9 @@ def _check_periods(query: StatisticsQuery, store: StatisticsStore, settings: Api
     start, end = query.samples.start, query.samples.end or datetime.now(UTC)
     if start is not None and (end - start) / period <= limit:
         return
-    whole = store.compute(StatisticsQuery(query.samples))
-    if whole and (max(row.last for row in whole) - min(row.first for row in whole)) / period > limit:
+    whole = store.table(StatisticsQuery(query.samples))
+    if len(whole) and timedelta(microseconds=int(whole.last.max() - whole.first.min())) / period > limit:
         raise BadRequest(
             f"Period {query.period_s} would give more than {limit} periods: "
             "ask for a longer period or a shorter time range"
         )
-
-
-def _statistics(row: StatisticsRow, wanted: _Wanted) -> Statistics:
-    span = clamp(row, wanted.asked.start, wanted.asked.end)
-    standard = standard_of(row)
-    shown = {aggregate.func for aggregate in wanted.aggregates} or set(STANDARD)
-    return Statistics(
-        groupby=dict(row.groups) if wanted.query.groupby else None,
-        unit=row.unit,
-        **{name: standard[name] for name in STANDARD if name in shown},
-        aggregate=_aggregate(row, wanted.aggregates),
-        duration=(span[1] - span[0]).total_seconds() if span else None,
-        duration_start=times.text(span[0]) if span else None,
-        duration_end=times.text(span[1]) if span else None,
-        period=wanted.query.period_s or 0,
-        period_start=times.text(row.period_start or row.first),
-        period_end=times.text(row.period_end or row.last),
-    )
-
-
-def _aggregate(row: StatisticsRow, aggregates: Sequence[Aggregate]) -> dict[str, float | None] | None:
-    """The asked-for statistics under `func` or `func/param`, all floats; None when none was asked for."""
-    values: dict[str, float | None] = {}
-    for aggregate in aggregates:
-        if aggregate.func == "cardinality":
-            key = next(key for key in CARDINALITIES if key == aggregate.param)
-            values[f"cardinality/{key}"] = float(row.cardinality[key])
-        elif aggregate.func == "stddev":
-            values["stddev"] = None if row.stddev is None else finite(row.stddev)
-        else:
-            value = standard_of(row)[aggregate.func]
-            values[aggregate.func] = None if value is None else float(value)
-    return values or None

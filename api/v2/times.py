@@ -1,10 +1,12 @@
 """Times as the v2 API writes and reads them: naive UTC out, ISO 8601 in."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from storage.sample import from_microseconds
+from storage.sample import EPOCH
+
+_EPOCH = EPOCH.replace(tzinfo=None)
 
 _ISO = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}([T ][0-9:]+([.,][0-9]+)?\s*(Z|[+-][0-9:]+)?)?", re.ASCII)
 
@@ -32,4 +34,4 @@ def text(moment: datetime) -> str:
 @lru_cache(10_000)
 def text_of(microseconds: int) -> str:
     """The same of microseconds since 1970; samples of one poll share their times."""
-    return text(from_microseconds(microseconds))
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat()

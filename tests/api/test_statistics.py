@@ -1,10 +1,14 @@
 """GET /v2/meters/{name}/statistics."""
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from api.settings import ApiSettings
+from api.v2.schemas import Statistics
+from storage.answers import StatisticsTable, nothing
 from storage.sample import Sample
 from tests.api.world import World, conditions, fault
 from tests.factories import MINUTE, NOW, sample, series
@@ -249,9 +253,9 @@ def test_a_range_within_the_bound_is_not_even_looked_at_first(world: World) -> N
     class Once:
         calls = 0
 
-        def compute(self, query: object) -> list[object]:
+        def table(self, query: object) -> StatisticsTable:
             self.calls += 1
-            return []
+            return nothing(())
 
     store = Once()
 
@@ -288,3 +292,30 @@ def test_any_period_goes_with_any_bound_of_an_operator(world: World) -> None:
     answer = large.get("/v2/meters/cpu/statistics", params={"period": 100 * 366 * 86_400})
 
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"period": "60", "groupby": "resource_id"},
+        {"groupby": ["project_id", "user_id"], "aggregate.func": ["stddev", "count", "max"]},
+        {"aggregate.func": "cardinality", "aggregate.param": "resource_id"},
+    ],
+)
+def test_answers_are_what_python_writes_of_the_model(world: World, asked: dict[str, str | list[str]]) -> None:
+    world.keep(
+        [
+            gauge(2, 1e-7, resource_id='"\u2028%s', user_id=None, project_id=None),
+            replace(gauge(2.5, 1e22), unit="% µ"),
+            *(gauge(minute, 1.7e308, resource_id="large") for minute in (3, 4)),
+        ]
+    )
+
+    text = world.client().get(PATH, params=asked).text
+
+    rows = json.loads(text)
+    fields = list(Statistics.model_fields)
+    assert rows
+    assert text == json.dumps([Statistics(**row).model_dump(exclude_unset=True) for row in rows])
+    assert all(list(row) == [name for name in fields if name in row] for row in rows)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select
 
 from storage.columns import Columns
 from storage.database import Database
@@ -19,9 +19,11 @@ from storage.tables import hot
 from storage.tables_tiles import tile
 from storage.tiles.layout import lay_out
 from storage.tiles.rows import as_meters, as_rows, note_sightings
-from storage.watermarks import HOUR, move, take_turn
+from storage.watermarks import HOUR, Watermarks, move, take_turn
 
 ROWS_AT_ONCE = 20_000
+
+Sizes = list[tuple[int, int]]  # groups and their rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,14 @@ class Sealer:
 
     def _seal(self, connection: Connection) -> Sealed | None:
         marks = take_turn(connection)
-        closed = and_(hot.c.ts >= marks.sealed, hot.c.ts < marks.closed)
-        earliest = connection.execute(select(func.min(hot.c.ts)).where(closed)).scalar()
-        if earliest is None:
-            if marks.sealed < marks.closed:
-                move(connection, "sealed", marks.closed)
+        if marks.sealed >= marks.closed:
             return None
-        start = earliest - earliest % HOUR
+        start, sizes = _next_hour(connection, marks)
+        if start is None:
+            move(connection, "sealed", marks.closed)
+            return None
         readings = groups = 0
-        for rows in _batches_of_groups(connection, start):
+        for rows in _batches_of_groups(connection, start, sizes):
             sealed = self._seal_groups(connection, start, rows)
             readings, groups = readings + sealed.readings, groups + sealed.groups
         reach("seal.written")
@@ -95,18 +96,38 @@ class Sealer:
         return Sealed(start, readings, len(groups))
 
 
-def _batches_of_groups(connection: Connection, start: int) -> Iterator[Iterable[PolledRows]]:
+def _next_hour(connection: Connection, marks: Watermarks) -> tuple[int | None, Sizes]:
+    """The earliest closed hour with rows, and how many each group has; None without one.
+
+    Mostly it is the next one: only where it is empty the rest is searched.
+    """
+    if marks.sealed and (sizes := _sizes(connection, marks.sealed)):
+        return marks.sealed, sizes
+    closed = and_(hot.c.ts >= marks.sealed, hot.c.ts < marks.closed)
+    earliest = connection.execute(select(func.min(hot.c.ts)).where(closed)).scalar()
+    if earliest is None:
+        return None, []
+    start = earliest - earliest % HOUR
+    return start, _sizes(connection, start)
+
+
+def _sizes(connection: Connection, start: int) -> Sizes:
+    groups = select(hot.c.gid, func.count()).where(_hour(start)).group_by(hot.c.gid).order_by(hot.c.gid)
+    return [(gid, count) for gid, count in connection.execute(groups)]
+
+
+def _hour(start: int) -> ColumnElement[bool]:
+    return and_(hot.c.ts >= start, hot.c.ts < start + HOUR)
+
+
+def _batches_of_groups(connection: Connection, start: int, sizes: Sizes) -> Iterator[Iterable[PolledRows]]:
     """The rows of an hour, some groups at a time."""
-    hour = and_(hot.c.ts >= start, hot.c.ts < start + HOUR)
-    sizes = connection.execute(
-        select(hot.c.gid, func.count()).where(hour).group_by(hot.c.gid).order_by(hot.c.gid)
-    ).all()
-    for first, last in _batches([(gid, count) for gid, count in sizes]):
-        some = and_(hour, hot.c.gid.between(first, last))
+    for first, last in _batches(sizes):
+        some = and_(_hour(start), hot.c.gid.between(first, last))
         yield from polled(connection, hot, some, in_pages=False)
 
 
-def _batches(sizes: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _batches(sizes: Sizes) -> Iterator[tuple[int, int]]:
     """First and last group of each batch of groups that is read at once."""
     batch: list[int] = []
     total = 0

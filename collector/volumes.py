@@ -61,7 +61,7 @@ def _settled(meters: Sequence[MeterKey], meter: Integers, bits: Integers) -> lis
         if turned is None:
             return None
         bits[chosen], is_real = turned
-        kinds[place] = replace(kinds[place], real=is_real)
+        kinds[place] = kinds[place]._replace(real=is_real)
     return kinds
 
 

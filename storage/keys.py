@@ -4,22 +4,21 @@ import hashlib
 import json
 import struct
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 ID_BYTES = 16
 
 _FLOAT = struct.Struct("<d")
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceKey:
+class ResourceKey(NamedTuple):
     """A resource as a sample names it; "" is the project of what nobody owns."""
 
     project_id: str
     resource_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class MeterKey:
+class MeterKey(NamedTuple):
     """A meter as it is counted: unlike types, units or number kinds never meet in one sum."""
 
     name: str

@@ -95,17 +95,17 @@ def _collected(lab: Lab, workload: Workload, backlog: Backlog) -> tuple[float, f
             pids = (collector.pid, lab.postgresql.pid)
             # The clock starts when it is at work: with the first samples stored, which are not counted then.
             begun, first = _wait(collector, 1)
-            used = sum(map(cpu_seconds, pids))
+            before = sum(map(cpu_seconds, pids))
             end, stored = _wait(collector, backlog.samples)
-            used = sum(map(cpu_seconds, pids)) - used
+            after = sum(map(cpu_seconds, pids))
         queue.settle()
         check_count("messages left in the queue", queue.waiting, 0)
         check_count("samples stored from the bus", store.count(workload), workload.size.samples)
         told, truth = answer(store.cloud_by_project(workload, CPU)), by_project(workload, CPU)
         check("samples from the bus", told, truth, exact=is_exact(CPU))
-    # All of it at once, as in the short form, is no rate.
-    rate = (stored - first) / (end - begun) if stored > first else stored
-    return rate, used * 1e6 / max(1, stored - first)
+    if stored == first:  # all of it at once, as in the short form, is no rate
+        return stored, after * 1e6 / stored
+    return (stored - first) / (end - begun), (after - before) * 1e6 / (stored - first)
 
 
 def _bare(lab: Lab, backlog: Backlog) -> float:

@@ -8,7 +8,6 @@ import pytest
 
 from api.settings import ApiSettings
 from api.v2.schemas import Statistics
-from storage.answers import StatisticsTable, nothing
 from storage.sample import Sample
 from tests.api.world import World, conditions, fault
 from tests.factories import MINUTE, NOW, sample, series
@@ -222,58 +221,6 @@ def test_integer_meters_are_printed_as_floats(world: World) -> None:
     assert (
         '"sum": 6000000000.0, "avg": 2000000000.0, "count": 3'
         in world.client().get("/v2/meters/cpu/statistics").text
-    )
-
-
-def test_more_periods_than_allowed_are_refused_with_the_bound(world: World) -> None:
-    small = World(world.database, settings=ApiSettings(max_periods=10)).client()
-    start = conditions(("timestamp", "ge", "2000-01-01"))
-
-    for bounds in (conditions(), start):
-        answer = small.get(PATH, params=[*bounds, ("period", "29")])
-
-        assert answer.status_code == 400
-        assert "Period 29 would give more than 10 periods" in fault(answer)
-
-
-def test_a_long_range_with_few_samples_is_no_reason_to_refuse(world: World) -> None:
-    small = World(world.database, settings=ApiSettings(max_periods=10)).client()
-
-    answer = small.get(PATH, params=[*conditions(("timestamp", "ge", "2000-01-01")), ("period", "60")])
-
-    assert [row["count"] for row in answer.json()] == [1, 1, 1]
-
-
-def test_a_range_within_the_bound_is_not_even_looked_at_first(world: World) -> None:
-    asked = [
-        *conditions(("timestamp", "ge", "2026-11-23T12:00:00"), ("timestamp", "lt", "2026-11-23T12:05:00")),
-        ("period", "30"),
-    ]
-
-    class Once:
-        calls = 0
-
-        def table(self, query: object) -> StatisticsTable:
-            self.calls += 1
-            return nothing(())
-
-    store = Once()
-
-    World(world.database, settings=ApiSettings(max_periods=10), replaced={"statistics": store}).client().get(
-        PATH, params=asked
-    )
-
-    assert store.calls == 1
-
-
-def test_more_rows_than_allowed_are_refused_with_the_bound(world: World) -> None:
-    small = World(world.database, settings=ApiSettings(max_statistics=1)).client()
-
-    answer = small.get(PATH, params={"groupby": "resource_id"})
-
-    assert (answer.status_code, fault(answer)) == (
-        400,
-        "More than 1 statistics: ask for fewer groups or periods",
     )
 
 

@@ -27,6 +27,7 @@ from storage.numbering import (
 )
 from storage.sample import Sample
 from storage.tables import series
+from storage.together import Together
 
 CACHE_LIMIT = 500_000
 
@@ -43,6 +44,7 @@ class Dimensions:
         self._meters: dict[MeterKey, int] = {}
         self._shapes: dict[tuple[int, ...], int] = {}
         self._versions: dict[bytes, int] = {}
+        self.together = Together()
         self._series: set[int] = set()
 
     def places(self, keys: Sequence[ResourceKey]) -> list[Place]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 ID_BYTES = 16
 
 _FLOAT = struct.Struct("<d")
+_FIELDS = ("user_id", "source", "generation", "body", "counters_only")
 
 
 class ResourceKey(NamedTuple):
@@ -31,19 +32,31 @@ class MeterKey(NamedTuple):
 class VersionKey:
     """What a sample says beside its number; `body` is the JSON text of its metadata, keys sorted.
 
-    `digest` is 16 bytes of all of it.
+    With `counters_only` the generation is that of cumulative meters; others of this version have none. `digest` is 16
+    bytes of all of it.
     """
 
     user_id: str | None
     source: str
     generation: str | None
     body: str
+    counters_only: bool = field(default=False, init=False)
     digest: bytes = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         content = json.dumps([self.user_id, self.source, self.generation, self.body])
         digest = hashlib.blake2b(content.encode(), digest_size=ID_BYTES).digest()
         object.__setattr__(self, "digest", digest)
+
+    def of_counters_only(self) -> "VersionKey":
+        """The same, but that only cumulative meters have the generation."""
+        found = object.__new__(VersionKey)  # ten times as fast as copy: every resource of a batch has one
+        fields = (self.user_id, self.source, self.generation, self.body, True)
+        for name, value in zip(_FIELDS, fields, strict=True):
+            object.__setattr__(found, name, value)
+        # Another digest, without hashing the metadata once more.
+        object.__setattr__(found, "digest", bytes((self.digest[0] ^ 0xFF,)) + self.digest[1:])
+        return found
 
 
 def bits_of(volume: int | float) -> int:

@@ -51,6 +51,7 @@ class Version:
     source: str
     generation: str | None
     metadata: Mapping[str, object]
+    counters_only: bool = False  # readings of other than cumulative meters have no generation
 
 
 class Names:
@@ -127,7 +128,9 @@ class Names:
         for chunk in _missing(vers, self._versions):
             for row in connection.execute(select(version).where(version.c.ver.in_(chunk))):
                 body = json.loads(row.metadata)
-                self._versions[row.ver] = Version(row.user_id, row.source, row.generation, body)
+                self._versions[row.ver] = Version(
+                    row.user_id, row.source, row.generation, body, bool(row.counters_only)
+                )
 
     def learn_projects(self, connection: Connection, gids: Iterable[int]) -> None:
         """Makes `project_of` answer for these."""

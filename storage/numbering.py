@@ -182,6 +182,7 @@ def make_versions(connection: Connection, keys: Sequence[VersionKey]) -> dict[by
             "user_id": key.user_id,
             "source": key.source,
             "generation": key.generation,
+            "counters_only": int(key.counters_only),
             "metadata": key.body,
         }
         for number, key in enumerate(keys, start=first)

@@ -41,6 +41,7 @@ def found_samples(names: Names, found: Columns) -> Iterator[FoundSample]:
 
 def as_sample(found: FoundSample) -> StoredSample:
     """The sample that was found, in the words of everybody else."""
+    has_generation = found.meter.type == "cumulative" or not found.version.counters_only
     sample = Sample(
         meter=found.meter.name,
         type=found.meter.type,
@@ -52,7 +53,7 @@ def as_sample(found: FoundSample) -> StoredSample:
         user_id=found.version.user_id,
         source=found.version.source,
         metadata=found.version.metadata,
-        generation=found.version.generation,
+        generation=found.version.generation if has_generation else None,
         id=found.id,
     )
     return StoredSample(found.message_id, sample, from_microseconds(found.recv))

@@ -124,6 +124,7 @@ version = Table(
     Column("user_id", identifier()),
     Column("source", identifier(), nullable=False),
     Column("generation", identifier()),
+    Column("counters_only", SmallInteger, nullable=False, server_default="0"),  # 1: others have no generation
     Column("metadata", LongText, nullable=False),
     info=COPIED,
 )

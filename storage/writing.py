@@ -51,15 +51,17 @@ class _Numbers:
 def number(batch: SampleBatch, dimensions: Dimensions, received: int) -> Numbered:
     """The rows of a batch that arrived at `received` (microseconds); new names are given numbers and series noted."""
     places = dimensions.places(batch.resources)
+    rid = integers([place.rid for place in places])
+    once, unlike = distinct(batch, rid[batch.polled.resource])
+    once = dimensions.together.rows(once, rid[once.polled.resource])
     numbers = _Numbers(
         integers([place.gid for place in places]),
-        integers([place.rid for place in places]),
-        integers(dimensions.versions(batch.versions)),
+        rid,
+        integers(dimensions.versions(once.versions)),
         integers(dimensions.meters(batch.meters)),
     )
-    once, unlike = distinct(batch, numbers.rid[batch.polled.resource])
     rows = _rows(once, numbers, dimensions, received)
-    deltas, unlike_deltas = _delta_rows(batch.deltas, numbers, received)
+    deltas, unlike_deltas = _delta_rows(once.deltas, numbers, received)
     gid, rid, _, part, *_ = rows.numbers
     dimensions.note_series(gid, rid, part)
     if deltas:

@@ -96,4 +96,7 @@ def upgrade() -> None:
         sa.Column("until", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+    op.add_column(
+        "version", sa.Column("counters_only", sa.SmallInteger(), nullable=False, server_default="0")
+    )
     op.bulk_insert(watermark, [{"name": name, "at": 0} for name in WATERMARKS])

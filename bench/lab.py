@@ -166,7 +166,7 @@ class Lab:
         filler = Filler(Store.create(url), self.scale.upkeep_hours, self.say, server_pid)
         return filler.fill(workload, withheld)
 
-    @functools.cache  # noqa: B019
+    @functools.cache  # noqa: B019 - as above
     def rolled_up(self, span: Span) -> str:
         """Rows and roll-up of this workload, by the URL of their database."""
         self.say(f"filling rows + roll-up: {span}")
@@ -176,13 +176,13 @@ class Lab:
         peer.tidy()
         return url
 
-    @functools.cache  # noqa: B019
+    @functools.cache  # noqa: B019 - as above
     def api(self, span: Span) -> Service:
         """Our API on the store of this workload, a process of its own."""
         settings = {"database.url": self.filled(span).url}
         return self._closed_at_end(nephometer("api", self.new_folder(), "api.port", settings))
 
-    @functools.cache  # noqa: B019
+    @functools.cache  # noqa: B019 - as above
     def web(self, span: Span) -> Service:
         """Rows and roll-up of this workload behind HTTP."""
         return self._closed_at_end(peer("web", self.new_folder(), self.rolled_up(span)))

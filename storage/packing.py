@@ -8,17 +8,6 @@ READING = 8
 RID_BITS, MID_BITS, TS_BITS = 40, 24, 53
 
 
-def pack_reading(volume: int | float) -> bytes:
-    """Eight bytes of an int64 or a float64."""
-    return struct.pack(">q", volume) if isinstance(volume, int) else struct.pack(">d", volume)
-
-
-def unpack_reading(blob: bytes, position: int, *, real: bool) -> int | float:
-    """The reading at `position` (0 is the first) of a row of readings."""
-    value: int | float = struct.unpack_from(">d" if real else ">q", blob, position * READING)[0]
-    return value
-
-
 def pack_mids(mids: Sequence[int]) -> bytes:
     """Four bytes a meter id."""
     return struct.pack(f">{len(mids)}I", *mids)

@@ -62,7 +62,10 @@ def list_old_samples(name: str, asked: Asked, scope: InScope, parts: Parts) -> R
 def post_samples(
     name: str, request: Request, asked: Asked, content: Body, caller: Caller, parts: Parts
 ) -> Response:
-    """Stores samples of one meter: all of them, or none if one cannot be taken."""
+    """Stores samples of one meter: all of them, or none if one is no sample.
+
+    Samples older than the retention are refused alone: the others stay, and sending all again counts none twice.
+    """
     asked.check_names("direct")
     if not content:
         raise BadRequest("Samples should be included in request body")

@@ -7,8 +7,10 @@ from sqlalchemy import select
 from storage.database import Database
 from storage.names import Names
 from storage.query import EVERYTHING, SampleQuery
-from storage.readings import Reader
+from storage.readings import Reader, sealed_part
 from storage.tables import hot
+from storage.tables_tiles import day_tile, tile
+from storage.tiled import sealed_columns
 from storage.watermarks import look
 from tests.factories import NOW, series
 from tests.storage.layers import Maintained
@@ -30,3 +32,21 @@ def test_a_question_goes_on_in_the_moment_it_began(database: Database) -> None:
     assert len(rows) == 50
     assert store.seal(timedelta(hours=3)) == 0
     assert len(store.samples.find(SampleQuery(EVERYTHING, start=NOW), 100)) == 50
+
+
+def test_a_day_that_is_compacted_meanwhile_is_read_once(database: Database) -> None:
+    store = Maintained(database)
+    store.store(series(50))
+    store.seal(timedelta(hours=14))
+    names = Names()
+
+    with database.snapshot() as connection:
+        question = Reader(names).ask(connection, SampleQuery(EVERYTHING), versions=True)
+        assert question is not None
+        (piece,) = [question.piece(gid, *sealed_part(question)) for gid in question.groups]
+        found = list(sealed_columns(connection, names, day_tile, piece))
+        compacted = store.compact()
+        found += sealed_columns(connection, names, tile, piece)
+
+    assert compacted == 1
+    assert sum(len(one.ts) for one in found) == 50

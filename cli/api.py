@@ -7,7 +7,7 @@ from api.dependencies import Services
 from api.server import serve
 from cli import broker
 from cli.parts import Server
-from cli.process import Part, run_together
+from cli.process import Part
 from cli.schema import DatabaseCheck, SchemaCheck
 from cli.settings import Loaded
 from storage.alarms import Alarms
@@ -19,7 +19,8 @@ from storage.statistics import Statistics
 
 def run(loaded: Loaded) -> int:
     """The API server, until it is told to stop; returns the exit code."""
-    return run_together([api(Server.of(loaded.settings))], threading.Event())
+    server = Server.of(loaded.settings)
+    return server.run([api(server)], threading.Event())
 
 
 def api(server: Server, on_started: Callable[[str], None] | None = None) -> Part:

@@ -4,7 +4,7 @@ from cli.errors import WrongUsage
 from cli.exposition import metrics
 from cli.maintenance import maintenance
 from cli.parts import Server
-from cli.process import Part, run_together
+from cli.process import Part
 from cli.schema import when_ready
 from cli.settings import Loaded
 from collector.bus import Bus
@@ -18,11 +18,11 @@ def run(loaded: Loaded) -> int:
         )
     server = Server.of(loaded.settings)
     parts = [collector(server), maintenance(server), *metrics(loaded.settings.metrics, server.registry)]
-    return run_together(parts, threading.Event())
+    return server.run(parts, threading.Event())
 
 
 def collector(server: Server) -> Part:
     """The consumer of every broker, begun when the database is there."""
     settings = server.settings
     bus = Bus(settings.bus, settings.collector, server.pipeline.process, server.metrics)
-    return when_ready(Part("collector", bus.run), server.database)
+    return when_ready(Part("collector", bus.run), server.intake)

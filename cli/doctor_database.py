@@ -1,5 +1,6 @@
-"""The doctor's look at the database: does it answer, has it the right schema, does its clock agree."""
+"""The doctor's look at the database: answer, schema, clock, whether commits last."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
@@ -9,6 +10,7 @@ from cli.errors import CliError
 from cli.finding import Finding
 from storage import migrate
 from storage.database import Database
+from storage.durability import Weakness, weaknesses
 from storage.errors import StorageError
 from storage.log import mask_url
 from storage.quarantine import Quarantine
@@ -35,6 +37,7 @@ def examine(settings: DatabaseSettings, now: datetime) -> list[Finding]:
             Finding("database", "ok", f"{name} answers"),
             schema(found),
             server_clock(_server_time(database), now),
+            durability(weaknesses(database)),
         ]
         return [*findings, quarantine(Quarantine(database))] if found.is_current else findings
     except StorageError as error:
@@ -78,6 +81,15 @@ def server_clock(server: datetime, now: datetime) -> Finding:
     if apart > NOTICEABLE:
         return Finding("database clock", "warning", words, advice)
     return Finding("database clock", "ok", "agrees with this machine's")
+
+
+def durability(weak: Sequence[Weakness]) -> Finding:
+    """Whether a power cut of the database's machine can take acknowledged samples away."""
+    if not weak:
+        return Finding("durability", "ok", "commits survive a power cut")
+    settings = ", ".join(f"{one.setting} = {one.value}" for one in weak)
+    advice = ", ".join(f"set {one.setting} = {one.needed}" for one in weak)
+    return Finding("durability", "warning", f"a power cut can lose acknowledged samples: {settings}", advice)
 
 
 def _server_time(database: Database) -> datetime:

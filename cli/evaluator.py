@@ -2,7 +2,6 @@ import threading
 
 from cli.exposition import metrics
 from cli.parts import Server
-from cli.process import run_together
 from cli.settings import Loaded
 
 
@@ -10,4 +9,4 @@ def run(loaded: Loaded) -> int:
     """The alarm evaluator and its webhooks, until it is told to stop; returns the exit code."""
     server = Server.of(loaded.settings)
     parts = [*server.alarms(), *metrics(loaded.settings.metrics, server.registry)]
-    return run_together(parts, threading.Event())
+    return server.run(parts, threading.Event())

@@ -3,20 +3,28 @@
 import os
 import secrets
 import socket
+import threading
+
+import structlog
 
 from cli.parts import Server, now
 from cli.process import Part
 from cli.schema import when_ready
 from collector.maintenance import MaintenanceLoop, MaintenanceMetrics
+from storage.database import Database
+from storage.durability import weaknesses
+from storage.errors import DatabaseUnavailable
 from storage.leases import Leases
 from storage.maintenance import Maintenance
+
+log = structlog.get_logger()
 
 HOST_CHARACTERS = 40  # of 64 the name of a holder may have
 
 
 def maintenance(server: Server) -> Part:
     """Keeps the store in order while no other process does."""
-    settings, database = server.settings, server.database
+    settings, database = server.settings, server.intake
     loop = MaintenanceLoop(
         Maintenance(database, settings.maintenance, settings.retention),
         Leases(database),
@@ -25,4 +33,20 @@ def maintenance(server: Server) -> Part:
         holder=f"{socket.gethostname()[:HOST_CHARACTERS]}/{os.getpid()}/{secrets.token_hex(4)}",
         clock=now,
     )
-    return when_ready(Part("maintenance", loop.run), database)
+
+    def run(stop: threading.Event) -> None:
+        warn_of_weaknesses(database)
+        loop.run(stop)
+
+    return when_ready(Part("maintenance", run), database)
+
+
+def warn_of_weaknesses(database: Database) -> None:
+    """Says in the log when the server does not keep what it commits."""
+    try:
+        weak = weaknesses(database)
+    except DatabaseUnavailable:  # the loop says so itself
+        return
+    if weak:
+        settings = {one.setting: one.value for one in weak}
+        log.warning("durability_reduced", settings=settings, advice="see `nephometer doctor`")

@@ -1,5 +1,7 @@
 """What the server roles have in common, built from the settings."""
 
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,7 @@ from api.alarms.evaluator import Evaluator, rules
 from api.alarms.metrics import AlarmMetrics
 from api.alarms.sender import WebhookSender
 from api.alarms.webhook import Signer
-from cli.process import Part
+from cli.process import Part, run_together
 from cli.schema import when_ready
 from cli.settings import Settings
 from collector.definitions import load_definitions
@@ -34,10 +36,15 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What the server roles of one process share."""
+    """What the server roles of one process share.
+
+    Questions and alarms have connections of their own (`database`), so that slow ones never keep samples (`intake`,
+    with its maintenance) from being stored.
+    """
 
     settings: Settings
     database: Database
+    intake: Database
     registry: CollectorRegistry
     metrics: CollectorMetrics
     pipeline: Pipeline
@@ -46,10 +53,19 @@ class Server:
     @classmethod
     def of(cls, settings: Settings) -> "Server":
         """Built, but nothing is opened yet; raises StorageError and CollectorError for unusable settings."""
-        database, registry = Database(settings.database), CollectorRegistry()
+        database, intake = Database(settings.database), Database(settings.database)
+        registry = CollectorRegistry()
         metrics = CollectorMetrics(registry)
-        pipeline = _pipeline(settings, database, metrics)
-        return cls(settings, database, registry, metrics, pipeline, Deliveries(database))
+        pipeline = _pipeline(settings, intake, metrics)
+        return cls(settings, database, intake, registry, metrics, pipeline, Deliveries(database))
+
+    def run(self, parts: Sequence[Part], stop: threading.Event) -> int:
+        """As `run_together`, and at the end every connection is closed."""
+        try:
+            return run_together(parts, stop)
+        finally:
+            self.database.dispose()
+            self.intake.dispose()
 
     def signer(self) -> Signer:
         """Signs webhooks."""

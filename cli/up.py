@@ -10,7 +10,7 @@ from cli.api import api
 from cli.collector import collector
 from cli.maintenance import maintenance
 from cli.parts import Server, now
-from cli.process import Part, run_together
+from cli.process import Part
 from cli.schema import when_ready
 from cli.settings import Loaded
 from collector.pipeline import Message, Pipeline
@@ -40,7 +40,7 @@ def run(loaded: Loaded) -> int:
     parts.append(when_ready(agent(settings, transport, server.registry), server.database))
     if not _is_upgraded(server.database):
         parts.append(Part("schema", lambda stop: _upgrade_later(server.database, stop)))
-    return run_together(parts, stop)
+    return server.run(parts, stop)
 
 
 class Direct:

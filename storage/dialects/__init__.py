@@ -19,6 +19,10 @@ class Dialect(Protocol):
 
     name: str
     snapshot_options: ClassVar[dict[str, object]]  # execution options of the connection `snapshot` begins on
+    durability: ClassVar[str]  # asks for settings of the server, as rows of name and value
+    lasting: ClassVar[
+        dict[str, tuple[str, ...]]
+    ]  # of some of them: with which values a commit survives a power cut
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
         """Keyword arguments of `create_engine`."""

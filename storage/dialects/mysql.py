@@ -31,6 +31,11 @@ class MySQL:
 
     name = "mysql+pymysql"
     snapshot_options: ClassVar[dict[str, object]] = {}
+    durability: ClassVar[str] = "SHOW GLOBAL VARIABLES"
+    lasting: ClassVar[dict[str, tuple[str, ...]]] = {
+        "innodb_doublewrite": ("on", "1"),
+        "innodb_flush_log_at_trx_commit": ("1", "3"),
+    }
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
         """Strict mode, UTC, byte comparison and time limits are set for every session."""

@@ -35,6 +35,12 @@ class PostgreSQL:
 
     name = "postgresql+psycopg"
     snapshot_options: ClassVar[dict[str, object]] = {"isolation_level": "AUTOCOMMIT"}  # `snapshot` says BEGIN
+    durability: ClassVar[str] = "SELECT name, setting FROM pg_settings"
+    lasting: ClassVar[dict[str, tuple[str, ...]]] = {
+        "fsync": ("on",),
+        "full_page_writes": ("on",),
+        "synchronous_commit": ("on", "local", "remote_write", "remote_apply"),
+    }
 
     def __init__(self) -> None:
         self._careful = 0  # so many batches of rows are expected to hold some that are there already

@@ -35,6 +35,8 @@ class SQLite:
 
     name = "sqlite"
     snapshot_options: ClassVar[dict[str, object]] = {}
+    durability: ClassVar[str] = "SELECT 'synchronous', synchronous FROM pragma_synchronous"
+    lasting: ClassVar[dict[str, tuple[str, ...]]] = {"synchronous": ("2", "3")}  # FULL, EXTRA
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
         """`timeout_s` is how long a writer waits for another one."""

@@ -23,7 +23,7 @@ def test_a_machine_in_order_ends_with_success(nephometer: Nephometer) -> None:
     levels = {found["check"]: found["level"] for found in json.loads(ended.out)}
     assert ended.code == 0
     assert levels.keys() == {
-        "settings", "database", "schema", "database clock", "quarantine",
+        "settings", "database", "schema", "database clock", "durability", "quarantine",
         "broker", "libvirt", "spool", "clock", "disk",
     }  # fmt: skip
     assert levels["schema"] == "ok"

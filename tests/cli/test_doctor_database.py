@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from cli import doctor_database
 from cli.finding import Finding
@@ -12,6 +13,7 @@ from storage.quarantine import Quarantine
 from storage.sample import Refused
 from storage.settings import DatabaseSettings
 from tests.factories import NOW
+from tests.servers import DatabaseServer
 
 
 def by_check(findings: list[Finding]) -> dict[str, Finding]:
@@ -30,6 +32,8 @@ def test_a_database_with_our_schema_is_ok_on_every_server(database_url: str) -> 
         ("database", "ok"),
         ("schema", "ok"),
         ("database clock", "ok"),
+        # The servers of tests are started so that they need not wait for a disk; SQLite always waits.
+        ("durability", "ok" if database_url.startswith("sqlite") else "warning"),
         ("quarantine", "ok"),
     ]
 
@@ -103,3 +107,23 @@ def test_a_schema_of_another_version_is_a_problem() -> None:
 )
 def test_a_server_whose_clock_is_off_is_told(apart: timedelta, level: str) -> None:
     assert doctor_database.server_clock(NOW + apart, NOW).level == level
+
+
+def test_a_server_that_may_lose_commits_is_told_with_the_settings_to_change(
+    postgresql: DatabaseServer,
+) -> None:
+    url = postgresql.create_database()
+    database = Database(DatabaseSettings(url=url))
+    name = make_url(url).database
+    database.alone(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    database.dispose()  # new sessions obey
+
+    found = by_check(doctor_database.examine(DatabaseSettings(url=url), NOW))["durability"]
+
+    assert found.level == "warning"
+    assert "synchronous_commit = off" in found.message
+    assert "set synchronous_commit = on" in found.advice
+
+
+def test_a_server_with_lasting_commits_is_ok() -> None:
+    assert doctor_database.durability([]).level == "ok"

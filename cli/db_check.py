@@ -14,7 +14,7 @@ from cli import output
 from cli.database import open_existing, settings_of
 from cli.errors import CliError
 from cli.invocation import ConfigFile
-from cli.output import Format, Options, columns
+from cli.output import Format, Options, OutputFormat, columns
 from cli.session import width
 from storage import migrate
 from storage.check import Check, Damage
@@ -29,9 +29,7 @@ def check(
     schema_only: Annotated[
         bool, typer.Option("--schema-only", help="do not read what is stored, which may take long")
     ] = False,
-    output_format: Annotated[
-        Format, typer.Option("-f", "--format", help="how to list what is damaged")
-    ] = Format.TABLE,
+    output_format: OutputFormat = Format.TABLE,
     config: ConfigFile = None,
 ) -> None:
     """Tells whether the schema is the one this version needs and whether every tile is whole; else exit code 1."""
@@ -57,10 +55,8 @@ def check(
             f"{len(damages)} of {looked.rows} rows of tiles are damaged, {len(problems)} other problems:"
             " restore what is damaged from a backup (docs/how-to/maintain.md)"
         )
-    output.write(
-        f"The schema is at {head}, as this version needs it; {looked.rows} rows of tiles are whole.\n",
-        sys.stdout,
-    )
+    whole = f"{looked.rows} rows of tiles are whole" if looked.rows else "nothing is sealed yet"
+    output.write(f"The schema is at {head}, as this version needs it; {whole}.\n", sys.stdout)
 
 
 def _schema(database: Database) -> str:

@@ -1,12 +1,13 @@
-"""nephometer db maintain: everything there is to do, by hand."""
+"""nephometer db maintain: everything there is to do, by hand.
 
-import signal
+The first Ctrl-C or SIGTERM ends the work after the step it is in, a second one at once.
+"""
+
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from types import FrameType
 
 import typer
 from rich.console import Console
@@ -16,6 +17,7 @@ from cli import invocation, output
 from cli.database import open_existing
 from cli.errors import CliError
 from cli.invocation import ConfigFile, LogLevel
+from cli.process import stopped_by_signals
 from storage.maintenance import Done, Maintenance, Stage, Step
 
 INTERRUPTED = 130
@@ -47,7 +49,7 @@ def maintain(context: typer.Context, config: ConfigFile = None) -> None:
     now, done, stop = datetime.now(UTC), Done(), threading.Event()
     work = Maintenance(database, settings.maintenance, settings.retention)
     try:
-        with _interruptible(stop), _shown(work, now) as show:
+        with stopped_by_signals(stop, _interrupt), _shown(work, now) as show:
             for step in work.steps(now, done, most=None):
                 done.amounts[step.stage] += step.amount
                 show(step)
@@ -111,18 +113,5 @@ class _Show:
         return None
 
 
-@contextmanager
-def _interruptible(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM ends the work after the step it is in, a second one at once."""
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _interrupt(_number: int) -> None:
+    raise KeyboardInterrupt

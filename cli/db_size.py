@@ -9,7 +9,7 @@ import typer
 from cli import output
 from cli.database import open_existing, settings_of
 from cli.invocation import ConfigFile
-from cli.output import Format, Options, columns
+from cli.output import ChosenColumns, Format, Options, OutputFormat, columns
 from cli.session import width
 from storage.size import LayerSize, MeterSize, StoreSize, measure
 
@@ -35,13 +35,8 @@ def size(
     free_bytes: Annotated[
         int | None, typer.Option(min=0, help="room left for the database, where the server is elsewhere")
     ] = None,
-    output_format: Annotated[
-        Format, typer.Option("-f", "--format", help="how to write the answer")
-    ] = Format.TABLE,
-    column: Annotated[
-        list[str] | None,
-        typer.Option("-c", "--column", metavar="COLUMN", help="only this column; repeatable"),
-    ] = None,
+    output_format: OutputFormat = Format.TABLE,
+    column: ChosenColumns = None,
     config: ConfigFile = None,
 ) -> None:
     """Shows bytes by layer and meter, bytes per sample, and how long the disk will do."""

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -13,7 +12,7 @@ from cli import doctor_agent, doctor_broker, doctor_database, doctor_machine, in
 from cli.database import sqlite_file
 from cli.finding import Finding
 from cli.invocation import ConfigFile, LogLevel
-from cli.output import Format, Options, columns
+from cli.output import ChosenColumns, Format, Options, OutputFormat, columns
 from cli.session import width
 from cli.settings import Loaded, state_dir
 from collector import bus
@@ -26,13 +25,8 @@ app = typer.Typer(add_completion=False)
 @app.command("doctor")
 def doctor(
     context: typer.Context,
-    output_format: Annotated[
-        Format, typer.Option("-f", "--format", help="how to write the findings")
-    ] = Format.TABLE,
-    column: Annotated[
-        list[str] | None,
-        typer.Option("-c", "--column", metavar="COLUMN", help="only this column; repeatable"),
-    ] = None,
+    output_format: OutputFormat = Format.TABLE,
+    column: ChosenColumns = None,
     config: ConfigFile = None,
 ) -> None:
     """Checks database, broker, libvirt, clock and disk, and says what to do. Exit code 1 for a problem."""

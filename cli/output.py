@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal, TextIO
+from typing import Annotated, Literal, TextIO
+
+import typer
 
 from cli.errors import CliError, WrongUsage
 
@@ -26,6 +28,13 @@ class Format(StrEnum):
     CSV = "csv"
     YAML = "yaml"
     VALUE = "value"
+
+
+OutputFormat = Annotated[Format, typer.Option("-f", "--format", help="how to write the answer")]
+ChosenColumns = Annotated[
+    list[str] | None,
+    typer.Option("-c", "--column", metavar="COLUMN", help="only this column; repeatable"),
+]
 
 
 @dataclass(frozen=True, slots=True)

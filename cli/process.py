@@ -38,7 +38,7 @@ def run_together(parts: Sequence[Part], stop: threading.Event) -> int:
         threading.Thread(target=_guard, args=(part, stop, ended), name=part.name, daemon=True)
         for part in parts
     ]
-    with _signals(stop):
+    with stopped_by_signals(stop, _end_at_once):
         for thread in threads:
             thread.start()
         log.info("started", parts=[part.name for part in parts])
@@ -80,12 +80,12 @@ def _guard(part: Part, stop: threading.Event, ended: _Ended) -> None:
 
 
 @contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM and Ctrl-C set `stop`; a second one ends the process at once."""
+def stopped_by_signals(stop: threading.Event, again: Callable[[int], None]) -> Iterator[None]:
+    """SIGTERM and Ctrl-C set `stop`; a second one calls `again` with its number."""
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
-            os._exit(128 + number)
+            again(number)
         stop.set()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -94,3 +94,7 @@ def _signals(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end_at_once(number: int) -> None:
+    os._exit(128 + number)

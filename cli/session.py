@@ -12,7 +12,7 @@ import typer
 
 from cli import output
 from cli.client import Client, Document
-from cli.output import Column, Format, Options
+from cli.output import ChosenColumns, Column, Format, Options, OutputFormat
 
 DEFAULT_URL = "http://127.0.0.1:8777"
 SERVER_LIMIT = 100
@@ -105,13 +105,8 @@ def _open(
         typer.Option(envvar="NEPHOMETER_CACERT", metavar="FILE", help="certificate authorities to trust"),
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="how long to wait")] = 60.0,
-    output_format: Annotated[
-        Format, typer.Option("-f", "--format", help="how to write the answer")
-    ] = Format.TABLE,
-    column: Annotated[
-        list[str] | None,
-        typer.Option("-c", "--column", metavar="COLUMN", help="only this column; repeatable"),
-    ] = None,
+    output_format: OutputFormat = Format.TABLE,
+    column: ChosenColumns = None,
 ) -> Session:
     client = Client(url, token, cacert=cacert, timeout_s=timeout)
     return Session(client, Options(output_format, tuple(column or ())), sys.stdout, sys.stderr)

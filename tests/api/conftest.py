@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from tests.api.world import World, empty_database
+from tests.api.world import World, empty_database, gauge
 
 
 @pytest.fixture
@@ -13,6 +13,13 @@ def world(tmp_path: Path) -> Iterator[World]:
     database = empty_database(tmp_path)
     yield World(database)
     database.dispose()
+
+
+@pytest.fixture
+def measured(world: World) -> World:
+    """The same with three gauges of two resources."""
+    world.keep([gauge(0, 1.0), gauge(1, 3.0), gauge(5, 8.0, resource_id="instance-2")])
+    return world
 
 
 @pytest.fixture

@@ -1,30 +1,14 @@
 """How much statistics one request may ask for."""
 
-import pytest
-
 from api.settings import ApiSettings
 from storage.answers import StatisticsTable, nothing
-from storage.sample import Sample
 from tests.api.world import World, conditions, fault
-from tests.factories import MINUTE, NOW, sample
 
 PATH = "/v2/meters/m/statistics"
 
 
-def gauge(minute: float, volume: float, **changes: object) -> Sample:
-    return sample(
-        meter="m", type="gauge", unit="x", volume=volume, timestamp=NOW + minute * MINUTE, **changes
-    )
-
-
-@pytest.fixture
-def world(world: World) -> World:
-    world.keep([gauge(0, 1.0), gauge(1, 3.0), gauge(5, 8.0, resource_id="instance-2")])
-    return world
-
-
-def test_more_periods_than_allowed_are_refused_with_the_bound(world: World) -> None:
-    small = World(world.database, settings=ApiSettings(max_periods=10)).client()
+def test_more_periods_than_allowed_are_refused_with_the_bound(measured: World) -> None:
+    small = World(measured.database, settings=ApiSettings(max_periods=10)).client()
     start = conditions(("timestamp", "ge", "2000-01-01"))
 
     for bounds in (conditions(), start):
@@ -34,15 +18,15 @@ def test_more_periods_than_allowed_are_refused_with_the_bound(world: World) -> N
         assert "Period 29 would give more than 10 periods" in fault(answer)
 
 
-def test_a_long_range_with_few_samples_is_no_reason_to_refuse(world: World) -> None:
-    small = World(world.database, settings=ApiSettings(max_periods=10)).client()
+def test_a_long_range_with_few_samples_is_no_reason_to_refuse(measured: World) -> None:
+    small = World(measured.database, settings=ApiSettings(max_periods=10)).client()
 
     answer = small.get(PATH, params=[*conditions(("timestamp", "ge", "2000-01-01")), ("period", "60")])
 
     assert [row["count"] for row in answer.json()] == [1, 1, 1]
 
 
-def test_a_range_within_the_bound_is_not_even_looked_at_first(world: World) -> None:
+def test_a_range_within_the_bound_is_not_even_looked_at_first(measured: World) -> None:
     asked = [
         *conditions(("timestamp", "ge", "2026-11-23T12:00:00"), ("timestamp", "lt", "2026-11-23T12:05:00")),
         ("period", "30"),
@@ -57,15 +41,15 @@ def test_a_range_within_the_bound_is_not_even_looked_at_first(world: World) -> N
 
     store = Once()
 
-    World(world.database, settings=ApiSettings(max_periods=10), replaced={"statistics": store}).client().get(
-        PATH, params=asked
-    )
+    World(
+        measured.database, settings=ApiSettings(max_periods=10), replaced={"statistics": store}
+    ).client().get(PATH, params=asked)
 
     assert store.calls == 1
 
 
-def test_more_rows_than_allowed_are_refused_with_the_bound(world: World) -> None:
-    small = World(world.database, settings=ApiSettings(max_statistics=1)).client()
+def test_more_rows_than_allowed_are_refused_with_the_bound(measured: World) -> None:
+    small = World(measured.database, settings=ApiSettings(max_statistics=1)).client()
 
     answer = small.get(PATH, params={"groupby": "resource_id"})
 

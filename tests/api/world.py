@@ -28,7 +28,7 @@ from storage.samples import Samples
 from storage.settings import DatabaseSettings
 from storage.statistics import Statistics
 from tests.databases import sqlite_with_schema
-from tests.factories import NOW
+from tests.factories import MINUTE, NOW, sample
 
 Params = list[tuple[str, str | int | float | bool | None]]  # as the client's type has it
 
@@ -110,3 +110,10 @@ def conditions(*triples: tuple[str, str, str] | tuple[str, str, str, str]) -> Pa
         *(("q.type", row[3]) for row in rows),
         *(("q.value", row[2]) for row in rows),
     ]
+
+
+def gauge(minute: float, volume: float, **changes: object) -> Sample:
+    """A sample of gauge `m`, so many minutes after `NOW`, with changes."""
+    return sample(
+        meter="m", type="gauge", unit="x", volume=volume, timestamp=NOW + minute * MINUTE, **changes
+    )

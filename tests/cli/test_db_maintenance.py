@@ -60,11 +60,13 @@ def damage(database: Database) -> None:
 def test_maintaining_does_everything_and_then_has_nothing_to_do(
     database: Database, nephometer: Nephometer
 ) -> None:
+    fresh = nephometer("db", "check")
     first = nephometer("db", "maintain")
     second = nephometer("db", "maintain")
     checked = nephometer("db", "check")
 
-    assert (first.code, second.code, checked.code) == (0, 0, 0)
+    assert (fresh.code, first.code, second.code, checked.code) == (0, 0, 0, 0)
+    assert "nothing is sealed yet" in fresh.out
     assert "144 readings sealed\n" in first.out
     assert "readings compacted\n" in first.out
     assert "hours to seal: 72\n" in first.err

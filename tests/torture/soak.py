@@ -1,6 +1,6 @@
 """`make soak`: days of a small cloud in minutes, through the real broker, collector and database.
 
-    python -m tests.torture.soak [--minutes 10] [--instances 100] [--seed 1]
+    python -m tests.torture.soak [--minutes 10] [--instances 100] [--seed 1] [--database mariadb]
 
 The collector is the real role in a process of its own, maintenance and all; only its clock runs fast, so that hours
 are closed, sealed, compacted and dropped all the while. Exit status 1 when an answer was wrong or memory grew.
@@ -15,8 +15,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ from storage.database import Database
 from storage.settings import DatabaseSettings
 from tests.broker import RabbitMQ
 from tests.end_to_end.program import environment, eventually
-from tests.servers import start_postgresql
+from tests.servers import DatabaseServer, start_mariadb, start_postgresql
 from tests.torture import soak_collector
 from tests.torture.conftest import migrated
 from tests.torture.soak_answers import Watch, assert_right
@@ -41,6 +41,10 @@ from tests.torture.soak_history import BEGIN, EVERY, METERS, Account, Cloud
 WARM_S = 2.0
 MARGIN = 1.05  # of the median of the last third to that of the second
 MARGIN_MB = 5.0
+SERVERS: Mapping[str, Callable[[], DatabaseServer]] = {
+    "postgresql": start_postgresql,
+    "mariadb": start_mariadb,
+}
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -189,22 +193,23 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--instances", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", choices=SERVERS, default="postgresql")
     options = parser.parse_args()
     plan = Plan(60 * options.minutes, 720, options.instances, options.seed)
-    broker, server = RabbitMQ(), start_postgresql()
-    try:
+    with (
+        closing(RabbitMQ()) as broker,
+        closing(SERVERS[options.database]()) as server,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         broker.start()
-        with tempfile.TemporaryDirectory() as folder:
-            url = migrated(server.create_database())
-            result = soak(plan, broker.create_vhost(), url, Path(folder), print)
-    finally:
-        broker.close()
-        server.close()
+        url = migrated(server.create_database())
+        result = soak(plan, broker.create_vhost(), url, Path(folder), print)
     second, last = result.thirds
     flat = last <= MARGIN * second + MARGIN_MB
     samples = sum(count for count, *_ in result.account.cells.values())
     figures = {
         "suite": "soak",
+        "database": options.database,
         "minutes": options.minutes,
         "days": round(plan.seconds * plan.speed / 86_400, 1),
         "messages": result.messages,

@@ -8,7 +8,8 @@ import numpy as np
 from sqlalchemy import Connection
 
 from storage.columns import Columns, Figures, Wanted
-from storage.counted import Uncounted, hourly, totals
+from storage.counted import Uncounted, totals
+from storage.hourly import hourly
 from storage.moment import Moment, this_moment
 from storage.names import Meter, Names, Owner, Version
 from storage.overdue import Overdue
@@ -107,7 +108,6 @@ class Reader:
         read: list[Columns] = []
         for one in self._counted(connection, question, wanted, overdue.days, (first, last)):
             if isinstance(one, Figures):
-                self.names.learn_owners(connection, set(np.unique(one.rid).tolist()) - {0})
                 yield one
             elif isinstance(one, Columns):
                 read.append(one)
@@ -211,10 +211,9 @@ class Reader:
             whole = replace(span, start=first, end=last)
             yield from totals(connection, names, day_roll, groups, whole, dirty)
             edges = [(start, first), (last, end)]
-        for gid in groups:
-            for begin, until in edges:
-                piece = question.piece(gid, begin, until)
-                yield from hourly(connection, names, piece, dirty, spread=wanted.spread)
+        for begin, until in edges:
+            pieces = [question.piece(gid, begin, until) for gid in groups]
+            yield from hourly(connection, names, pieces, dirty, spread=wanted.spread)
 
     def _rest(
         self,

@@ -142,6 +142,21 @@ class PostgreSQL:
         return getattr(error.orig, "sqlstate", None) in MISSING
 
 
+def binary_rows(connection: Connection, statement: str, values: Sequence[object]) -> Sequence[Any]:
+    """The rows of a statement with `%s` for each value, binary on the way: blobs as text take four times as long.
+
+    Straight from the driver, which halves the time of a short question.
+    """
+    driver = _driver(connection)
+    try:
+        with driver.cursor(binary=True) as cursor:
+            return cursor.execute(statement.encode(), values or None).fetchall()
+    except PsycopgError as error:
+        if driver.broken:
+            connection.invalidate(error)
+        raise _wrapped(connection, statement, error) from error
+
+
 def _unnested(table: Table) -> str:
     """Rows that come as an array for each column."""
     kinds = ", ".join(f"%s::{_type_of(column)}[]" for column in table.columns)

@@ -29,7 +29,7 @@ def pack(fields: Words, width: int) -> Octets:
     return words.view(np.uint8)[:, : size(count, width)]
 
 
-def unpack(padded: bytes, rows: int, count: int, width: int, *, start: int, stride: int) -> Words:
+def unpack(padded: bytes | Octets, rows: int, count: int, width: int, *, start: int, stride: int) -> Words:
     """`count` fields of each row; row i begins at byte start + i * stride.
 
     `padded` goes on for `TAIL` bytes after the last field.

@@ -48,7 +48,7 @@ class Ragged(NamedTuple):
     counts: NDArray[np.intp]
 
 
-class _Opened(NamedTuple):
+class Opened(NamedTuple):
     """A head whose checksum is right; `marked` has a bit for each slot with positions of its own."""
 
     kind: int
@@ -106,12 +106,12 @@ def encode_values(
 
 def decode_values(block: Block) -> tuple[Ragged, dict[int, Integers]]:
     """Readings, and the positions of the slots that are marked, as they were encoded; both checksums are compared."""
-    opened = _open(block.head, (INTEGER, *DECIMALS, BITS))
+    opened = open_values(block.head)
     integers = _flat(*_whole(opened, block))
     marked = _presence(opened, block.head)
     if any(len(positions) != integers.counts[slot] for slot, positions in marked.items()):
         raise DamagedTile("positions and readings of a tile differ in number")
-    return Ragged(_as_volumes(opened.kind, integers.flat), integers.counts), marked
+    return Ragged(as_volumes(opened.kind, integers.flat), integers.counts), marked
 
 
 def decode_values_of(head: bytes, record: bytes, slot: int, w: int) -> tuple[Values, list[int] | None]:
@@ -119,7 +119,7 @@ def decode_values_of(head: bytes, record: bytes, slot: int, w: int) -> tuple[Val
 
     A slot the tile does not know has no readings, at no positions.
     """
-    opened = _open(head, (INTEGER, *DECIMALS, BITS))
+    opened = open_values(head)
     values = _as_values(opened.kind, _single(opened, head, record, slot, w))
     if slot >= opened.layout.slots:
         return values, []
@@ -134,11 +134,27 @@ def decode_values_of(head: bytes, record: bytes, slot: int, w: int) -> tuple[Val
     return values, positions
 
 
+def open_values(head: bytes) -> Opened:
+    """What a head of `encode_values` says of its records; its checksum is compared."""
+    return _open(head, (INTEGER, *DECIMALS, BITS))
+
+
+def open_stamps(head: bytes) -> Opened:
+    """The same of a head of `encode_stamps`."""
+    return _open(head, (STAMPS,))
+
+
+def is_whole(head: bytes, raw: bytes | memoryview) -> bool:
+    """Whether the checksum of all records is right."""
+    found: int = _CHECKSUMS.unpack_from(head, len(head) - _CHECKSUMS.size)[0]
+    return crc32(raw) == found
+
+
 def record_of(block: Block, rank: int) -> bytes:
     """One record of a tile that was read whole, once the checksum of all records was compared."""
     if len(block.raw) < block.w * (rank + 1) or len(block.head) < _CHECKSUMS.size:
         raise DamagedTile("the records of a tile are cut off")
-    if crc32(block.raw) != _CHECKSUMS.unpack_from(block.head, len(block.head) - _CHECKSUMS.size)[0]:
+    if not is_whole(block.head, block.raw):
         raise DamagedTile("the records of a tile fail their checksum")
     return block.raw[block.w * rank : block.w * (rank + 1)]
 
@@ -167,7 +183,7 @@ def _pack_presence(marked: Mapping[int, Integers], slots: int) -> bytes:
     return flags + head + raw
 
 
-def _open(head: bytes, kinds: tuple[int, ...]) -> _Opened:
+def _open(head: bytes, kinds: tuple[int, ...]) -> Opened:
     """Raises DamagedTile unless this program wrote the head, for one of these kinds, and it is whole."""
     stop = len(head) - _CHECKSUMS.size
     if stop < _PREFIX or head[0] not in (PLAIN, CHECKED):
@@ -179,7 +195,7 @@ def _open(head: bytes, kinds: tuple[int, ...]) -> _Opened:
         raise DamagedTile(f"a tile of kind {kind} stands where one of {kinds} belongs")
     layout = heads.parse(head, _PREFIX, stop)
     if layout.end == stop:
-        return _Opened(kind, layout, 0, None, head[0] == CHECKED)
+        return Opened(kind, layout, 0, None, head[0] == CHECKED)
     flags = (layout.slots + 7) >> 3
     marked = int.from_bytes(head[layout.end : layout.end + flags], "little")
     positions = heads.parse(head, layout.end + flags, stop)
@@ -189,13 +205,13 @@ def _open(head: bytes, kinds: tuple[int, ...]) -> _Opened:
         or positions.end + positions.slots * positions.record_bytes != stop
     ):
         raise DamagedTile("the positions of a tile make no sense")
-    return _Opened(kind, layout, marked, positions, head[0] == CHECKED)
+    return Opened(kind, layout, marked, positions, head[0] == CHECKED)
 
 
-def _whole(opened: _Opened, block: Block) -> tuple[Integers, NDArray[np.intp]]:
+def _whole(opened: Opened, block: Block) -> tuple[Integers, NDArray[np.intp]]:
     if block.w != opened.w:
         raise DamagedTile("head and records of a tile do not belong together")
-    if crc32(block.raw) != _CHECKSUMS.unpack_from(block.head, len(block.head) - _CHECKSUMS.size)[0]:
+    if not is_whole(block.head, block.raw):
         raise DamagedTile("the records of a tile fail their checksum")
     raw = block.raw
     if opened.checked:
@@ -204,7 +220,7 @@ def _whole(opened: _Opened, block: Block) -> tuple[Integers, NDArray[np.intp]]:
     return strides.unpack(block.head, opened.layout, raw)
 
 
-def _single(opened: _Opened, head: bytes, record: bytes, slot: int, w: int) -> list[int] | Integers:
+def _single(opened: Opened, head: bytes, record: bytes, slot: int, w: int) -> list[int] | Integers:
     if w != opened.w:
         raise DamagedTile("head and records of a tile do not belong together")
     if slot >= opened.layout.slots:
@@ -217,7 +233,7 @@ def _single(opened: _Opened, head: bytes, record: bytes, slot: int, w: int) -> l
     return strides.unpack_record(head, opened.layout, record, slot)
 
 
-def _presence(opened: _Opened, head: bytes) -> dict[int, Integers]:
+def _presence(opened: Opened, head: bytes) -> dict[int, Integers]:
     if opened.positions is None:
         return {}
     layout = opened.positions
@@ -249,7 +265,7 @@ def _as_integers(values: Floats) -> tuple[int, Integers]:
     return BITS, pattern
 
 
-def _as_volumes(kind: int, integers: Volumes) -> Volumes:
+def as_volumes(kind: int, integers: Volumes) -> Volumes:
     """Raises no error: any 64 bits are an integer and a float."""
     if kind == INTEGER:
         return integers

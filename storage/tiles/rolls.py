@@ -48,7 +48,7 @@ def encode_roll(grids: Grids) -> Block:
 
 def columns_in(block: Block) -> list[int]:
     """The numbers of the columns a row has, as they stand in its head; raises DamagedTile."""
-    return [number for number, _, _, _ in _columns(block)]
+    return [number for number, _, _, _ in columns_of(block)]
 
 
 def decode_roll(block: Block, wanted: frozenset[int]) -> dict[int, Volumes]:
@@ -57,7 +57,7 @@ def decode_roll(block: Block, wanted: frozenset[int]) -> dict[int, Volumes]:
         raise DamagedTile("the records of hourly figures are cut off")
     raw = np.frombuffer(block.raw, np.uint8).reshape(-1, block.w)
     found: dict[int, Volumes] = {}
-    for number, at, w, head in _columns(block):
+    for number, at, w, head in columns_of(block):
         if number in wanted:
             column = Block(w, head, raw[:, at : at + w].tobytes())
             found[number] = decode_values(column)[0].flat
@@ -66,15 +66,21 @@ def decode_roll(block: Block, wanted: frozenset[int]) -> dict[int, Volumes]:
 
 def decode_roll_of(block: Block, record: bytes, rank: int, wanted: frozenset[int]) -> dict[int, Volumes]:
     """`decode_roll` of one record alone; `block.raw` is not looked at."""
-    data, checksum = record[: -_SUM.size], record[-_SUM.size :]
-    if len(record) != block.w or _SUM.pack(_checksum(data, rank)) != checksum:
-        raise DamagedTile("a record of hourly figures fails its checksum")
+    data = check_record(record, rank, block.w)
     found: dict[int, Volumes] = {}
-    for number, at, w, head in _columns(block):
+    for number, at, w, head in columns_of(block):
         if number in wanted:
             values, _ = decode_values_of(head, data[at : at + w], rank, w)
             found[number] = np.asarray(values)
     return found
+
+
+def check_record(record: bytes, rank: int, w: int) -> bytes:
+    """A record of `w` bytes without its checksum, which is compared."""
+    data, checksum = record[: -_SUM.size], record[-_SUM.size :]
+    if len(record) != w or _SUM.pack(_checksum(data, rank)) != checksum:
+        raise DamagedTile("a record of hourly figures fails its checksum")
+    return data
 
 
 class Cells:
@@ -167,7 +173,7 @@ def hourly_counters(cells: Cells, volume: Volumes, ver: Integers, generation: In
     return {number: cells.grid(column) for number, column in columns.items()}
 
 
-def _columns(block: Block) -> list[tuple[int, int, int, bytes]]:
+def columns_of(block: Block) -> list[tuple[int, int, int, bytes]]:
     """Number, place in the record, width and head of each column."""
     head, checksum = block.head[: -_HEAD_SUM.size], block.head[-_HEAD_SUM.size :]
     if _HEAD_SUM.pack(crc32(head)) != checksum:

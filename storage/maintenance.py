@@ -14,20 +14,27 @@ from sqlalchemy import Connection, Select, func, select
 
 from storage.database import Database
 from storage.errors import DamagedTile
+from storage.partition_kinds import SPAN
 from storage.partitions import Partitions
 from storage.retention import Retention
-from storage.sample import to_microseconds
+from storage.sample import from_microseconds, to_microseconds
 from storage.settings import MaintenanceSettings, RetentionSettings
 from storage.tables import hot, late
 from storage.tables_tiles import STAMPS, tile
 from storage.tiles.compact import Compactor
 from storage.tiles.reseal import Resealer, ripe_rows
 from storage.tiles.seal import Sealed, Sealer
-from storage.watermarks import DAY, HOUR, Watermarks, look
+from storage.watermarks import DAY, HOUR, Watermarks, known
 
 STEPS_A_TURN = 100  # of each stage: then whoever asked may look at the clock
-HOURS_A_DROP = 24  # SQLite looks at every row of the table to delete some
-PARTITIONS_EVERY = timedelta(minutes=10)
+HOURS_A_DROP = 24  # in a long turn; SQLite looks at every row of the table to delete some
+HOURS_AHEAD = 3  # that have a partition before they begin
+TRY_AGAIN = timedelta(minutes=10)  # to make partitions that somebody was in the way of
+
+_LATE = select(select(late.c.gid).limit(1).exists())
+
+
+NOTHING_YET = Watermarks(0, 0, 0, 0, 0)
 
 
 class Stage(StrEnum):
@@ -75,8 +82,10 @@ class Maintenance:
         self._resealer = Resealer(database, wait=self._late_wait)
         self._compactor = Compactor(database)
         self._retention = Retention(database, retention)
-        self._made_at: datetime | None = None
+        self._make_at: datetime | None = None
         self._dropped_to: int | None = None
+        self._marks = NOTHING_YET
+        self._has_late = False
         self._given_up: list[DamagedTile] = []
 
     @property
@@ -127,7 +136,7 @@ class Maintenance:
     def ahead(self, stage: Stage, now: datetime) -> int | None:
         """How many units (see `Step`) a stage has before it; None where nobody knows."""
         with self._database.read() as connection:
-            marks = look(connection)
+            marks = known(connection)
             if stage is Stage.SEAL:
                 return self._hours_ahead(connection, marks, now)
             if stage is Stage.LATE:
@@ -145,17 +154,25 @@ class Maintenance:
             return int(connection.execute(select(func.count()).select_from(late)).scalar_one())
 
     def _begin(self) -> None:
-        """What was damaged is tried anew."""
+        """Looks how far everything is; what was damaged is tried anew."""
         self._resealer.damaged.found.clear()
         self._compactor.damaged.found.clear()
         self._given_up.clear()
+        with self._database.read() as connection:
+            self._marks = known(connection)
+            self._has_late = bool(connection.execute(_LATE).scalar_one())
+
+    @property
+    def _sealed(self) -> int:
+        return max(self._marks.sealed, self._sealer.sealed)
 
     def _make_partitions(self, now: datetime) -> Iterator[Step]:
-        before = self._made_at
-        if before is not None and before.hour == now.hour and now - before < PARTITIONS_EVERY:
+        if self._make_at is not None and now < self._make_at:
             return
-        made = self._partitions.make_ahead(now)
-        self._made_at = now
+        made = self._partitions.make_ahead(now, HOURS_AHEAD)
+        ahead = to_microseconds(now) + HOURS_AHEAD * HOUR
+        next_one = from_microseconds(ahead - ahead % SPAN + SPAN) - timedelta(hours=HOURS_AHEAD)
+        self._make_at = now + TRY_AGAIN if self._partitions.is_behind else next_one
         if made:
             yield Step(Stage.PARTITIONS, made)
 
@@ -169,21 +186,23 @@ class Maintenance:
             yield Step(Stage.SEAL, sealed.readings)
 
     def _drop(self) -> Iterator[Step]:
-        """Once for each hour sealed, and as long as there is a partition that somebody's lock kept."""
-        with self._database.read() as connection:
-            sealed = look(connection).sealed
-        over = [part for part in self._partitions.hours() if part.end is not None and part.end <= sealed]
-        if over or sealed != self._dropped_to:
-            dropped = self._partitions.drop_before(sealed)
-            self._dropped_to = sealed
-            if dropped:
-                yield Step(Stage.DROP, dropped)
+        """Once for each partition that is sealed, and as long as there is one that somebody's lock kept."""
+        over = self._sealed - self._sealed % SPAN
+        if over == self._dropped_to:
+            return
+        dropped = self._partitions.drop_before(over)
+        if not any(part.end is not None and part.end <= over for part in self._partitions.hours()):
+            self._dropped_to = over
+        if dropped:
+            yield Step(Stage.DROP, dropped)
 
     def _merge(self, now: datetime) -> Iterator[Step]:
-        yield from self._passing(Stage.LATE, lambda: self._resealer.step(now))
+        if self._has_late:
+            yield from self._passing(Stage.LATE, lambda: self._resealer.step(now))
 
     def _compact(self) -> Iterator[Step]:
-        yield from self._passing(Stage.COMPACT, self._compactor.step)
+        if self._marks.compacted < self._sealed - self._sealed % DAY:
+            yield from self._passing(Stage.COMPACT, self._compactor.step)
 
     def _passing(self, stage: Stage, step: Callable[[], Sealed | None]) -> Iterator[Step]:
         """The steps of a stage, until so much is damaged that it makes no sense to go on."""
@@ -194,6 +213,8 @@ class Maintenance:
             self._given_up.append(error)
 
     def _forget(self, now: datetime, done: Done, most: int | None) -> Iterator[Step]:
+        if not self._retention.is_due(now):
+            return
         if not self._given_up:
             self._retention.advance(now, self._compactor.damaged, self._resealer.damaged)
         taken = 0

@@ -13,6 +13,7 @@ from storage.sample import from_microseconds
 from storage.watermarks import HOUR
 
 REST = "hot_rest"
+SPAN = 4 * HOUR  # of a partition: to make and drop one costs PostgreSQL as much as to store 2000 samples
 LOCK_WAIT_S = 1
 MOVED_ROWS_MAX = 500_000  # MariaDB copies them while writers wait: a few seconds
 
@@ -42,8 +43,8 @@ class Kind(Protocol):
     def find(self, connection: Connection) -> list[Partition]:
         """The partitions, oldest first, `hot_rest` last."""
 
-    def steps(self, connection: Connection, there: Sequence[Partition], hours: Sequence[int]) -> list[Step]:
-        """What makes partitions of these consecutive hours (their beginnings) as far as it can be done now."""
+    def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:
+        """What makes partitions with these consecutive beginnings as far as it can be done now."""
 
     def drop(self, name: str) -> Sequence[str]:
         """What drops one partition."""
@@ -53,7 +54,7 @@ class Kind(Protocol):
 
 
 class PostgreSQL:
-    """Attaching locks only `hot_rest`, so that writers of other hours go on; dropping locks all of `hot`."""
+    """Attaching locks only `hot_rest`, so that writers of other times go on; dropping locks all of `hot`."""
 
     def find(self, connection: Connection) -> list[Partition]:
         """Bounds read as the server prints them."""
@@ -64,18 +65,18 @@ class PostgreSQL:
         found = [Partition(row.relname, *_bounds(row.bound)) for row in rows if row.bound]
         return sorted(found, key=lambda partition: (partition.start is None, partition.start))
 
-    def steps(self, connection: Connection, there: Sequence[Partition], hours: Sequence[int]) -> list[Step]:
-        """A transaction for each hour that has neither a partition nor rows."""
+    def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:
+        """A transaction for each partition that is neither there nor has rows in `hot_rest`."""
         made = {partition.start for partition in there}
-        missing = [hour for hour in hours if hour not in made]
+        missing = [start for start in starts if start not in made]
         if not missing:
             return []
         begun = connection.exec_driver_sql(
-            f"SELECT DISTINCT ts / {HOUR} * {HOUR} AS hour FROM {REST}"  # noqa: S608 - our names, integers
-            f" WHERE ts >= {missing[0]} AND ts < {missing[-1] + HOUR}"
+            f"SELECT DISTINCT ts / {SPAN} * {SPAN} AS start FROM {REST}"  # noqa: S608 - our names, integers
+            f" WHERE ts >= {missing[0]} AND ts < {missing[-1] + SPAN}"
         )
-        taken = {int(row.hour) for row in begun}
-        return [Step(1, self._make(hour)) for hour in missing if hour not in taken]
+        taken = {int(row.start) for row in begun}
+        return [Step(1, self._make(start)) for start in missing if start not in taken]
 
     def drop(self, name: str) -> Sequence[str]:
         """Waits a second for its locks."""
@@ -85,12 +86,12 @@ class PostgreSQL:
         """Each partition is a table."""
         return name
 
-    def _make(self, hour: int) -> Sequence[str]:
-        name = _name(hour)
+    def _make(self, start: int) -> Sequence[str]:
+        name = _name(start)
         return (
             f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'",
             f"CREATE TABLE {name} (LIKE hot INCLUDING ALL)",
-            f"ALTER TABLE hot ATTACH PARTITION {name} FOR VALUES FROM ({hour}) TO ({hour + HOUR})",
+            f"ALTER TABLE hot ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({start + SPAN})",
         )
 
 
@@ -110,17 +111,17 @@ class MariaDB:
             found.append(Partition(row.name, found[-1].end if found else None, end))
         return found
 
-    def steps(self, connection: Connection, there: Sequence[Partition], hours: Sequence[int]) -> list[Step]:
+    def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:
         """One statement; none while `hot_rest` has more rows than can be copied in passing."""
         begin = there[-1].start
-        missing = [hour for hour in hours if begin is None or hour >= begin]
+        missing = [start for start in starts if begin is None or start >= begin]
         if not missing:
             return []
         some = f"SELECT 1 FROM hot PARTITION ({REST}) LIMIT {MOVED_ROWS_MAX + 1}"  # noqa: S608 - our names, integers
         if connection.exec_driver_sql(f"SELECT count(*) FROM ({some}) few").scalar_one() > MOVED_ROWS_MAX:  # noqa: S608 - as above
             log.warning("partition_rest_is_large", rows_more_than=MOVED_ROWS_MAX)
             return []
-        ends = {_name(hour): str(hour + HOUR) for hour in missing}
+        ends = {_name(start): str(start + SPAN) for start in missing}
         if begin != missing[0]:
             ends = {_name(missing[0], "hot_until_"): str(missing[0])} | ends
         ends[REST] = "MAXVALUE"
@@ -148,7 +149,7 @@ class SQLite:
         """None."""
         return []
 
-    def steps(self, connection: Connection, there: Sequence[Partition], hours: Sequence[int]) -> list[Step]:  # noqa: ARG002 - as above
+    def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:  # noqa: ARG002 - as above
         """Nothing to do."""
         return []
 
@@ -166,8 +167,8 @@ KINDS: dict[str, type[Kind]] = {
 }  # fmt: skip
 
 
-def _name(hour: int, before: str = "hot_") -> str:
-    return f"{before}{from_microseconds(hour).astimezone(UTC):%Y%m%d%H}"
+def _name(start: int, before: str = "hot_") -> str:
+    return f"{before}{from_microseconds(start).astimezone(UTC):%Y%m%d%H}"
 
 
 def _bounds(bound: str) -> tuple[int | None, int | None]:

@@ -1,6 +1,6 @@
-"""Partitions of `hot` by the hour: made before their hour comes, dropped once it is sealed.
+"""Partitions of `hot`, some hours each: made before their time comes, dropped once all of it is sealed.
 
-Dropping takes milliseconds and leaves no holes, where deleting takes as long as inserting. Rows of an hour without a
+Dropping takes milliseconds and leaves no holes, where deleting takes as long as inserting. Rows of a time without a
 partition are in `hot_rest`, so nothing is ever refused. SQLite has no partitions: there rows are deleted.
 """
 
@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from storage import faults
 from storage.database import Database
 from storage.errors import StorageError
-from storage.partition_kinds import KINDS, Partition
+from storage.partition_kinds import KINDS, SPAN, Partition
 from storage.sample import to_microseconds
 from storage.watermarks import HOUR
 
@@ -42,6 +42,7 @@ class Partitions:
     """The partitions of `hot` in one database."""
 
     def __init__(self, database: Database) -> None:
+        self.is_behind = False  # whether `make_ahead` could not make all that was missing
         self._database = database
         self._kind = KINDS[database.engine.dialect.name]()
 
@@ -51,13 +52,13 @@ class Partitions:
             return self._kind.find(connection)
 
     def make_ahead(self, now: datetime, hours: int = 3) -> int:
-        """Makes the partitions of this hour and the coming ones that are missing; returns how many it made.
+        """Makes the partitions from now until in so many hours that are missing; returns how many it made.
 
-        An hour whose rows are in `hot_rest` already stays without one; where somebody's lock is in the way, it is
-        left to the next time. Many collectors may do this at once.
+        One whose rows are in `hot_rest` already is never made; where somebody's lock is in the way, it is left to the
+        next time. Many collectors may do this at once.
         """
-        first = to_microseconds(now) // HOUR * HOUR
-        wanted = [first + number * HOUR for number in range(hours + 1)]
+        moment = to_microseconds(now)
+        wanted = list(range(moment // SPAN * SPAN, moment + hours * HOUR + 1, SPAN))
         with self._database.read() as connection:
             there = self._kind.find(connection)
             steps = self._kind.steps(connection, there, wanted) if there else []
@@ -66,6 +67,8 @@ class Partitions:
             if self._change(step.statements) is not Outcome.DONE:
                 break
             made += step.made
+        starts = {partition.start for partition in there}
+        self.is_behind = bool(there) and made < sum(start not in starts for start in wanted)
         return made
 
     def drop_before(self, moment_us: int) -> int:

@@ -5,7 +5,7 @@ Rows are deleted a slice at a time; whoever is killed leaves the rest to the nex
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from storage.tables_alarms import alarm_change, delivery, delivery_attempt
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tiles.compact import earliest_tile
 from storage.tiles.damaged import Damaged
-from storage.watermarks import DAY, look, move, take_turn
+from storage.watermarks import DAY, known, move, take_turn
 
 GROUPS_A_SLICE = 32
 ROWS_A_SLICE = 1000
@@ -59,7 +59,7 @@ class Kept:
 def kept(database: Database) -> Kept:
     """What is kept now; raises DatabaseUnavailable."""
     with database.read() as connection:
-        marks = look(connection)
+        marks = known(connection)
     starts = (from_microseconds(at) if at else None for at in (marks.raw_from, marks.hourly_from))
     return Kept(*starts)
 
@@ -71,6 +71,11 @@ class Retention:
         self._database = database
         self._settings = settings
         self._swept: _Cuts | None = None  # everything before these was deleted by this process
+        self._finished: _Cuts | None = None  # nothing is left to do until these change
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether a day began since this process did all there was to do; asks nobody."""
+        return self._finished != self._wanted(now)
 
     def advance(self, now: datetime, tiles: Damaged, late_rows: Damaged) -> None:
         """Moves `raw_from` and `hourly_from` as far as they may go.
@@ -80,7 +85,7 @@ class Retention:
         """
         raw, hourly = self._midnight(now, self._settings.raw), self._midnight(now, self._settings.hourly)
         with self._database.read() as connection:
-            marks = look(connection)
+            marks = known(connection)
         if raw <= marks.raw_from and hourly <= marks.hourly_from:
             return
 
@@ -116,22 +121,27 @@ class Retention:
                 reach("retention.deleted")
                 yield found
         self._swept = cuts
+        if cuts == self._wanted(now):
+            self._finished = cuts
+
+    def _wanted(self, now: datetime) -> _Cuts:
+        """What the settings say."""
+        kept = self._settings
+        return _Cuts(
+            self._midnight(now, kept.raw),
+            self._midnight(now, kept.hourly),
+            self._midnight(now, kept.events),
+            self._midnight(now, kept.history),
+            tuple((name, self._midnight(now, one)) for name, one in sorted(kept.meters.items())),
+        )
 
     def _cuts(self, now: datetime) -> _Cuts:
+        """What may go: not what somebody waits for."""
         with self._database.read() as connection:
-            marks = look(connection)
-        meters = [
-            (name, max(marks.raw_from, min(self._midnight(now, kept), marks.compacted)))
-            for name, kept in sorted(self._settings.meters.items())
-        ]
-        events, history = self._settings.events, self._settings.history
-        return _Cuts(
-            marks.raw_from,
-            marks.hourly_from,
-            self._midnight(now, events),
-            self._midnight(now, history),
-            tuple(meters),
-        )
+            marks = known(connection)
+        wanted = self._wanted(now)
+        meters = [(name, max(marks.raw_from, min(at, marks.compacted))) for name, at in wanted.meters]
+        return replace(wanted, raw=marks.raw_from, hourly=marks.hourly_from, meters=tuple(meters))
 
     def _by_group(self, cuts: _Cuts) -> Iterator[Deleted]:
         places = [
@@ -177,7 +187,9 @@ class Retention:
 
     def _by_key(self, cuts: _Cuts) -> Iterator[Deleted]:
         identity = delta_identity.c
-        for first in range(256):  # ids are random: no look takes longer than a limit of time
+        for first in range(
+            256 if self._has_rows(delta_identity) else 0
+        ):  # ids are random: no look takes longer than a limit of time
             begin, end = bytes((first, *bytes(15))), bytes((first, *b"\xff" * 15))
             some = identity.id.between(begin, end) & (identity.recv < cuts.raw - AHEAD_US)
             yield from self._listed(identity.id, some)
@@ -185,6 +197,10 @@ class Retention:
         yield from self._listed(alarm_change.c.event_id, alarm_change.c.timestamp < cuts.history)
         done = (delivery.c.created_at < cuts.history) & (delivery.c.state != "pending")
         yield from self._listed(delivery.c.delivery_id, done, delivery_attempt.c.delivery_id)
+
+    def _has_rows(self, table: Table) -> bool:
+        with self._database.read() as connection:
+            return bool(connection.execute(select(select(table).limit(1).exists())).scalar_one())
 
     def _listed(
         self,

@@ -16,6 +16,9 @@ from storage.tables_tiles import watermark
 HOUR = 3_600_000_000  # microseconds
 DAY = 24 * HOUR
 
+_ALL = select(watermark.c.name, watermark.c.at)
+_TURN = update(watermark).where(watermark.c.name == "turn").values(at=watermark.c.at + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Watermarks:
@@ -42,6 +45,11 @@ def look(connection: Connection) -> Watermarks:
     return as_watermarks({row.name: row.at for row in rows})
 
 
+def known(connection: Connection) -> Watermarks:
+    """The watermarks for whoever reads no samples; they may move meanwhile."""
+    return as_watermarks({row.name: row.at for row in connection.execute(_ALL)})
+
+
 def hold(connection: Connection) -> tuple[int, int]:
     """`closed` and `raw_from`, which do not move until this transaction ends; many may hold them at once.
 
@@ -60,18 +68,20 @@ def hold(connection: Connection) -> tuple[int, int]:
 
 def take_turn(connection: Connection) -> Watermarks:
     """The watermarks, which nobody else's maintenance moves until this transaction ends."""
-    moved = connection.execute(
-        update(watermark).where(watermark.c.name == "turn").values(at=watermark.c.at + 1)
-    ).rowcount
-    if moved != 1:
+    if connection.execute(_TURN).rowcount != 1:
         raise SchemaMismatch("the watermarks are missing: run `nephometer db upgrade`")
-    rows = connection.execute(select(watermark.c.name, watermark.c.at)).all()
-    return as_watermarks({row.name: row.at for row in rows})
+    return known(connection)
 
 
 def move(connection: Connection, name: str, at: int) -> None:
     """Moves one watermark; the caller has the turn."""
     connection.execute(update(watermark).where(watermark.c.name == name).values(at=at))
+
+
+def close(connection: Connection, at: int) -> None:
+    """Moves `closed` on to this time, which waits for all that `hold` it; needs no turn, as it never goes back."""
+    later = (watermark.c.name == "closed", watermark.c.at < at)
+    connection.execute(update(watermark).where(*later).values(at=at))
 
 
 def as_watermarks(found: Mapping[str, int]) -> Watermarks:

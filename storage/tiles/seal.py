@@ -19,7 +19,7 @@ from storage.tables import hot
 from storage.tables_tiles import tile
 from storage.tiles.layout import lay_out
 from storage.tiles.rows import as_meters, as_rows, note_sightings
-from storage.watermarks import HOUR, Watermarks, move, take_turn
+from storage.watermarks import HOUR, Watermarks, close, move, take_turn
 
 ROWS_AT_ONCE = 20_000
 
@@ -42,6 +42,8 @@ class Sealer:
         self._database = database
         self._grace = grace
         self._names = Names()
+        self._closed = 0
+        self.sealed = 0  # how far, as this process knows: others may have come farther
 
     def close(self, now: datetime) -> None:
         """Closes the hours that ended longer ago than the grace time: what comes for them from now on is late.
@@ -50,18 +52,23 @@ class Sealer:
         """
         ended = to_microseconds(now - self._grace)
         target = ended - ended % HOUR
-
-        def close(connection: Connection) -> None:
-            if take_turn(connection).closed < target:
-                move(connection, "closed", target)
-
-        self._database.write_retrying(close)
+        if target <= self._closed:
+            return
+        self._database.write_retrying(lambda connection: close(connection, target))
+        self._closed = target
         reach("seal.closed")
 
     def step(self) -> Sealed | None:
-        """Seals the earliest hour that is closed and not sealed; None when there is none."""
+        """Seals the earliest hour that is closed and not sealed; None when there is none.
+
+        Asks nobody once it sealed all that it closed.
+        """
+        if 0 < self._closed <= self.sealed:
+            return None
         self._names.forget()
-        return self._database.write_retrying(self._seal)
+        found = self._database.write_retrying(self._seal)
+        self.sealed = found.start + HOUR if found else self._closed
+        return found
 
     def _seal(self, connection: Connection) -> Sealed | None:
         marks = take_turn(connection)

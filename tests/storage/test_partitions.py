@@ -1,4 +1,4 @@
-"""Hour partitions: made ahead, dropped after, and never in the way of a sample."""
+"""Partitions of four hours: made ahead, dropped after, and never in the way of a sample."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 
 from storage.database import Database
 from storage.faults import ARMED
-from storage.partition_kinds import Partition
+from storage.partition_kinds import SPAN, Partition
 from storage.partitions import Partitions
 from storage.sample import to_microseconds
 from storage.settings import DatabaseSettings
@@ -25,7 +25,8 @@ from tests.databases import WithSchema
 from tests.factories import NOW
 
 HOUR_12 = to_microseconds(NOW)
-COMING = ["hot_2026112312", "hot_2026112313", "hot_2026112314", "hot_2026112315"]
+COMING = ["hot_2026112312", "hot_2026112316", "hot_2026112320", "hot_2026112400"]
+AHEAD = 12  # hours that need four partitions
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
@@ -51,7 +52,7 @@ def times(database: Database) -> list[int]:
 
 
 def names(database: Database) -> list[str]:
-    """The partitions of hours."""
+    """The partitions with a beginning of their own."""
     return [
         partition.name
         for partition in Partitions(database).hours()
@@ -78,11 +79,12 @@ def test_the_partitions_of_the_coming_hours_are_made_once(database: Database) ->
     second = partitions.make_ahead(NOW)
     later = partitions.make_ahead(NOW + timedelta(hours=1))
 
+    assert not partitions.is_behind
     if has_partitions(database):
-        assert (first, second, later) == (4, 0, 1)
-        assert names(database) == [*COMING, "hot_2026112316"]
+        assert (first, second, later) == (1, 0, 1)
+        assert names(database) == COMING[:2]
         found = {partition.name: partition for partition in partitions.hours()}
-        assert found["hot_2026112313"] == Partition("hot_2026112313", HOUR_12 + HOUR, HOUR_12 + 2 * HOUR)
+        assert found["hot_2026112316"] == Partition("hot_2026112316", HOUR_12 + SPAN, HOUR_12 + 2 * SPAN)
         assert found["hot_rest"].end is None
     else:
         assert (first, second, later, partitions.hours()) == (0, 0, 0, [])
@@ -92,17 +94,17 @@ def test_hours_without_a_collector_leave_a_gap_that_takes_rows_all_the_same(data
     partitions = Partitions(database)
     partitions.make_ahead(NOW, hours=0)
 
-    partitions.make_ahead(NOW + timedelta(hours=5), hours=0)
-    fill(database, HOUR_12, HOUR_12 + 2 * HOUR, HOUR_12 + 5 * HOUR)
+    partitions.make_ahead(NOW + timedelta(hours=9), hours=0)
+    fill(database, HOUR_12, HOUR_12 + 5 * HOUR, HOUR_12 + 9 * HOUR)
 
-    assert times(database) == [HOUR_12, HOUR_12 + 2 * HOUR, HOUR_12 + 5 * HOUR]
+    assert times(database) == [HOUR_12, HOUR_12 + 5 * HOUR, HOUR_12 + 9 * HOUR]
     if has_partitions(database):
-        assert names(database) == ["hot_2026112312", "hot_2026112317"]
+        assert names(database) == ["hot_2026112312", "hot_2026112320"]
 
 
 def test_samples_of_any_age_and_from_a_clock_ahead_are_taken(database: Database) -> None:
     Partitions(database).make_ahead(NOW, hours=0)
-    moments = [1, HOUR_12 - 1, HOUR_12, HOUR_12 + HOUR - 1, HOUR_12 + HOUR, HOUR_12 + 9 * HOUR]
+    moments = [1, HOUR_12 - 1, HOUR_12, HOUR_12 + SPAN - 1, HOUR_12 + SPAN, HOUR_12 + 9 * HOUR]
 
     fill(database, *moments)
     fill(database, *moments)
@@ -115,11 +117,11 @@ def test_several_collectors_make_the_same_partitions_at_once(database: Database)
 
     def make(_: int) -> int:
         together.wait()
-        return Partitions(database).make_ahead(NOW)
+        return Partitions(database).make_ahead(NOW, AHEAD)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(make, range(4)))
-    Partitions(database).make_ahead(NOW)
+    Partitions(database).make_ahead(NOW, AHEAD)
 
     if has_partitions(database):
         assert names(database) == COMING
@@ -129,12 +131,13 @@ def test_an_hour_that_has_begun_without_a_partition_goes_on_without_one_or_is_mo
     database: Database,
 ) -> None:
     fill(database, HOUR_12, HOUR_12 + 1)
-
-    Partitions(database).make_ahead(NOW)
+    partitions = Partitions(database)
+    partitions.make_ahead(NOW, AHEAD)
 
     assert times(database) == [HOUR_12, HOUR_12 + 1]
     if database.engine.dialect.name == "postgresql":
         assert names(database) == COMING[1:]
+        assert partitions.is_behind
     elif has_partitions(database):
         assert names(database) == COMING
 
@@ -145,18 +148,18 @@ def test_more_rows_than_can_be_moved_in_passing_stay_where_they_are(
     monkeypatch.setattr("storage.partition_kinds.MOVED_ROWS_MAX", 1)
     fill(database, HOUR_12, HOUR_12 + 1)
 
-    made = Partitions(database).make_ahead(NOW)
-
+    partitions = Partitions(database)
+    made = partitions.make_ahead(NOW)
     assert times(database) == [HOUR_12, HOUR_12 + 1]
     if database.engine.dialect.name in ("mysql", "mariadb"):
-        assert (made, names(database)) == (0, [])
+        assert (made, partitions.is_behind, names(database)) == (0, True, [])
 
 
 def test_rows_before_a_moment_go_and_all_others_stay(database: Database) -> None:
     partitions = Partitions(database)
-    partitions.make_ahead(NOW)
-    end = HOUR_12 + 2 * HOUR + HOUR // 2  # not at the edge of a partition
-    gone = [1, HOUR_12 - 5 * HOUR, HOUR_12, HOUR_12 + 2 * HOUR - 1, end - 1]
+    partitions.make_ahead(NOW, AHEAD)
+    end = HOUR_12 + 2 * SPAN + SPAN // 2  # not at the edge of a partition
+    gone = [1, HOUR_12 - 5 * HOUR, HOUR_12, HOUR_12 + 2 * SPAN - 1, end - 1]
     kept = [end, end + HOUR, HOUR_12 + 40 * HOUR]
     fill(database, *gone, *kept, gids=9)
 
@@ -173,28 +176,28 @@ def test_rows_before_a_moment_go_and_all_others_stay(database: Database) -> None
 def test_rows_of_dropped_hours_may_come_again(database: Database) -> None:
     partitions = Partitions(database)
     partitions.make_ahead(NOW)
-    partitions.drop_before(HOUR_12 + HOUR)
+    partitions.drop_before(HOUR_12 + SPAN)
 
     fill(database, HOUR_12)
     partitions.make_ahead(NOW)
-
     assert times(database) == [HOUR_12]
-    partitions.drop_before(HOUR_12 + HOUR)
+
+    partitions.drop_before(HOUR_12 + SPAN)
     assert times(database) == []
 
 
 def test_a_user_who_may_not_change_tables_deletes_instead(server: Database) -> None:
     partitions = Partitions(server)
-    partitions.make_ahead(NOW, hours=1)
-    fill(server, 1, HOUR_12, HOUR_12 + HOUR)
+    partitions.make_ahead(NOW)
+    fill(server, 1, HOUR_12, HOUR_12 + SPAN)
     guest = Database(DatabaseSettings(url=guest_of(server)))
 
-    made = Partitions(guest).make_ahead(NOW)
-    dropped = Partitions(guest).drop_before(HOUR_12 + HOUR)
+    made = Partitions(guest).make_ahead(NOW, AHEAD)
+    dropped = Partitions(guest).drop_before(HOUR_12 + SPAN)
 
     guest.dispose()
     assert (made, dropped) == (0, 0)
-    assert times(server) == [HOUR_12 + HOUR]
+    assert times(server) == [HOUR_12 + SPAN]
 
 
 def guest_of(server: Database) -> str:
@@ -221,31 +224,30 @@ def guest_of(server: Database) -> str:
 def test_dropping_that_was_killed_is_finished_by_the_next(database: Database, point: str) -> None:
     partitions = Partitions(database)
     partitions.make_ahead(NOW)
-    fill(database, 1, HOUR_12, HOUR_12 + HOUR)
+    fill(database, 1, HOUR_12, HOUR_12 + SPAN)
     program = (
         "from storage.database import Database; from storage.settings import DatabaseSettings;"
         "from storage.partitions import Partitions;"
-        f"Partitions(Database(DatabaseSettings(url={database.settings.url!r}))).drop_before({HOUR_12 + HOUR})"
+        f"Partitions(Database(DatabaseSettings(url={database.settings.url!r}))).drop_before({HOUR_12 + SPAN})"
     )
 
     killed = subprocess.run(
         [sys.executable, "-c", program], env=os.environ | {ARMED: point}, check=False, timeout=60
     )
-    partitions.drop_before(HOUR_12 + HOUR)
+    partitions.drop_before(HOUR_12 + SPAN)
 
     assert killed.returncode == -signal.SIGKILL
-    assert times(database) == [HOUR_12 + HOUR]
+    assert times(database) == [HOUR_12 + SPAN]
 
 
 def test_a_reader_keeps_its_partitions_and_the_next_turn_drops_them(server: Database) -> None:
     partitions = Partitions(server)
     partitions.make_ahead(NOW)
     fill(server, HOUR_12)
-
     with reading(server):
-        meanwhile = partitions.drop_before(HOUR_12 + HOUR)
+        meanwhile = partitions.drop_before(HOUR_12 + SPAN)
         seen = times(server)
-    afterwards = partitions.drop_before(HOUR_12 + HOUR)
+    afterwards = partitions.drop_before(HOUR_12 + SPAN)
 
     assert (meanwhile, seen) == (0, [HOUR_12])
     assert afterwards >= 1
@@ -256,9 +258,8 @@ def test_a_reader_does_not_keep_coming_hours_from_being_made_for_ever(database: 
     partitions = Partitions(database)
 
     with reading(database):
-        partitions.make_ahead(NOW)
-    partitions.make_ahead(NOW)
-
+        partitions.make_ahead(NOW, AHEAD)
+    partitions.make_ahead(NOW, AHEAD)
     if has_partitions(database):
         assert names(database) == COMING
 
@@ -268,18 +269,18 @@ def test_a_writer_waits_for_no_partition(server: Database) -> None:
 
     with server.write() as connection:
         server.dialect.insert_new(connection, hot, [(1, 1, HOUR_12, 1, 1, 0, b"12345678")])
-        partitions.make_ahead(NOW + timedelta(hours=1))
-    partitions.make_ahead(NOW + timedelta(hours=1))
+        partitions.make_ahead(NOW + timedelta(hours=4))
+    partitions.make_ahead(NOW + timedelta(hours=4), AHEAD)
 
     assert times(server) == [HOUR_12]
-    assert names(server) == [*COMING[1:], "hot_2026112316"]
+    assert names(server) == [*COMING[1:], "hot_2026112404"]
 
 
 def test_a_question_reads_only_the_partitions_of_its_time(server: Database) -> None:
-    Partitions(server).make_ahead(NOW)
-    fill(server, *(HOUR_12 + number * HOUR for number in range(4)), gids=20)
+    Partitions(server).make_ahead(NOW, AHEAD)
+    fill(server, *(HOUR_12 + number * SPAN for number in range(4)), gids=20)
     asked = "SELECT * FROM hot WHERE gid = :gid AND rid = :rid AND ts >= :start AND ts < :end"
-    values = {"gid": 3, "rid": 3, "start": HOUR_12 + HOUR, "end": HOUR_12 + 2 * HOUR}
+    values = {"gid": 3, "rid": 3, "start": HOUR_12 + SPAN, "end": HOUR_12 + 2 * SPAN}
     explain = "EXPLAIN" if server.engine.dialect.name == "postgresql" else "EXPLAIN PARTITIONS"
 
     with server.read() as connection:
@@ -291,9 +292,9 @@ def test_a_question_reads_only_the_partitions_of_its_time(server: Database) -> N
 
 def test_the_newest_of_all_hours_is_found_across_partitions(database: Database) -> None:
     Partitions(database).make_ahead(NOW)
-    fill(database, *(HOUR_12 + number * HOUR for number in range(6)))
+    fill(database, *(HOUR_12 + number * HOUR for number in range(12)))
 
     with database.read() as connection:
         newest = connection.execute(select(func.max(hot.c.ts)).where(hot.c.gid == 1)).scalar_one()
 
-    assert newest == HOUR_12 + 5 * HOUR
+    assert newest == HOUR_12 + 11 * HOUR

@@ -18,7 +18,7 @@ from collector.frame import is_columnar, samples_in
 from storage.sample import Sample
 
 BATCH_SAMPLES = 5_000
-BATCH_BYTES = 4 * 2**20  # collectors refuse to read what is twice as large
+BATCH_BYTES = 2**19  # collectors refuse to read what is twice as large
 MEMORY_BYTES = 32 * 2**20
 
 log = structlog.get_logger()

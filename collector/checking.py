@@ -12,7 +12,9 @@ import msgspec
 
 from collector.columns import Frame, Names, read_names
 from collector.draft import Draft
+from collector.frame import is_padded
 from collector.instants import EARLIEST, LATEST
+from collector.judging import VERSIONS_BYTES
 from collector.normalize import FUTURE_LIMIT, Unfit, normalize
 from collector.remembered import Remembered
 from collector.volumes import settle_volumes
@@ -32,9 +34,15 @@ from storage.columns import Integers
 from storage.keys import ID_BYTES, MeterKey, ResourceKey, VersionKey
 from storage.sample import Sample, to_microseconds
 
-# Text of which what was made is remembered at most, twice over (`Remembered`).
+# What was made of texts is remembered, and weighs so much at most, twice over (`Remembered`).
 FRAMES_BYTES = 32 * 2**20
-NAMES_BYTES = 16 * 2**20
+NAMES_BYTES = 24 * 2**20
+
+# What is remembered is larger than its text: keys, entries of the dictionary, objects.
+_ENTRY_BYTES = 400
+_SHAPE_BYTES = 100
+_METER_BYTES = 400
+_PLACE_BYTES = 8
 
 _FIRST, _END = to_microseconds(EARLIEST), to_microseconds(LATEST)
 _NO_ID = bytes(ID_BYTES)
@@ -72,27 +80,38 @@ class Checker:
     def _join(self, frames: Sequence[Frame]) -> SampleBatch:
         joined = _Joined()
         for frame in frames:
-            known = self._names(frame.text)
+            known = self._names(frame)
             if not frame.is_accounted_for(known.kinds.widths):
                 raise _InDoubt
             joined.add(frame, known)
         return joined.batch()
 
-    def _names(self, text: bytes) -> "_Known":
+    def _names(self, frame: Frame) -> "_Known":
         """A host sends the same names again and again: then they need no reading."""
+        text = frame.text
         known = self._known.get(text)
         if known is None:
-            known = self._read(text)
-            self._known.put(text, known, len(text))
+            known = self._read(text, len(frame))
+            names = len(known.resources) + len(known.versions)
+            self._known.put(text, known, len(text) + _ENTRY_BYTES + _PLACE_BYTES * names)
         return known
 
-    def _read(self, text: bytes) -> "_Known":
+    def _read(self, text: bytes, samples: int) -> "_Known":
         names = read_names(text)
         if names is None or names.others[1]:
             raise _InDoubt
+        lists = names.resources, names.metadata, names.versions, names.shapes, _list(bytes(names.meters))
+        if is_padded(lists, samples):
+            raise _InDoubt
         resources = [self._resource(bytes(raw)) for raw in names.resources]
         bodies = [self._body(bytes(raw)) for raw in names.metadata]
-        versions = [self._version(bytes(raw), bodies) for raw in names.versions]
+        versions: list[VersionKey] = []
+        left_bytes = VERSIONS_BYTES
+        for raw in names.versions:
+            versions.append(self._version(bytes(raw), bodies))
+            left_bytes -= len(versions[-1].body)
+            if left_bytes < 0:
+                raise _InDoubt
         return _Known(resources, versions, self._kinds_of(names))
 
     def _kinds_of(self, names: Names) -> "_Kinds":
@@ -109,7 +128,8 @@ class Checker:
                 if len(kinds) < len(shape):
                     raise _InDoubt
             found = _Kinds(meters, shapes, widths_of(shapes))
-            self._kinds.put(text, found, len(text))
+            size = _SHAPE_BYTES * len(shapes) + _METER_BYTES * len(meters)
+            self._kinds.put(text, found, len(text) + _ENTRY_BYTES + size)
         return found
 
     def _resource(self, text: bytes) -> ResourceKey:
@@ -118,7 +138,7 @@ class Checker:
             owner, project = _list(text, 2)
             sample = _settled(replace(_PLAIN, resource_id=owner, project_id=project))
             found = ResourceKey(sample.project_id or "", sample.resource_id)
-            self._resources.put(text, found, len(text))
+            self._resources.put(text, found, len(text) + _ENTRY_BYTES)
         return found
 
     def _body(self, text: bytes) -> str:
@@ -129,7 +149,7 @@ class Checker:
             except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
                 raise _InDoubt from None
             found = canonical(_settled(replace(_PLAIN, metadata=metadata)).metadata)
-            self._bodies.put(text, found, len(text))
+            self._bodies.put(text, found, len(text) + len(found) + _ENTRY_BYTES)
         return found
 
     def _version(self, text: bytes, bodies: Sequence[str]) -> VersionKey:
@@ -142,7 +162,7 @@ class Checker:
         if found is None:
             sample = _settled(replace(_PLAIN, user_id=user, source=source, generation=generation))
             found = VersionKey(sample.user_id, sample.source, sample.generation, body)
-            self._versions.put(about, found, len(about))
+            self._versions.put(about, found, len(about) + _ENTRY_BYTES)
         return found
 
 

@@ -8,9 +8,10 @@
     readings        8 bytes each, row by row, in the order of the shape: int64 or float64, as the meter says
     delta samples   columns resource, version, meter and time; 8 bytes each; ids of 16 bytes each (zeros: none)
 
-A resource is [resource, project], a version [user, source, generation, place of its metadata], a meter [name, type,
-unit, 1 if its readings are floats], a shape a list of places in meters. `others` are readings that fit no column
-(`collector.listed`). Times of 8 bytes are whole ones, and begin at 0.
+No list has more names than the batch has samples. A resource is [resource, project], a version [user, source,
+generation, place of its metadata], a meter [name, type, unit, 1 if its readings are floats], a shape a list of places
+in meters. `others` are readings that fit no column (`collector.listed`). Times of 8 bytes are whole ones, and begin
+at 0.
 
 `collector.framing` writes them. Here they are read one reading at a time, with nothing but the standard library, as an
 agent reads its own and as whatever is in doubt is read; `collector.columns` reads them as arrays.
@@ -75,6 +76,11 @@ def samples_in(body: bytes) -> int:
     return int(readings + deltas)
 
 
+def is_padded(lists: Sequence[Sequence[object]], samples: int) -> bool:
+    """Whether one of the lists of a batch of so many samples has names that no sample can need."""
+    return any(len(names) > samples for names in lists)
+
+
 def take_apart(body: bytes) -> Parts:
     """The parts of a message; raises InvalidMessage when they do not fit together.
 
@@ -128,6 +134,8 @@ def drafts(body: bytes) -> Iterator[Draft]:
             claims = _Claims(resources, metadata, versions, meters)
         case _:
             raise InvalidMessage("a batch with names of the wrong form")
+    if is_padded((resources, metadata, versions, meters, shapes), samples_in(body)):
+        raise InvalidMessage("a batch that lists more names than it has readings")
     _check_account(parts, shapes)
     yield from _polled(parts, claims, shapes)
     columns = [column.values() for column in parts.deltas]

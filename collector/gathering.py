@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from collector.frame import samples_in
-from collector.message import Message, Origin
+from collector.message import HEAD_BYTES, Message, Origin
 
 BYTES_LIMIT = 16 * 2**20  # of one batch, so that memory stays small whatever arrives
-HEAD_BYTES = 4 * 2**10  # what quarantine keeps of a message too large to be read
 
 
 @dataclass(frozen=True, slots=True)

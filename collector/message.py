@@ -14,6 +14,10 @@ from storage.sample import Refused
 Origin = Literal["notifications", "agent", "api"]
 
 
+HEAD_BYTES = 4 * 2**10  # what quarantine keeps of what is too large
+WHOLE_EVIDENCE_BYTES = 16 * 2**10  # of one reading: many of a message may share large metadata
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message as it came. `refused` is set when it was refused unread; `body` is then its beginning."""
@@ -31,7 +35,12 @@ def refusal(message: Message, reason: str, draft: Draft | None = None) -> Refuse
 
 
 def _evidence(draft: Draft) -> bytes:
-    """A reading as JSON, for those who look into quarantine."""
+    """A reading as JSON, for those who look into quarantine; of a large one its beginning."""
+    evidence = _as_json(draft)
+    return evidence if len(evidence) <= WHOLE_EVIDENCE_BYTES else evidence[:HEAD_BYTES]
+
+
+def _as_json(draft: Draft) -> bytes:
     fields = {entry.name: getattr(draft, entry.name) for entry in dataclasses.fields(draft)}
     try:
         return msgspec.json.encode(fields, enc_hook=repr)

@@ -20,10 +20,11 @@ from collector.checking import Checker
 from collector.draft import Draft
 from collector.envelope import decode_drafts, decode_notification
 from collector.errors import InvalidMessage, PublisherUnavailable
+from collector.judging import Judging
 from collector.mapping import MeterMapping
 from collector.message import Message, Origin, refusal
 from collector.metrics import CollectorMetrics
-from collector.normalize import Tidy, Unfit, normalize
+from collector.normalize import Unfit, normalize
 from collector.publishers import Keeper, Publisher
 from collector.publishing import Pending, Publishing, as_draft
 from collector.text import remembering_metadata
@@ -97,7 +98,12 @@ class Pipeline:
             known = sample
             if sample.type == "delta" and sample.id is None:
                 known = dataclasses.replace(sample, id=uuid.uuid4().bytes)
-            self._add(batch, Message(b"", origin, now), as_draft(known), tidy)
+            message, draft = Message(b"", origin, now), as_draft(known)
+            settled = normalize(draft, now, tidy)
+            if isinstance(settled, Unfit):
+                batch.refused.append(refusal(message, settled.reason, draft))
+            else:
+                batch.add(settled, message, draft)
         too_old = self._publishing.publish(batch)
         return [*batch.refused, *too_old]
 
@@ -160,18 +166,15 @@ class Pipeline:
         self._add_all(batch, message, _identified(drafts, message.body))
 
     def _add_all(self, batch: Pending, message: Message, drafts: Iterable[Draft]) -> None:
-        tidy = remembering_metadata()
+        judging = Judging(message)
         for draft in drafts:
-            self._add(batch, message, draft, tidy)
+            sample = judging.judged(draft)
+            if isinstance(sample, Unfit):
+                batch.refused += judging.refused(sample, draft)
+            else:
+                batch.add(sample, message, draft)
             self._publish_if_full(batch)
-
-    def _add(self, batch: Pending, message: Message, draft: Draft, tidy: Tidy) -> None:
-        """Add one of many independent readings: refused, only it is quarantined."""
-        sample = normalize(draft, message.received_at, tidy)
-        if isinstance(sample, Unfit):
-            batch.refused.append(refusal(message, sample.reason, draft))
-        else:
-            batch.add(sample, message, draft)
+        batch.refused += judging.rest()
 
     def _add_together(self, batch: Pending, message: Message, drafts: Sequence[Draft]) -> None:
         """Add the readings of one notification: refused ones are quarantined as that notification, once."""

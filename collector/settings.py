@@ -107,7 +107,7 @@ class CollectorSettings(BaseModel):
         default=2**20, ge=1024, description="Bytes of a notification; larger ones go to quarantine unread"
     )
     sample_limit_bytes: int = Field(
-        default=8 * 2**20,
+        default=2**20,
         ge=1024,
         description="Bytes of an agent's batch; larger ones go to quarantine unread",
     )

@@ -4,6 +4,7 @@ Whoever makes a number holds one row, the turn, until commit: so no name ever ge
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -67,8 +68,7 @@ def _reserve(connection: Connection, name: str, count: int) -> int:
 def _take_slots(connection: Connection, pids: Sequence[int]) -> list[tuple[int, int]]:
     """A (gid, slot) for each resource, in groups of at most 128 of one project; groups fill before new ones open."""
     slots: dict[int, list[tuple[int, int]]] = {}
-    for pid in dict.fromkeys(pids):
-        wanted = pids.count(pid)
+    for pid, wanted in Counter(pids).items():
         taken: list[tuple[int, int]] = []
         group = resource_group
         open_groups = connection.execute(

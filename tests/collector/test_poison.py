@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from collector.gathering import HEAD_BYTES, Gathering, Limits
+from collector.gathering import Gathering, Limits
+from collector.message import HEAD_BYTES
 from collector.pipeline import Message, Pipeline
 from tests.collector.factories import (
     NOW,

@@ -187,7 +187,8 @@ class Check:
             except DamagedTile:  # it is listed by itself
                 continue
             missing = 0
-            for rows in polled(connection, hot, and_(hot.c.gid == gid, over)):
+            some = "gid = %s AND ts >= %s AND ts < %s", (gid, marks.raw_from, marks.sealed)
+            for rows in polled(connection, hot, some):
                 for one in explode(connection, self._names, rows, None):
                     place = place_of(self._names.slots_in(connection, gid, one.rid), one.ts)
                     there = kept.get(self._names.meter(one.mid).kind, np.zeros(0, np.int64))

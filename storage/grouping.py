@@ -160,6 +160,8 @@ def _labels(numbers: Integers, name_of: Callable[[int], str | None]) -> Labels:
 def _distinct(numbers: Integers) -> tuple[Integers, Integers]:
     """The numbers, each once and ascending, and where each is found among them."""
     least, size = int(numbers.min()), int(numbers.max()) - int(numbers.min()) + 1
+    if size == 1:
+        return numbers[:1], np.zeros(len(numbers), dtype=np.int64)
     if size > 4 * len(numbers):
         return np.unique(numbers, return_inverse=True)
     present = np.zeros(size, dtype=np.int64)

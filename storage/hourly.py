@@ -16,13 +16,12 @@ from storage.tables_tiles import STAMPS, day_roll, day_tile
 from storage.tiled import FEW, Piece, where_damaged
 from storage.tiles import rolls
 from storage.tiles.codec import Block
-from storage.tiles.layout import rank_of, slots_of
+from storage.tiles.layout import SLOT_BITS, rank_of, slots_of
 from storage.tiles.roll_stacks import RollRow, decode_rolls, first_damaged
 from storage.tiles.totals import WORD
 from storage.watermarks import DAY, HOUR
 
 LOW = (1 << WORD) - 1
-SLOT_BITS = 7
 GROUPS_AT_ONCE = 16
 TIMES = frozenset((rolls.COUNT, rolls.FIRST, rolls.LAST))
 VALUES = frozenset((rolls.LEAST, rolls.RANGE, rolls.EXCESS, rolls.HIGH, rolls.LOW, rolls.TOTAL))

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, literal_column, select, tuple_
+from sqlalchemy import Connection, Table
 
+from storage.asking import Value, ask
 from storage.columns import Columns, Integers, Volumes
 from storage.names import Names
 
 PAGE = 20_000
 
-Rows = Sequence[Any]  # rows of integers and bytes
+Rows = Sequence[Any]  # rows of integers and bytes, as tuples in the order of the table
+Condition = tuple[str, Sequence[Value]]  # what must hold of a row, and the values of its marks (`%s`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +33,41 @@ class PolledRows:
 
 
 def polled(
-    connection: Connection, table: Table, condition: ColumnElement[bool], *, in_pages: bool = True
+    connection: Connection,
+    table: Table,
+    condition: Condition,
+    *,
+    versions: bool = True,
+    in_pages: bool = True,
 ) -> Iterator[list[PolledRows]]:
     """The rows of `hot` or `late`, in lists that hold all rows of a resource and time together.
 
-    Without `in_pages` there is one list.
+    Without `in_pages` there is one list; without `versions` every `ver` is 0 where that is less to read.
     """
     if connection.dialect.name == "postgresql":
-        yield [_unpacked(row) for row in connection.execute(_packed(table, condition)).all()]
+        statement = _packed(table, condition[0], versions=versions)
+        yield [_unpacked(row) for row in ask(connection, statement, condition[1])]
     else:
         for rows in pages(connection, table, condition) if in_pages else _whole(connection, table, condition):
             yield list(sorted_out(rows))
 
 
-def pages(connection: Connection, table: Table, condition: ColumnElement[bool]) -> Iterator[Rows]:
+def pages(connection: Connection, table: Table, condition: Condition) -> Iterator[Rows]:
     """The rows by group, resource and time; rows of one resource and time are on one page."""
-    place = (table.c.gid, table.c.rid, table.c.ts)
-    statement = select(table).where(condition).order_by(*place)
+    where, values = condition
     start: tuple[int, int, int] | None = None
     size = PAGE
     while True:
         # The group alone lets every database begin at the right place of the key.
-        bound = () if start is None else (table.c.gid >= start[0], tuple_(*place) >= start)
-        rows = connection.execute(statement.where(*bound).limit(size)).all()
+        bound = "" if start is None else " AND gid >= %s AND (gid, rid, ts) >= (%s, %s, %s)"
+        place = () if start is None else (start[0], *start)
+        statement = f"{_all(table, where + bound)} LIMIT {size}"
+        rows = ask(connection, statement, (*values, *place))
         if len(rows) < size:
             yield rows
             return
-        last = rows[-1]
-        start = (last.gid, last.rid, last.ts)
-        whole = [row for row in rows if (row.gid, row.rid, row.ts) != start]
+        start = rows[-1][:3]
+        whole = [row for row in rows if row[:3] != start]
         size = PAGE if whole else size * 2  # a page of one resource and time: take more of it
         yield whole
 
@@ -80,17 +88,17 @@ def explode(
 
 def delta_columns(connection: Connection, names: Names, rows: Rows) -> list[Columns]:
     """The readings in rows of `delta`."""
-    names.learn_meters(connection, {row.mid for row in rows})
-    by_meter: dict[tuple[int, int], list[Row[Any]]] = {}
+    by_meter: dict[tuple[int, int], list[Sequence[Any]]] = {}
     for row in rows:
-        by_meter.setdefault((row.gid, row.mid), []).append(row)
+        by_meter.setdefault((row[0], row[3]), []).append(row)
+    names.learn_meters(connection, {mid for _, mid in by_meter})
     found = []
     for (gid, mid), some in by_meter.items():
+        rids, times, ids, vers, arrivals, vals = zip(*[(*row[1:3], *row[4:]) for row in some], strict=True)
         kind = ">f8" if names.meter(mid).real else ">i8"
-        volume = np.frombuffer(b"".join(row.vals for row in some), kind)
-        rid, ts, ver, recv = np.array([(row.rid, row.ts, row.ver, row.recv) for row in some], np.int64).T
-        ids = [bytes(row.id) for row in some]
-        found.append(Columns(gid, mid, rid, ts, ver, volume.astype(kind[1:]), recv, ids))
+        volume = np.frombuffer(b"".join(vals), kind)
+        rid, ts, ver, recv = np.array((rids, times, vers, arrivals), np.int64)
+        found.append(Columns(gid, mid, rid, ts, ver, volume.astype(kind[1:]), recv, list(map(bytes, ids))))
     return found
 
 
@@ -111,34 +119,20 @@ def only(columns: Columns, chosen: NDArray[np.bool_]) -> Columns:
     )
 
 
-def _packed(table: Table, condition: ColumnElement[bool]) -> Select[Any]:
+def _packed(table: Table, condition: str, *, versions: bool) -> str:
     """One row for each group and shape, its columns packed by the server: a tenth of the time of row by row."""
-
-    def together(value: ColumnElement[Any], name: str) -> ColumnElement[bytes]:
-        nothing: ColumnElement[bytes] = literal_column("''::bytea")
-        return func.string_agg(value, nothing).label(name)
-
-    return (
-        select(
-            table.c.gid,
-            table.c.part,
-            together(func.int4send(table.c.rid), "rid"),
-            together(func.int8send(table.c.ts), "ts"),
-            together(func.int4send(table.c.ver), "ver"),
-            together(func.int8send(table.c.recv), "recv"),
-            together(table.c.vals, "vals"),
-        )
-        .where(condition)
-        .group_by(table.c.gid, table.c.part)
-    )
+    columns = ["int4send(rid)", "int8send(ts)", "int8send(recv)", "vals"]
+    columns += ["int4send(ver)"] if versions else []
+    packed = ", ".join(f"string_agg({column}, ''::bytea)" for column in columns)
+    return f"SELECT gid, part, {packed} FROM {table.name} WHERE {condition} GROUP BY gid, part"  # noqa: S608 - ours
 
 
-def _unpacked(row: Row[Any]) -> PolledRows:
-    rid, ver = (np.frombuffer(data, ">i4").astype(np.int64) for data in (row.rid, row.ver))
-    ts, recv = (np.frombuffer(data, ">i8").astype(np.int64) for data in (row.ts, row.recv))
-    found = PolledRows(
-        row.gid, row.part, rid, ts, ver, recv, np.frombuffer(row.vals, ">i8").reshape(len(rid), -1)
-    )
+def _unpacked(row: Sequence[Any]) -> PolledRows:
+    gid, part, rids, times, arrivals, vals, *vers = row
+    rid = np.frombuffer(rids, ">i4").astype(np.int64)
+    ts, recv = (np.frombuffer(data, ">i8").astype(np.int64) for data in (times, arrivals))
+    ver = np.frombuffer(vers[0], ">i4").astype(np.int64) if vers else np.zeros(len(rid), np.int64)
+    found = PolledRows(gid, part, rid, ts, ver, recv, np.frombuffer(vals, ">i8").reshape(len(rid), -1))
     place = (rid[1:] > rid[:-1]) | ((rid[1:] == rid[:-1]) & (ts[1:] > ts[:-1]))
     return found if place.all() else _ordered(found)
 
@@ -149,9 +143,13 @@ def _ordered(rows: PolledRows) -> PolledRows:
     return PolledRows(rows.gid, rows.part, *columns)
 
 
-def _whole(connection: Connection, table: Table, condition: ColumnElement[bool]) -> Iterator[Rows]:
-    place = (table.c.gid, table.c.rid, table.c.ts)
-    yield connection.execute(select(table).where(condition).order_by(*place)).all()
+def _whole(connection: Connection, table: Table, condition: Condition) -> Iterator[Rows]:
+    yield ask(connection, _all(table, condition[0]), condition[1])
+
+
+def _all(table: Table, condition: str) -> str:
+    columns = ", ".join(column.name for column in table.columns)
+    return f"SELECT {columns} FROM {table.name} WHERE {condition} ORDER BY gid, rid, ts"  # noqa: S608 - ours
 
 
 def sorted_out(rows: Rows) -> Iterator[PolledRows]:

@@ -16,10 +16,11 @@ from storage.overdue import Overdue
 from storage.polled import delta_columns, explode, only, pages, polled
 from storage.query import MetadataMatch, SampleQuery
 from storage.sample import flatten
+from storage.sealed import sealed_columns
 from storage.selection import Selection, select_for
 from storage.tables import delta, hot, late
 from storage.tables_tiles import day_roll, day_tile, tile
-from storage.tiled import Piece, sealed_columns
+from storage.tiled import Piece
 from storage.watermarks import DAY, HOUR, Watermarks
 
 Hours = tuple[int, int]  # two times between which to read
@@ -146,7 +147,7 @@ class Reader:
         selection = question.selection
         if not question.moment.has_late:
             return Overdue(self.names, ())
-        rows = chain.from_iterable(polled(connection, late, selection.where(late)))
+        rows = chain.from_iterable(polled(connection, late, selection.sql(late, "%s")))
         return Overdue(self.names, explode(connection, self.names, rows, selection.mids))
 
     def _everything(self, connection: Connection, question: Question) -> Iterator[Columns]:
@@ -161,10 +162,12 @@ class Reader:
         selection = question.selection
         open_hours = replace(selection, start=max(selection.start or 0, question.marks.sealed))
         is_open = selection.end is None or selection.end > question.marks.sealed
-        for rows in polled(connection, hot, open_hours.where(hot)) if is_open else ():
+        for rows in (
+            polled(connection, hot, open_hours.sql(hot, "%s"), versions=question.versions) if is_open else ()
+        ):
             yield from explode(connection, self.names, rows, selection.mids)
         if self.may_have_deltas(connection, question):
-            for page in pages(connection, delta, selection.where(delta)):
+            for page in pages(connection, delta, selection.sql(delta, "%s")):
                 yield from delta_columns(connection, self.names, page)
 
     def may_have_deltas(self, connection: Connection, question: Question) -> bool:

@@ -65,9 +65,13 @@ def quotients(totals: Integers | Objects, counts: Integers) -> Floats:
     short = _within(totals, 2**DIGITS)
     if short.all():
         return totals / counts
-    whole, rest = np.divmod(totals, counts)
+    # Numpy divides by one number four times as fast as by an array.
+    by = counts if counts.min() < counts.max() else counts[0]
+    whole = totals // by
     scale = np.where(_within(whole, 2**DIGITS + 1), 512, 2)
-    more, rest = np.divmod(rest * scale, counts)
+    rest = (totals - whole * by) * scale
+    more = rest // by
+    rest = rest - more * by
     scaled = whole * scale + more
     # At least 55 bits: the last one only tells rounding that more follows.
     result: Floats = (scaled | (rest != 0)).astype(np.float64) / scale

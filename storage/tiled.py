@@ -1,4 +1,4 @@
-"""Reads what is sealed: the readings of one group out of its tiles."""
+"""Reads what is sealed: the readings of one group out of its tiles, hour by hour or day by day."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Row, Select, Table, and_, func, or_, select
 
-from storage.columns import Columns, Volumes
 from storage.errors import DamagedTile
-from storage.names import Names
 from storage.sample import from_microseconds
 from storage.tables_tiles import STAMPS, day_tile, tile
 from storage.tiles.codec import Block, decode_stamps_of, decode_values_of, record_of
@@ -19,7 +17,6 @@ from storage.watermarks import DAY, HOUR
 
 SPANS = {tile: HOUR, day_tile: DAY}
 FEW = 4  # resources of a group that are read record by record
-AT_ONCE = 200_000  # readings put together before they are handed on
 DAYS_AT_ONCE = 64  # day tiles of one meter decoded from one answer
 
 Rows = Sequence[Any]  # rows of integers and bytes
@@ -37,36 +34,14 @@ class Piece:
     versions: bool = True
 
 
-def sealed_columns(connection: Connection, names: Names, table: Table, piece: Piece) -> Iterator[Columns]:
-    """The readings of a piece in `tile` or `day_tile`, of many hours or days at once; raises DamagedTile naming it."""
-    waiting: dict[int, list[Series]] = {}
-    readings = 0
-    for _, mid, series in sealed_series(connection, table, piece):
-        waiting.setdefault(mid, []).append(series)
-        readings += len(series.ts)
-        if readings > AT_ONCE:
-            yield from _as_columns(connection, names, piece, waiting)
-            waiting, readings = {}, 0
-    yield from _as_columns(connection, names, piece, waiting)
-
-
-def _as_columns(
-    connection: Connection, names: Names, piece: Piece, waiting: Mapping[int, Sequence[Series]]
-) -> Iterator[Columns]:
-    names.learn_meters(connection, waiting)
-    for mid, some in waiting.items():
-        slot, ts, ver = (
-            np.concatenate([getattr(series, name) for series in some]) for name in ("slot", "ts", "ver")
-        )
-        volume: Volumes = np.concatenate([series.volume for series in some])
-        yield Columns(piece.gid, mid, names.rids(connection, piece.gid, slot), ts, ver, volume)
-
-
 def sealed_series(connection: Connection, table: Table, piece: Piece) -> Iterator[tuple[int, int, Series]]:
-    """The same hour by hour or day by day: its beginning, meter, and readings by slot and time."""
+    """Readings in `tile` or `day_tile`: beginning of the hour or day, meter, and its readings by slot and time.
+
+    Raises DamagedTile, which names the tile.
+    """
     few = piece.slots is not None and len(piece.slots) <= FEW
     span = SPANS[table]
-    for begin, end in _stretches(connection, table, piece):
+    for begin, end in stretches(connection, table, piece):
         rows = connection.execute(_statement(table, piece, begin, end, raw=not (few and span == DAY))).all()
         records = _records(connection, table, piece, rows) if few and span == DAY else {}
         for start, some in groupby(rows, key=lambda row: int(row.start)):
@@ -82,7 +57,7 @@ def where_damaged(table: Table, gid: int, mid: int, start: int, error: DamagedTi
     return DamagedTile(f"{table.name} of group {gid}, meter number {mid}, {moment}: {error}")
 
 
-def _stretches(connection: Connection, table: Table, piece: Piece) -> Iterator[tuple[int, int]]:
+def stretches(connection: Connection, table: Table, piece: Piece) -> Iterator[tuple[int, int]]:
     """Which times to ask for at once, so that memory stays small."""
     span = SPANS[table]
     begin = max(piece.start - piece.start % span, 0)

@@ -150,6 +150,14 @@ def is_whole(head: bytes, raw: bytes | memoryview) -> bool:
     return crc32(raw) == found
 
 
+def without_sum(opened: Opened, record: bytes, slot: int) -> bytes:
+    """A record that has a checksum, which is compared."""
+    size = opened.layout.record_bytes
+    if record[size:] != _sum_of(record[:size], slot):
+        raise DamagedTile("a record of a tile fails its checksum")
+    return record[:size]
+
+
 def record_of(block: Block, rank: int) -> bytes:
     """One record of a tile that was read whole, once the checksum of all records was compared."""
     if len(block.raw) < block.w * (rank + 1) or len(block.head) < _CHECKSUMS.size:
@@ -226,10 +234,7 @@ def _single(opened: Opened, head: bytes, record: bytes, slot: int, w: int) -> li
     if slot >= opened.layout.slots:
         return []
     if opened.checked:
-        size = opened.layout.record_bytes
-        record, found = record[:size], record[size:]
-        if found != _sum_of(record, slot):
-            raise DamagedTile("a record of a tile fails its checksum")
+        record = without_sum(opened, record, slot)
     return strides.unpack_record(head, opened.layout, record, slot)
 
 
@@ -267,7 +272,7 @@ def _as_integers(values: Floats) -> tuple[int, Integers]:
 
 def as_volumes(kind: int, integers: Volumes) -> Volumes:
     """Raises no error: any 64 bits are an integer and a float."""
-    if kind == INTEGER:
+    if kind in (INTEGER, STAMPS):
         return integers
     if kind == BITS:
         return integers.view(np.float64)

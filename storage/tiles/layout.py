@@ -8,6 +8,7 @@ a reading at some stamp of its slot lists the positions it has.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from storage.tiles.totals import pack_total
 
 Counts = NDArray[np.intp]
 
+SLOT_BITS = 7
 SHIFT = 55  # a place is slot << 55 | time: 7 bits of slot, and microseconds until the year 3111
 TIME_MASK = (1 << SHIFT) - 1
 
@@ -206,9 +208,12 @@ class Span:
         return self._lines[mid]
 
 
+@lru_cache(maxsize=1024)  # a group's rows mostly have the same slots
 def slots_of(bitmap: bytes) -> Integers:
-    """The slots a row has records for, ascending: the first record is the first slot's."""
-    return np.flatnonzero(np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little"))
+    """The slots a row has records for, ascending: the first record is the first slot's. Not to be written to."""
+    slots = np.flatnonzero(np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little"))
+    slots.flags.writeable = False
+    return slots
 
 
 def rank_of(bitmap: bytes, slot: int) -> int | None:

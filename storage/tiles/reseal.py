@@ -57,7 +57,7 @@ class Resealer:
         day = earliest - earliest % DAY
         self.damaged.at = (gid, day)
         end = min(day + DAY, marks.sealed)
-        some = and_(late.c.gid == gid, late.c.ts >= day, late.c.ts < end)
+        some = "gid = %s AND ts >= %s AND ts < %s", (gid, day, end)
         rows = list(chain.from_iterable(polled(connection, late, some, in_pages=False)))
         came = as_meters(connection, self._names, gid, explode(connection, self._names, rows, None))
         note_sightings(connection, {gid: came})

@@ -1,15 +1,15 @@
 """Hourly figures of many days decoded together."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
-from storage.columns import Floats, Volumes
+from storage.columns import Volumes
 from storage.errors import DamagedTile
 from storage.tiles import bits, rolls
-from storage.tiles.codec import INTEGER, Block, as_volumes, is_whole, open_values
-from storage.tiles.stacks import Part, unpack_stack
+from storage.tiles.codec import Block, is_whole, open_values
+from storage.tiles.stacks import Part, unpack_stack, volumes_of
 
 
 class RollRow(NamedTuple):
@@ -80,16 +80,6 @@ def _column(head: bytes, records: bits.Octets, rank: int | None) -> _Column:
 
 def _joined(columns: Sequence[_Column]) -> Volumes:
     """The values of a column, hour by hour of each record."""
-    grid, _ = unpack_stack([column.part for column in columns])
-    kinds = {column.kind for column in columns}
-    if len(kinds) == 1:
-        return as_volumes(kinds.pop(), grid.ravel())
-    if INTEGER in kinds:
-        raise DamagedTile("hourly figures are integers of some days and floats of others")
-    pieces: list[Floats] = []
-    begin = 0
-    for column in columns:
-        end = begin + len(column.part.records)
-        pieces.append(cast("Floats", as_volumes(column.kind, grid[begin:end].ravel())))
-        begin = end
-    return np.concatenate(pieces)
+    parts = [column.part for column in columns]
+    grid, _ = unpack_stack(parts)
+    return volumes_of([column.kind for column in columns], parts, grid).ravel()

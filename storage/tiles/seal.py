@@ -130,7 +130,7 @@ def _hour(start: int) -> ColumnElement[bool]:
 def _batches_of_groups(connection: Connection, start: int, sizes: Sizes) -> Iterator[Iterable[PolledRows]]:
     """The rows of an hour, some groups at a time."""
     for first, last in _batches(sizes):
-        some = and_(_hour(start), hot.c.gid.between(first, last))
+        some = "ts >= %s AND ts < %s AND gid BETWEEN %s AND %s", (start, start + HOUR, first, last)
         yield from polled(connection, hot, some, in_pages=False)
 
 

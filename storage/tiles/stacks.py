@@ -1,14 +1,15 @@
 """Records of many tiles unpacked together: what numpy costs a call is paid once, not once a tile."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.columns import Integers
+from storage.columns import Floats, Integers, Volumes
 from storage.errors import DamagedTile
 from storage.tiles import bits
+from storage.tiles.codec import INTEGER, as_volumes
 from storage.tiles.heads import Layout, counts_of, missing_of, unpack_outliers
 
 _ALL = (1 << 64) - 1
@@ -29,7 +30,7 @@ def unpack_stack(parts: Sequence[Part]) -> tuple[Integers, NDArray[np.intp]]:
     begins = [0, *np.cumsum(sizes).tolist()]
     points = max((part.layout.points for part in parts), default=0)
     grid = np.zeros((begins[-1], points), np.uint64)
-    counts = np.concatenate([_counts(part) for part in parts]) if parts else np.zeros(0, np.intp)
+    counts = _counts(parts, begins)
     if not points:
         return grid.view(np.int64), counts
     grid[:, 0] = _bases(parts, begins)
@@ -53,6 +54,21 @@ def unpack_stack(parts: Sequence[Part]) -> tuple[Integers, NDArray[np.intp]]:
         if part.layout.outliers:
             _put_outliers(grid, part, begin)
     return np.add.accumulate(grid, axis=1, out=grid).view(np.int64), counts
+
+
+def volumes_of(kinds: Sequence[int], parts: Sequence[Part], grid: Integers) -> Volumes:
+    """The grid of parts of these kinds as readings."""
+    if len(set(kinds)) == 1:
+        return as_volumes(kinds[0], grid)
+    if INTEGER in kinds:
+        raise DamagedTile("readings are integers in some tiles and floats in others")
+    pieces: list[Floats] = []
+    begin = 0
+    for kind, part in zip(kinds, parts, strict=True):
+        end = begin + len(part.records)
+        pieces.append(cast("Floats", as_volumes(kind, grid[begin:end])))
+        begin = end
+    return np.concatenate(pieces)
 
 
 def _bases(parts: Sequence[Part], begins: Sequence[int]) -> bits.Words:
@@ -106,12 +122,16 @@ def _put_outliers(grid: bits.Words, part: Part, begin: int) -> None:
     grid[begin + slot, place + 1] = delta.view(np.uint64)
 
 
-def _counts(part: Part) -> NDArray[np.intp]:
-    if part.layout.count_width and part.rank is None:
-        return counts_of(part.head, part.layout)
-    if part.rank is None:
-        return np.full(len(part.records), part.layout.points)
-    count = part.layout.points - missing_of(part.head, part.layout, part.rank)
-    if count < 0:
+def _counts(parts: Sequence[Part], begins: Sequence[int]) -> NDArray[np.intp]:
+    sizes = [len(part.records) for part in parts]
+    counts = np.repeat(np.array([part.layout.points for part in parts], np.intp), sizes)
+    for part, begin in zip(parts, begins, strict=False):
+        if not part.layout.count_width:
+            continue
+        if part.rank is None:
+            counts[begin : begin + len(part.records)] = counts_of(part.head, part.layout)
+        else:
+            counts[begin] -= missing_of(part.head, part.layout, part.rank)
+    if counts.min(initial=0) < 0:
         raise DamagedTile("a tile has fewer readings than none")
-    return np.array([count])
+    return counts

@@ -8,9 +8,9 @@ from storage.database import Database
 from storage.names import Names
 from storage.query import EVERYTHING, SampleQuery
 from storage.readings import Reader, sealed_part
+from storage.sealed import sealed_columns
 from storage.tables import hot
 from storage.tables_tiles import day_tile, tile
-from storage.tiled import sealed_columns
 from storage.watermarks import look
 from tests.factories import NOW, series
 from tests.storage.layers import Maintained

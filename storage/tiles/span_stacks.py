@@ -1,0 +1,123 @@
+"""The readings of a group in many hours or days, their tiles decoded together."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from storage.columns import Integers, Volumes
+from storage.errors import DamagedTile
+from storage.tables_tiles import STAMPS
+from storage.tiles.codec import Block, Opened, is_whole, open_stamps, open_values, without_sum
+from storage.tiles.layout import SLOT_BITS, Series
+from storage.tiles.stacks import Part, unpack_stack, volumes_of
+
+Counts = NDArray[np.intp]
+Key = tuple[int, int]
+
+
+class SpanRow(NamedTuple):
+    """A row of a tile, the slots whose records are wanted, and (where that is one) its rank.
+
+    With a rank `block.raw` is that record alone where records have checksums of their own, else all of them.
+    """
+
+    slots: Integers
+    block: Block
+    rank: int | None = None
+
+
+class _Records(NamedTuple):
+    """The series of some records; `places` are row and slot in one number."""
+
+    places: Integers
+    grid: Volumes
+    counts: Counts
+
+
+class SpanStack:
+    """The stamps and versions of a group by beginning and mid, decoded when they are needed."""
+
+    def __init__(self, rows: Mapping[Key, SpanRow]) -> None:
+        self._rows = rows
+        self._known: dict[tuple[Key, ...], _Records | None] = {}
+
+    def series(self, rows: Sequence[tuple[int, int, SpanRow]], *, versions: bool) -> Series | None:
+        """The readings in rows of one meter (beginning, line, row), by row, slot and time; None: not in this way.
+
+        That is where a slot lacks a reading at some stamp, or a stamp is missing. Without `versions` they are all 0.
+        Raises DamagedTile.
+        """
+        found = _records([row for _, _, row in rows], open_values)
+        stamps = self._of([(start, STAMPS) for start, _, _ in rows])
+        if found is None or stamps is None or (ts := _beside(stamps, found)) is None:
+            return None
+        ver: Integers | None = None
+        if versions:
+            lines = self._of([(start, line) for start, line, _ in rows])
+            if lines is None or (ver := _beside(lines, found)) is None:
+                return None
+        slot = np.repeat(found.places & (1 << SLOT_BITS) - 1, found.counts)
+        volume = _flat(found.grid, found.counts)
+        return Series(slot, ts, np.zeros(len(slot), np.int64) if ver is None else ver, volume)
+
+    def _of(self, keys: Sequence[Key]) -> _Records | None:
+        """The stamps or versions in these rows; None where one is missing."""
+        key = tuple(keys)
+        if key not in self._known:
+            rows = [self._rows[one] for one in key if one in self._rows]
+            opening = open_stamps if key[0][1] == STAMPS else open_values
+            self._known[key] = _records(rows, opening) if len(rows) == len(key) else None
+        return self._known[key]
+
+
+def _records(rows: Sequence[SpanRow], opening: Callable[[bytes], Opened]) -> _Records | None:
+    """All series of these rows; None where one lacks a reading at some stamp."""
+    parts, kinds = [], []
+    for row in rows:
+        opened = opening(row.block.head)
+        if opened.marked and (row.rank is None or opened.marked >> row.rank & 1):
+            return None
+        parts.append(_part(row, opened))
+        kinds.append(opened.kind)
+    grid, counts = unpack_stack(parts)
+    places = np.concatenate([place << SLOT_BITS | row.slots for place, row in enumerate(rows)])
+    return _Records(places, volumes_of(kinds, parts, grid), counts)
+
+
+def _part(row: SpanRow, opened: Opened) -> Part:
+    block, rank = row.block, row.rank
+    if block.w != opened.w or (rank or 0) >= opened.layout.slots:
+        raise DamagedTile("head and records of a tile do not belong together")
+    if rank is not None and opened.checked:
+        records = np.frombuffer(without_sum(opened, block.raw, rank), np.uint8)[None]
+        return Part(block.head, opened.layout, records, rank)
+    if len(block.raw) != block.w * opened.layout.slots or not is_whole(block.head, block.raw):
+        raise DamagedTile("the records of a tile fail their checksum")
+    records = np.frombuffer(block.raw, np.uint8).reshape(opened.layout.slots, block.w)
+    if rank is not None:
+        return Part(block.head, opened.layout, records[rank : rank + 1], rank)
+    if len(row.slots) != opened.layout.slots:
+        raise DamagedTile("slots and records of a tile differ in number")
+    return Part(block.head, opened.layout, records)
+
+
+def _beside(some: _Records, found: _Records) -> Integers | None:
+    """What stands at the same places: a stamp or version for each reading; None where there are not as many."""
+    grid, counts = some.grid, some.counts
+    if not np.array_equal(some.places, found.places):
+        at = np.minimum(np.searchsorted(some.places, found.places), len(some.places) - 1)
+        if (some.places[at] != found.places).any():
+            return None
+        grid, counts = grid[at], counts[at]
+    if not np.array_equal(counts, found.counts):
+        return None
+    return cast("Integers", _flat(grid, counts))
+
+
+def _flat(grid: Volumes, counts: Counts) -> Volumes:
+    if int(counts.sum()) == grid.size:
+        return grid.ravel()
+    flat: Volumes = grid[np.arange(grid.shape[1]) < counts[:, None]]
+    return flat

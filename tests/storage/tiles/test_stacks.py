@@ -1,0 +1,197 @@
+"""Tiles decoded together are what they are one by one, and damage is found in them."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage.columns import Volumes
+from storage.errors import DamagedTile
+from storage.sample import INT64_MAX, INT64_MIN
+from storage.tables_tiles import STAMPS
+from storage.tiles import rolls
+from storage.tiles.codec import Block
+from storage.tiles.layout import Series, Span, TileRow, lay_out, slots_of
+from storage.tiles.roll_stacks import RollRow, decode_rolls, first_damaged
+from storage.tiles.span_stacks import SpanRow, SpanStack
+
+HOUR = 3_600_000_000
+METER = 5
+
+some = settings(max_examples=60, deadline=None)
+integers = st.one_of(
+    st.integers(INT64_MIN, INT64_MAX), st.integers(0, 3), st.sampled_from([INT64_MIN, INT64_MAX])
+)
+floats = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False), st.integers(0, 99).map(lambda number: number / 4)
+)
+spans = st.lists(  # of each span: of each slot how many readings
+    st.dictionaries(st.integers(0, 127), st.integers(1, 20), min_size=1, max_size=6), min_size=1, max_size=4
+)
+
+
+def laid_out(
+    start: int, counts: dict[int, int], draw: st.DataObject, *, real: bool, checked: bool
+) -> list[TileRow]:
+    slots = np.repeat(sorted(counts), [counts[slot] for slot in sorted(counts)])
+    ts = np.concatenate([start + np.arange(counts[slot]) * 60_000_000 + slot for slot in sorted(counts)])
+    volume = drawn(draw, len(ts), real=real)
+    ver = np.array(draw.draw(st.lists(st.integers(1, 3), min_size=len(ts), max_size=len(ts))))
+    return lay_out({METER: Series(slots, ts, ver, volume)}, checked=checked)
+
+
+def stack_of(
+    tiles: Sequence[list[TileRow]], slot: int | None
+) -> tuple[SpanStack, list[tuple[int, int, SpanRow]]]:
+    rows: dict[tuple[int, int], SpanRow] = {}
+    asked = []
+    for number, tile in enumerate(tiles):
+        for row in tile:
+            slots = slots_of(row.slots)
+            if slot is not None and slot not in slots:
+                continue
+            span = SpanRow(slots, row.block) if slot is None else single(row, slot)
+            if row.mid > STAMPS:
+                asked.append((number, row.line, span))
+            else:
+                rows[number, row.mid] = span
+    return SpanStack(rows), asked
+
+
+def single(row: TileRow, slot: int) -> SpanRow:
+    rank, block = slots_of(row.slots).tolist().index(slot), row.block
+    if block.head[0] == 2:  # records have checksums of their own
+        block = Block(block.w, block.head, block.raw[rank * block.w : (rank + 1) * block.w])
+    return SpanRow(np.array([slot]), block, rank)
+
+
+def one_by_one(tiles: Sequence[list[TileRow]], slot: int | None) -> list[tuple[int, int, int, bytes]]:
+    found = []
+    for tile in tiles:
+        rows = {row.mid: row for row in tile}
+        span = Span(rows[STAMPS], {mid: row for mid, row in rows.items() if mid < STAMPS})
+        found += listed(span.series(rows[METER], versions=True))
+    return [reading for reading in found if slot in (None, reading[0])]
+
+
+def listed(series: Series) -> list[tuple[int, int, int, bytes]]:
+    columns = (series.slot.tolist(), series.ts.tolist(), series.ver.tolist())
+    return list(zip(*columns, [one.tobytes() for one in series.volume], strict=True))
+
+
+@some
+@given(spans, st.booleans(), st.booleans(), st.data())
+def test_spans_decoded_together_are_what_they_are_one_by_one(
+    counts: list[dict[int, int]], real: bool, checked: bool, data: st.DataObject
+) -> None:
+    tiles = [
+        laid_out(number * HOUR, one, data, real=real, checked=checked) for number, one in enumerate(counts)
+    ]
+    for slot in (None, *sorted(counts[0])):
+        stack, rows = stack_of(tiles, slot)
+
+        series = stack.series(rows, versions=True)
+
+        assert series is not None
+        assert listed(series) == one_by_one(tiles, slot)
+
+
+def test_a_meter_that_lacks_a_reading_is_left_to_whoever_reads_one_by_one() -> None:
+    slot, ts = np.array([1, 1]), np.array([7, 9])
+    whole = Series(slot, ts, slot, np.array([1, 2]))
+    tile = lay_out({METER: whole.only(np.array([True, False])), METER + 1: whole}, checked=False)
+    stack, rows = stack_of([tile], None)
+
+    assert stack.series(rows[:1], versions=False) is None
+    assert stack.series(rows[1:], versions=False) is not None
+
+
+@some
+@given(spans, st.integers(0, 10**6), st.booleans(), st.data())
+def test_a_flipped_bit_is_found_among_many_spans(
+    counts: list[dict[int, int]], place: int, checked: bool, data: st.DataObject
+) -> None:
+    tiles = [laid_out(n * HOUR, one, data, real=False, checked=checked) for n, one in enumerate(counts)]
+    for number, row in enumerate(tiles[-1]):
+        head, raw = flipped(row.block.head, place), flipped(row.block.raw, place)
+        for block in (Block(row.block.w, head, row.block.raw), Block(row.block.w, row.block.head, raw)):
+            if block == row.block:
+                continue
+            damaged = list(tiles[-1])
+            damaged[number] = TileRow(row.mid, row.line, row.slots, block, row.tot)
+            stack, rows = stack_of([*tiles[:-1], damaged], None)
+            with pytest.raises(DamagedTile):
+                stack.series(rows, versions=True)
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    if not data:
+        return data
+    at = place % (len(data) * 8)
+    return data[: at // 8] + bytes([data[at // 8] ^ 1 << at % 8]) + data[at // 8 + 1 :]
+
+
+def rolled(slots: int, draw: st.DataObject, *, real: bool, numbers: Sequence[int]) -> dict[int, Volumes]:
+    return {number: drawn(draw, slots * rolls.HOURS, real=real) for number in numbers}
+
+
+def drawn(draw: st.DataObject, size: int, *, real: bool) -> Volumes:
+    found: Volumes
+    if real:
+        found = np.array(draw.draw(st.lists(floats, min_size=size, max_size=size)), np.float64)
+    else:
+        found = np.array(draw.draw(st.lists(integers, min_size=size, max_size=size)), np.int64)
+    return found
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.booleans()), min_size=1, max_size=4), st.booleans(), st.data()
+)
+def test_hourly_figures_decoded_together_are_what_they_are_one_by_one(
+    days: list[tuple[int, bool]], real: bool, data: st.DataObject
+) -> None:
+    wide, narrow = (rolls.LEAST, rolls.HIGH, rolls.LOW), (rolls.LEAST, rolls.EXCESS)
+    grids = [rolled(slots, data, real=real, numbers=wide if wider else narrow) for slots, wider in days]
+    rows = [RollRow(rolls.encode_roll(grid)) for grid in grids]
+    wanted = frozenset((*wide, *narrow))
+
+    for places, found in decode_rolls(rows, wanted):
+        for number, column in found.items():
+            assert column.tobytes() == b"".join(grids[place][number].tobytes() for place in places)
+    for row, grid in zip(rows, grids, strict=True):
+        w, last = row.block.w, len(row.block.raw) // row.block.w - 1
+        alone = RollRow(Block(w, row.block.head, row.block.raw[last * w :]), last)
+        ((_, found),) = decode_rolls([alone], wanted)
+        assert {number: column.tobytes() for number, column in found.items()} == {
+            number: column[last * rolls.HOURS :].tobytes() for number, column in grid.items()
+        }
+
+
+@some
+@given(st.integers(0, 10**6), st.data())
+def test_damage_among_many_days_of_figures_is_found_and_placed(place: int, data: st.DataObject) -> None:
+    good = rolls.encode_roll(rolled(2, data, real=False, numbers=(rolls.LEAST, rolls.EXCESS)))
+    wanted = frozenset((rolls.LEAST, rolls.EXCESS))
+    checksums = {good.w * rank + good.w - byte for rank in range(2) for byte in (1, 2)}
+    raw = flipped(good.raw, place)
+    for bad in (Block(good.w, flipped(good.head, place), good.raw), Block(good.w, good.head, raw)):
+        if bad.raw != good.raw and place // 8 % len(good.raw) in checksums:
+            continue  # compared by whoever reads the record alone
+        rows = [RollRow(good), RollRow(bad)]
+        with pytest.raises(DamagedTile):
+            list(decode_rolls(rows, wanted))
+        assert first_damaged(rows, wanted)[0] == 1
+
+
+@some
+@given(st.binary(max_size=60), st.binary(max_size=60), st.integers(-1, 9))
+def test_bytes_nobody_wrote_crash_no_reader(head: bytes, raw: bytes, w: int) -> None:
+    with suppress(DamagedTile):
+        list(decode_rolls([RollRow(Block(w, head, raw))], frozenset((rolls.LEAST,))))
+    with suppress(DamagedTile):
+        row = SpanRow(np.array([0]), Block(w, head, raw))
+        SpanStack({(0, STAMPS): row}).series([(0, -1, row)], versions=False)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from storage.allocation import keep_freed_memory
 from storage.answers import StatisticsTable
 from storage.columns import Columns, Figures, Wanted
 from storage.counting import count
@@ -25,6 +26,7 @@ class Statistics:
     """Answers statistics questions."""
 
     def __init__(self, database: Database) -> None:
+        keep_freed_memory()
         self._database = database
         self._names = Names()
 

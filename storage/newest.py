@@ -30,11 +30,12 @@ class Newest:
         self._reader = Reader(names)
         self._names = names
 
-    def find(self, connection: Connection, query: SampleQuery, limit: int) -> list[FoundSample]:
+    def ask(self, connection: Connection, query: SampleQuery) -> Question | None:
+        """The question in numbers; None when nothing can match."""
+        return self._reader.ask(connection, query, versions=True)
+
+    def find(self, connection: Connection, question: Question, limit: int) -> list[FoundSample]:
         """At most `limit` samples that match, newest first; equal times by resource, meter and id."""
-        question = self._reader.ask(connection, query, versions=True)
-        if question is None:
-            return []
         overdue = self._reader.overdue(connection, question)
         page = max(FIRST_PAGE, 2 * limit)
         rows, rows_to = self._rows(connection, question, overdue, page)

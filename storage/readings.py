@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 from storage.columns import Columns, Figures, Wanted
 from storage.counted import Uncounted, totals
 from storage.hourly import hourly
+from storage.matching import matches
 from storage.moment import Moment, this_moment
 from storage.names import Meter, Names, Owner, Version
 from storage.overdue import Overdue
 from storage.polled import delta_columns, explode, only, pages, polled
-from storage.query import MetadataMatch, SampleQuery
-from storage.sample import flatten
+from storage.query import SampleQuery
 from storage.sealed import sealed_columns
 from storage.selection import Selection, select_for
 from storage.tables import delta, hot, late
@@ -244,25 +244,6 @@ class Reader:
                 self.names.learn_meters(connection, (one.mid,))
                 self.names.learn_owners(connection, np.unique(chosen.rid).tolist())
                 yield chosen
-
-
-def matches(query: SampleQuery, around: Version) -> bool:
-    """Whether the user, source and metadata a question names are these."""
-    return (
-        query.user_id in (None, around.user_id)
-        and query.source in (None, around.source)
-        and all(holds(match, around.metadata) for match in query.metadata)
-    )
-
-
-def holds(match: MetadataMatch, metadata: Mapping[str, object]) -> bool:
-    """Whether metadata satisfies a match: by its nested value and type, or by its text as the API shows it."""
-    value: object = metadata
-    for step in match.key.split("."):
-        value = value.get(step) if isinstance(value, Mapping) else None
-    if value is not None and type(value) is type(match.value) and value == match.value:
-        return True
-    return flatten(metadata).get(match.key) == match.text
 
 
 def sealed_part(question: Question) -> Hours:

@@ -19,6 +19,7 @@ from storage.newest import Newest
 from storage.packing import derived_message_id
 from storage.quarantine import keep
 from storage.query import SampleQuery, Scope, Stored
+from storage.recent import Recent
 from storage.sample import Refused, Sample, StoredSample, to_microseconds
 from storage.stored import FoundSample, as_sample
 from storage.too_old import older, refuse
@@ -32,6 +33,7 @@ class Samples:
         self._database = database
         self._dimensions = Dimensions(database)
         self._names = Names()
+        self._recent = Recent(database)
 
     def store(
         self, samples: Sequence[Sample], refused: Sequence[Refused] = (), *, received_at: datetime
@@ -81,8 +83,17 @@ class Samples:
 
     def newest(self, query: SampleQuery, limit: int) -> list[FoundSample]:
         """The same as the store knows them: for many samples, which take longer to become objects than to find."""
+        names = self._names.lent()
+        found = self._recent.find(names, query, limit)
+        if found is not None:
+            return found
         with self._database.snapshot() as connection:
-            return Newest(self._names.lent()).find(connection, query, limit)
+            newest = Newest(names)
+            question = newest.ask(connection, query)
+            found = [] if question is None else newest.find(connection, question, limit)
+        if question is not None:
+            self._recent.remember(query, question.moment, question.selection)
+        return found
 
     def get(self, scope: Scope, message_id: str) -> StoredSample | None:
         """The sample of this id, or None when there is none in the scope."""

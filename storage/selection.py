@@ -82,8 +82,7 @@ def select_for(connection: Connection, query: SampleQuery, moment: Moment, direc
     """The numbers behind a question; the scope bounds whatever else was asked."""
     gids, places = _places(connection, query, moment, directory)
     mids = directory.mids(connection, moment, query.meter) if query.meter is not None else None
-    start = to_microseconds(query.start) + query.start_open if query.start is not None else None
-    end = to_microseconds(query.end) + query.end_closed if query.end is not None else None
+    start, end = times_of(query)
     delta_id, polled = None, True
     if query.message_id is not None:
         named = parse_message_id(query.message_id)
@@ -102,6 +101,13 @@ def select_for(connection: Connection, query: SampleQuery, moment: Moment, direc
         gids, rids = frozenset(gid for gid, _, _ in places), frozenset(rid for _, rid, _ in places)
         slots = slots_by_group(places)
     return Selection(gids, rids, mids, parts, start, end, delta_id, polled, slots)
+
+
+def times_of(query: SampleQuery) -> tuple[int | None, int | None]:
+    """The first microsecond that is asked for, and the first that no longer is; None means no bound."""
+    start = to_microseconds(query.start) + query.start_open if query.start is not None else None
+    end = to_microseconds(query.end) + query.end_closed if query.end is not None else None
+    return start, end
 
 
 def _places(

@@ -1,7 +1,7 @@
 """What differs between the databases; one file each, listed in `DIALECTS`."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import URL, Connection, Engine, Table
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +18,7 @@ class Dialect(Protocol):
     """What the store needs to know of a database."""
 
     name: str
+    mark: str  # stands for a value in a statement
     snapshot_options: ClassVar[dict[str, object]]  # execution options of the connection `snapshot` begins on
     durability: ClassVar[str]  # asks for settings of the server, as rows of name and value
     lasting: ClassVar[
@@ -38,6 +39,14 @@ class Dialect(Protocol):
 
     def snapshot(self, connection: Connection, seconds: float) -> None:
         """As `limit`, and all questions of this transaction are answered as of one moment; no partition goes in it."""
+
+    def asking_options(self, settings: DatabaseSettings) -> dict[str, object] | None:
+        """As `engine_options`, of connections on which every statement is a transaction; None: the same will do."""
+
+    def ask(
+        self, driver: Any, statement: str, values: Sequence[int | bytes], seconds: float
+    ) -> Sequence[Any]:  # Any: the driver's own connection, and rows as tuples
+        """The rows of one SELECT on such a connection; it ends when it takes longer, 0 is no limit."""
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """Inserts the rows whose primary key is not there yet; returns how many that were.

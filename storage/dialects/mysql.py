@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from sqlalchemy import Connection, Engine, Table
@@ -30,6 +30,7 @@ class MySQL:
     """
 
     name = "mysql+pymysql"
+    mark = "%s"
     snapshot_options: ClassVar[dict[str, object]] = {}
     durability: ClassVar[str] = "SHOW GLOBAL VARIABLES"
     lasting: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -37,7 +38,7 @@ class MySQL:
         "innodb_flush_log_at_trx_commit": ("1", "3"),
     }
 
-    def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
+    def engine_options(self, settings: DatabaseSettings) -> dict[str, Any]:
         """Strict mode, UTC, byte comparison and time limits are set for every session."""
         limit_s = max(1, int(settings.timeout_s))
         return {
@@ -69,6 +70,28 @@ class MySQL:
         connection.exec_driver_sql(
             f"SET max_statement_time = {float(seconds)}, tx_isolation = 'REPEATABLE-READ'"
         )
+
+    def asking_options(self, settings: DatabaseSettings) -> dict[str, object]:
+        """The limit is that of the session."""
+        options = self.engine_options(settings)
+        session = (
+            f"{options['connect_args']['init_command']}, max_statement_time = {float(settings.timeout_s)}"
+        )
+        connect_args = {**options["connect_args"], "init_command": session, "autocommit": True}
+        return {**options, "isolation_level": "AUTOCOMMIT", "connect_args": connect_args}
+
+    def ask(
+        self,
+        driver: Any,
+        statement: str,
+        values: Sequence[int | bytes],
+        seconds: float,  # noqa: ARG002 - the session has the limit
+    ) -> Sequence[Any]:
+        """One round trip."""
+        with driver.cursor() as cursor:
+            cursor.execute(statement, values)
+            rows: Sequence[Any] = cursor.fetchall()
+            return rows
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """Multi-row statements; a row whose key is there is left as it is."""

@@ -4,6 +4,7 @@ from typing import Any, ClassVar, cast
 from psycopg import Connection as PsycopgConnection
 from psycopg import Error as PsycopgError
 from psycopg.errors import SerializationFailure, UniqueViolation
+from psycopg.types.numeric import Int8
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -34,6 +35,7 @@ class PostgreSQL:
     """psycopg 3; samples arrive by binary COPY, or as binary arrays where some are there already."""
 
     name = "postgresql+psycopg"
+    mark = "%s"
     snapshot_options: ClassVar[dict[str, object]] = {"isolation_level": "AUTOCOMMIT"}  # `snapshot` says BEGIN
     durability: ClassVar[str] = "SELECT name, setting FROM pg_settings"
     lasting: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -45,7 +47,7 @@ class PostgreSQL:
     def __init__(self) -> None:
         self._careful = 0  # so many batches of rows are expected to hold some that are there already
 
-    def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
+    def engine_options(self, settings: DatabaseSettings) -> dict[str, Any]:
         """UTC and time limits are set for every session."""
         limit_ms = int(settings.timeout_s * 1000)
         options = f"-c timezone=UTC -c lock_timeout={limit_ms} -c idle_in_transaction_session_timeout=60000"
@@ -74,6 +76,28 @@ class PostgreSQL:
             f" SET LOCAL statement_timeout = {int(seconds * 1000)};"
             " LOCK TABLE hot IN ACCESS SHARE MODE"
         )
+
+    def asking_options(self, settings: DatabaseSettings) -> dict[str, object]:
+        """Plans are made once: to plan anew for each question takes as long as to answer it."""
+        options = self.engine_options(settings)
+        session = (
+            f"{options['connect_args']['options']} -c statement_timeout={int(settings.timeout_s * 1000)}"
+            " -c default_transaction_read_only=on -c plan_cache_mode=force_generic_plan"
+        )
+        connect_args = {**options["connect_args"], "options": session, "autocommit": True}
+        return {**options, "isolation_level": "AUTOCOMMIT", "connect_args": connect_args}
+
+    def ask(
+        self,
+        driver: Any,
+        statement: str,
+        values: Sequence[int | bytes],
+        seconds: float,  # noqa: ARG002 - the session has the limit
+    ) -> Sequence[Any]:
+        """Prepared at once, binary; every integer as a bigint, so that it is one statement whatever their size."""
+        connection: PsycopgConnection[tuple[object, ...]] = driver
+        sent = [Int8(value) if isinstance(value, int) else value for value in values]
+        return connection.cursor(binary=True).execute(statement.encode(), sent, prepare=True).fetchall()
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """COPY to staging, then one INSERT that ignores what is there."""

@@ -2,7 +2,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -34,6 +34,7 @@ class SQLite:
     """Embedded: write-ahead log, one writer at a time, every commit synced to disk."""
 
     name = "sqlite"
+    mark = "?"
     snapshot_options: ClassVar[dict[str, object]] = {}
     durability: ClassVar[str] = "SELECT 'synchronous', synchronous FROM pragma_synchronous"
     lasting: ClassVar[dict[str, tuple[str, ...]]] = {"synchronous": ("2", "3")}  # FULL, EXTRA
@@ -61,15 +62,23 @@ class SQLite:
 
     def limit(self, connection: Connection, seconds: float) -> None:
         """SQLite asks every so many steps of its machine whether to go on."""
-        driver = cast("sqlite3.Connection", connection.connection.driver_connection)
-        end = time.monotonic() + seconds
-        driver.set_progress_handler(
-            (lambda: time.monotonic() > end) if seconds else None, STEPS_BETWEEN_LOOKS
-        )
+        _limit(cast("sqlite3.Connection", connection.connection.driver_connection), seconds)
 
     def snapshot(self, connection: Connection, seconds: float) -> None:
         """Every transaction of SQLite sees one moment."""
         self.limit(connection, seconds)
+
+    def asking_options(self, settings: DatabaseSettings) -> dict[str, object] | None:  # noqa: ARG002 - others need it
+        """The same: outside of a transaction, a statement is one."""
+        return None
+
+    def ask(
+        self, driver: Any, statement: str, values: Sequence[int | bytes], seconds: float
+    ) -> Sequence[Any]:
+        """The limit is as that of a transaction."""
+        connection: sqlite3.Connection = driver
+        _limit(connection, seconds)
+        return connection.execute(statement, values).fetchall()
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """One prepared statement for all rows."""
@@ -96,3 +105,8 @@ class SQLite:
     def is_missing_table(self, error: DBAPIError) -> bool:
         """SQLite has no error code for it."""
         return any(words in str(error.orig) for words in ("no such table", "no such column", "has no column"))
+
+
+def _limit(driver: sqlite3.Connection, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    driver.set_progress_handler((lambda: time.monotonic() > end) if seconds else None, STEPS_BETWEEN_LOOKS)

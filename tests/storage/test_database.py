@@ -6,9 +6,10 @@ from sqlalchemy import text
 
 from storage.database import Database
 from storage.dialects import DIALECTS
-from storage.errors import DatabaseUnavailable, StorageError
+from storage.errors import DatabaseUnavailable, SchemaMismatch, StorageError
 from storage.migrate import upgrade
 from storage.query import EVERYTHING, SampleQuery
+from storage.sample import to_microseconds
 from storage.samples import Samples
 from storage.settings import SCHEMES, DatabaseSettings
 from tests.factories import NOW, sample
@@ -97,6 +98,58 @@ def test_connections_that_died_unnoticed_are_replaced(kind: str, request: pytest
 
         with begin() as connection:
             assert connection.execute(text("SELECT count(*) FROM hot")).scalar_one() == 0
+    database.dispose()
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_connections_of_single_questions_are_replaced_too(kind: str, request: pytest.FixtureRequest) -> None:
+    server: DatabaseServer = request.getfixturevalue(kind)
+    database = Database(DatabaseSettings(url=server.create_database()))
+    for _ in range(2):
+        assert [*map(tuple, database.ask("SELECT 1", ()))] == [(1,)]
+        server.kill()
+        with pytest.raises(DatabaseUnavailable):
+            database.ask("SELECT 1", ())
+        server.start()
+
+    assert [*map(tuple, database.ask("SELECT 1", ()))] == [(1,)]
+    server.kill()
+    server.start()
+    assert [*map(tuple, database.ask("SELECT 1", ()))] == [(1,)]
+    database.dispose()
+
+
+def test_a_single_question_gives_values_back_as_they_are(database: Database) -> None:
+    mark = database.dialect.mark
+    Samples(database).store([sample()], received_at=NOW)
+
+    rows = database.ask(f"SELECT ts, vals FROM hot WHERE ts > {mark}", (2**33,))
+
+    assert [(int(ts), bytes(vals)) for ts, vals in rows] == [
+        (to_microseconds(sample().timestamp), int(sample().volume).to_bytes(8, "big"))
+    ]
+
+
+def test_a_single_question_that_takes_too_long_is_ended(database_url: str) -> None:
+    database = Database(DatabaseSettings(url=database_url, timeout_s=0.5))
+    endless = ENDLESS
+    if database.dialect.name == "mysql+pymysql":
+        endless = f"SET STATEMENT max_recursive_iterations = 1000000000 FOR {ENDLESS}"
+    begun = time.monotonic()
+
+    with pytest.raises(DatabaseUnavailable):
+        database.ask(endless, ())
+
+    assert time.monotonic() - begun < 10
+    database.dispose()
+
+
+def test_a_single_question_to_an_empty_database_says_what_is_missing(database_url: str) -> None:
+    database = Database(DatabaseSettings(url=database_url))
+
+    with pytest.raises(SchemaMismatch):
+        database.ask("SELECT * FROM hot", ())
+
     database.dispose()
 
 

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from api import documentation, health, metrics, rendering, versions
 from api.auth import Everybody
 from api.dependencies import Services, check_accept
+from api.direct import Direct
 from api.faults import answer_fault
 from api.metrics import ApiMetrics
 from api.middleware import BodyLimit, LoopbackHost, Tracing, TrailingSlash
@@ -56,6 +57,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_api_route(
         "/openapi.json", _openapi, dependencies=[anybody()], include_in_schema=False, name="openapi"
     )
+    app.router.middleware_stack = Direct(app.router.middleware_stack, app.routes)
     return app
 
 

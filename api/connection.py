@@ -1,18 +1,22 @@
-"""A connection whose requests must arrive in time, so that nobody can hold all connections by saying nothing."""
+"""A connection whose requests must arrive in time and in bounds, so that nobody can hold what all need."""
 
 import asyncio
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
-def patient_for(arrival_s: float) -> type[H11Protocol]:
+def patient_for(arrival_s: float, header_limit_bytes: int) -> type[HttpToolsProtocol]:
     """A protocol that closes connections on which a request, body included, takes longer than this to arrive.
 
-    uvicorn itself only ends connections that stay silent after an answer.
+    It refuses headers (and what follows a body in chunks) above a size. uvicorn itself only ends connections that stay
+    silent after an answer, and httptools keeps a header of any size.
     """
 
-    class Patient(H11Protocol):
-        """uvicorn's protocol with a deadline for every request."""
+    class Patient(HttpToolsProtocol):
+        """uvicorn's protocol with a deadline for every request and a limit for its headers."""
+
+        _passed = False  # something was handed on since the last look: headers, or a piece of a body
+        _kept_bytes = 0  # what arrived since then, all of which the parser may keep
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
             """Begins to wait for the first request."""
@@ -23,6 +27,24 @@ def patient_for(arrival_s: float) -> type[H11Protocol]:
             """Waits no longer."""
             self._deadline.cancel()
             super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            """Parses what arrived, unless it is more than headers may have."""
+            self._passed = False
+            super().data_received(data)
+            self._kept_bytes = 0 if self._passed else self._kept_bytes + len(data)
+            if self._kept_bytes > header_limit_bytes and not self.transport.is_closing():
+                self.send_400_response("The headers are too large.")
+
+        def on_headers_complete(self) -> None:
+            """Passes the request on."""
+            self._passed = True
+            super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            """Passes a piece of its body on."""
+            self._passed = True
+            super().on_body(body)
 
         def on_response_complete(self) -> None:
             """Begins to wait for the next request."""

@@ -39,8 +39,7 @@ def serve(
         url = _url(listener)
         config = uvicorn.Config(
             app,
-            http=patient_for(arrival_s),  # h11: unlike httptools it bounds the size of headers
-            h11_max_incomplete_event_size=HEADER_LIMIT_BYTES,
+            http=patient_for(arrival_s, HEADER_LIMIT_BYTES),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -44,26 +44,46 @@ class Texts(Generic[T]):
         return known[1]
 
 
+class Surroundings:
+    """What stands around a number: a part before its times and a part after them, for each owner and version.
+
+    Made and kept as `Texts` are; most pairs are asked for again at the next poll.
+    """
+
+    def __init__(self, make: Callable[[Owner, Version], tuple[str, str]]) -> None:
+        self._make = make
+        self._known: dict[tuple[int, int], tuple[str, str, Owner, Version]] = {}
+
+    def of(self, owner: Owner, version: Version) -> tuple[str, str, Owner, Version]:
+        """The two parts, and what they were made of."""
+        known = self._known.get((id(owner), id(version)))
+        if known is None:
+            if len(self._known) >= KEPT:
+                self._known = {}
+            known = self._known[id(owner), id(version)] = (*self._make(owner, version), owner, version)
+        return known
+
+
 def _sample(found: FoundSample) -> str:
+    message_id, ts, recv, volume, meter, owner, version, _ = found
+    who, metadata, _, _ = _AROUND.of(owner, version)
     return (
-        f'{{"id": "{found.message_id}", {_METERS.of(found.meter)}, "volume": {float(found.volume)!r}, '
-        f'"user_id": {_USERS.of(found.version)}, {_OWNERS.of(found.owner)}, '
-        f'"source": {_SOURCES.of(found.version)}, "timestamp": "{times.text_of(found.ts)}", '
-        f'"recorded_at": "{times.text_of(found.recv)}", "metadata": {_METADATA.of(found.version)}}}'
+        f'{{"id": "{message_id}", {_METERS.of(meter)}, "volume": {float(volume)!r}, {who}, '
+        f'"timestamp": "{times.text_of(ts)}", "recorded_at": "{times.text_of(recv)}", {metadata}}}'
     )
 
 
 def _old_sample(found: FoundSample) -> str:
+    message_id, ts, recv, volume, meter, owner, version, _ = found
+    who, metadata, _, _ = _OLD_AROUND.of(owner, version)
     return (
-        f'{{"source": {_SOURCES.of(found.version)}, {_OLD_METERS.of(found.meter)}, '
-        f'"counter_volume": {float(found.volume)!r}, "user_id": {_USERS.of(found.version)}, '
-        f'{_OWNERS.of(found.owner)}, "timestamp": "{times.text_of(found.ts)}", '
-        f'"recorded_at": "{times.text_of(found.recv)}", "resource_metadata": {_METADATA.of(found.version)}, '
-        f'"message_id": "{found.message_id}"}}'
+        f'{{{_SOURCES.of(version)}, {_OLD_METERS.of(meter)}, "counter_volume": {float(volume)!r}, {who}, '
+        f'"timestamp": "{times.text_of(ts)}", "recorded_at": "{times.text_of(recv)}", {metadata}, '
+        f'"message_id": "{message_id}"}}'
     )
 
 
-def _inside(**values: str | None) -> str:
+def _inside(**values: object) -> str:
     """The keys and values of an object, without its braces."""
     return json.dumps(values)[1:-1]
 
@@ -76,21 +96,24 @@ def _old_meter(meter: Meter) -> str:
     return _inside(counter_name=meter.name, counter_type=meter.type, counter_unit=meter.unit)
 
 
-def _owner(owner: Owner) -> str:
-    return _inside(project_id=owner.project_id, resource_id=owner.resource_id)
+def _around(owner: Owner, version: Version) -> tuple[str, str]:
+    who = _inside(
+        user_id=version.user_id,
+        project_id=owner.project_id,
+        resource_id=owner.resource_id,
+        source=version.source,
+    )
+    return who, _inside(metadata=flatten(version.metadata))
 
 
-def _user(version: Version) -> str:
-    return json.dumps(version.user_id)
+def _old_around(owner: Owner, version: Version) -> tuple[str, str]:
+    who = _inside(user_id=version.user_id, project_id=owner.project_id, resource_id=owner.resource_id)
+    return who, _inside(resource_metadata=flatten(version.metadata))
 
 
 def _source(version: Version) -> str:
-    return json.dumps(version.source)
+    return _inside(source=version.source)
 
 
-def _metadata(version: Version) -> str:
-    return json.dumps(flatten(version.metadata))
-
-
-_METERS, _OLD_METERS, _OWNERS = Texts(_meter), Texts(_old_meter), Texts(_owner)
-_USERS, _SOURCES, _METADATA = Texts(_user), Texts(_source), Texts(_metadata)
+_METERS, _OLD_METERS, _SOURCES = Texts(_meter), Texts(_old_meter), Texts(_source)
+_AROUND, _OLD_AROUND = Surroundings(_around), Surroundings(_old_around)

@@ -1,12 +1,12 @@
 """The API behind a real socket."""
 
+import contextlib
 import http.client
 import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import anyio
@@ -22,7 +22,7 @@ from tests.factories import sample
 FREE = ApiSettings(port=0)
 
 
-@contextmanager
+@contextlib.contextmanager
 def serving(
     app: object, settings: ApiSettings = FREE, *, arrival_s: float = ARRIVAL_S
 ) -> Iterator[tuple[str, threading.Event, threading.Thread]]:
@@ -125,6 +125,39 @@ def test_headers_are_bounded(world: World) -> None:
         answer = connection.recv(4096)
 
     assert b" 400 " in answer.split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\n",
+        b"POST /v2/meters/cpu HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n0\r\n",
+    ],
+)
+@pytest.mark.parametrize("piece", [b"X: y\r\n" * 100, b"X" * 600])
+def test_headers_and_trailers_are_bounded_however_they_come(world: World, begun: bytes, piece: bytes) -> None:
+    with serving(world.app) as (url, _, _), connected(url) as connection:
+        connection.sendall(begun)
+        pieces = 0
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while pieces * len(piece) < 2_000_000:
+                connection.sendall(piece)
+                pieces += 1
+                time.sleep(0.0001)  # pieces arrive as such
+
+    assert pieces * len(piece) < 1_000_000
+
+
+def test_an_offer_to_upgrade_is_not_taken_and_the_connection_goes_on(world: World) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    with serving(world.app) as (url, _, _), connected(url) as connection:
+        for more in (b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n", b""):
+            connection.sendall(request + more + b"\r\n")
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += connection.recv(4096)
+
+            assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 HALF_A_BODY = (

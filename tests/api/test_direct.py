@@ -1,0 +1,92 @@
+"""Plain routes say the same whether FastAPI is on their way or not."""
+
+from typing import Any
+
+import pytest
+from fastapi.routing import iter_route_contexts
+from starlette.types import Receive, Scope, Send
+
+from api.direct import PLAIN, Direct
+from tests.api.world import World
+from tests.factories import series
+
+ASKED = (
+    "/v2/samples?q.field=meter&q.value=cpu&limit=3",
+    "/v2/samples?limit=0",
+    "/v2/samples?unknown=1",
+    "/v2/samples/",
+    "/v2/samples/nobody",
+    "/v2/samples/a/b",
+    "/v2/meters",
+    "/v2/meters/cpu",
+    "/v2/meters/c%2Fu",
+    "/v2/meters/cpu/statistics?period=60&groupby=resource_id",
+    "/v2/meters/cpu/statistics?period=-1",
+    "/v2/resources?meter_links=0",
+    "/v2/resources/a",
+    "/v2/resources/a%2Fb",
+    "/v2/resources/",
+    "/v2/capabilities",
+    "/v2/capabilities?x=1",
+    "/v2/alarms",
+    "/v2/alarms/none/history",
+    "/v2/nothing",
+    "/v2/",
+    "/v2",
+)
+
+
+@pytest.mark.parametrize("path", ASKED)
+@pytest.mark.parametrize("token", ["admin", "reader-a", "service", "wrong", None])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT"])
+def test_the_answer_is_the_one_of_fastapi(
+    world: World, path: str, token: str | None, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.keep(series(5, resource_id="a"))
+
+    answered = _asked(world, path, token, method)
+    monkeypatch.setattr(Direct, "__call__", _through)
+
+    assert answered == _asked(world, path, token, method)
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "*/*"])
+def test_who_is_refused_first_is_the_same(world: World, accept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = _asked(world, "/v2/samples?unknown=1", "wrong", "GET", accept)
+    monkeypatch.setattr(Direct, "__call__", _through)
+
+    assert answered == _asked(world, "/v2/samples?unknown=1", "wrong", "GET", accept)
+
+
+def test_every_get_of_v2_is_plain(world: World) -> None:
+    direct = world.app.router.middleware_stack
+    routes = [
+        context
+        for context in iter_route_contexts(world.app.routes)
+        if (context.path or "").startswith(PLAIN) and "GET" in (context.methods or ())
+    ]
+
+    assert isinstance(direct, Direct)
+    assert len(routes) > 10
+    assert [route.path for route in direct.routes] == [context.path for context in routes]
+
+
+def test_the_log_and_the_count_know_the_route(world: World) -> None:
+    world.client().get("/v2/meters/secret/statistics")
+
+    told = world.client().get("/metrics").text
+
+    assert 'route="/v2/meters/{name}/statistics"' in told
+    assert "secret" not in told
+
+
+async def _through(self: Direct, scope: Scope, receive: Receive, send: Send) -> None:
+    await self.app(scope, receive, send)
+
+
+def _asked(world: World, path: str, token: str | None, method: str, accept: str = "*/*") -> list[Any]:
+    answer = world.client(token, Accept=accept).request(method, path)
+    headers = {
+        name: value for name, value in answer.headers.items() if name.lower() != "x-openstack-request-id"
+    }
+    return [answer.status_code, answer.content, headers]

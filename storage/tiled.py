@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, Select, Table, and_, func, or_, select
 from storage.errors import DamagedTile
 from storage.sample import from_microseconds
 from storage.tables_tiles import STAMPS, day_tile, tile
-from storage.tiles.codec import Block, decode_stamps_of, decode_values_of, record_of
-from storage.tiles.layout import Series, Span, TileRow, rank_of
+from storage.tiles.codec import Block, decode_stamps_of, decode_values_of, record_of, slots_in
+from storage.tiles.layout import Series, Span, TileRow, checked_rank, rank_of
 from storage.watermarks import DAY, HOUR
 
 SPANS = {tile: HOUR, day_tile: DAY}
@@ -111,7 +111,7 @@ def _records(connection: Connection, table: Table, piece: Piece, rows: Rows) -> 
             table.c.start <= max(starts),
         )
         for start, mid, data in connection.execute(statement):
-            found[(start, mid, rank)] = bytes(data)
+            found[(start, mid, rank)] = bytes(data or b"")  # beyond the end of a damaged row there is NULL
     return found
 
 
@@ -145,7 +145,7 @@ def _few(
     piece: Piece, by_mid: Mapping[int, Row[Any]], row: Row[Any], records: _Records
 ) -> Iterator[tuple[int, Series]]:
     for slot in sorted(piece.slots or ()):
-        if rank_of(row.slots, slot) is None:
+        if checked_rank(row.slots, slots_in(row.head), slot) is None:
             continue
         values, positions = decode_values_of(row.head, *_record(row, slot, records), row.w)
         stamps = decode_stamps_of(
@@ -169,7 +169,7 @@ def _few(
 
 def _record(row: Row[Any], slot: int, records: _Records) -> tuple[bytes, int]:
     """A slot's record and its rank."""
-    rank = rank_of(row.slots, slot)
+    rank = checked_rank(row.slots, slots_in(row.head), slot)
     if rank is None:
         raise DamagedTile("a tile has readings at stamps nobody wrote")
     found = records.get((row.start, row.mid, rank))

@@ -144,6 +144,11 @@ def open_stamps(head: bytes) -> Opened:
     return _open(head, (STAMPS,))
 
 
+def slots_in(head: bytes) -> int:
+    """How many slots a head says its tile knows; its checksum is not compared."""
+    return head[_PREFIX] if len(head) > _PREFIX else 0
+
+
 def is_whole(head: bytes, raw: bytes | memoryview) -> bool:
     """Whether the checksum of all records is right."""
     found: int = _CHECKSUMS.unpack_from(head, len(head) - _CHECKSUMS.size)[0]

@@ -222,6 +222,13 @@ def rank_of(bitmap: bytes, slot: int) -> int | None:
     return (bits & ((1 << slot) - 1)).bit_count() if bits >> slot & 1 else None
 
 
+def checked_rank(bitmap: bytes, known: int, slot: int) -> int | None:
+    """`rank_of`, where the head knows as many slots; raises DamagedTile: one slot more or less moves all behind it."""
+    if int.from_bytes(bitmap, "little").bit_count() != known:
+        raise DamagedTile("slots and records of a tile differ in number")
+    return rank_of(bitmap, slot)
+
+
 def _bitmap(slots: Integers) -> bytes:
     bits = np.zeros(int(slots[-1]) + 1, np.uint8)
     bits[slots] = 1

@@ -15,6 +15,7 @@ import numpy as np
 from storage.columns import Floats, Integers, Volumes, is_real
 from storage.errors import DamagedTile
 from storage.tiles.codec import Block, decode_values, decode_values_of, encode_values
+from storage.tiles.codec import slots_in as slots_of_column
 from storage.watermarks import DAY, HOUR
 
 # The columns by number. Integer sums are `EXCESS` over count * least, or HIGH and LOW where that is beyond int64.
@@ -44,6 +45,11 @@ def encode_roll(grids: Grids) -> Block:
     checked = [record + _SUM.pack(_checksum(record, rank)) for rank, record in enumerate(records)]
     head = b"".join(heads)
     return Block(len(checked[0]), head + _HEAD_SUM.pack(crc32(head)), b"".join(checked))
+
+
+def slots_in(head: bytes) -> int:
+    """How many slots the head of a row says it knows; its checksum is not compared."""
+    return slots_of_column(head[_COLUMN.size :])
 
 
 def columns_in(block: Block) -> list[int]:

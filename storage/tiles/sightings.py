@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from storage.columns import Integers
+from storage.errors import DamagedTile
 from storage.tiles.layout import Series
 
 SLOTS = 128
 NEVER = -1
+BYTES = 20 * SLOTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,9 @@ class Sightings:
 
 
 def unpack_sightings(body: bytes) -> Sightings:
-    """The sightings that `pack` packed."""
+    """The sightings that `pack` packed; raises DamagedTile for those of another length."""
+    if len(body) != BYTES:
+        raise DamagedTile("when the resources of a group were seen is cut off")
     times = np.frombuffer(body, "<i8", 2 * SLOTS)
     ver = np.frombuffer(body, "<i4", SLOTS, 16 * SLOTS).astype(np.int64)
     return Sightings(times[:SLOTS].astype(np.int64), times[SLOTS:].astype(np.int64), ver)

@@ -62,6 +62,43 @@ def test_a_flipped_bit_is_named_and_costs_no_other_answer(sealed: Database) -> N
     assert answers(sealed) == before
 
 
+def test_a_slot_more_or_less_never_gives_a_resource_the_readings_of_another(database: Database) -> None:
+    store = Maintained(database)
+    store.store(history(4, hours=30, resources=7))
+    store.seal()
+    store.compact()
+    before = of_one_resource(database)
+    noticed = set()
+
+    for table in TABLES:
+        for row in [row for row in rows(database, table) if row.slots == b"\x07"][:2]:
+            for wrong in (b"\x06", b""):
+                put(database, table, row, "slots", wrong)
+                after = of_one_resource(database)
+                put(database, table, row, "slots", bytes(row.slots))
+
+                damaged = {key for key, one in after.items() if isinstance(one, DamagedTile)}
+                noticed |= {table for _ in damaged}
+                assert all(f"{table.name} of group {row.gid}" in str(after[key]) for key in damaged)
+                assert all(one == before[key] for key, one in after.items() if key not in damaged)
+
+    assert noticed == set(TABLES)
+
+
+def of_one_resource(database: Database) -> dict[object, object]:
+    """What questions about single resources are answered, or the error."""
+    found: dict[object, object] = {}
+    for number in (1, 3, 5):  # three slots of the group whose rows come first
+        query = SampleQuery(EVERYTHING, meter="cpu", resource_id=f"instance-{number}", start=START)
+        for period in (600, 3600):
+            asked = StatisticsQuery(query, period, ("resource_id",))
+            found[number, period] = _or_damage(lambda asked=asked: Statistics(database).compute(asked))
+        found[number] = _or_damage(
+            lambda query=query: [one.sample for one in Samples(database).find(query, 10**5)]
+        )
+    return found
+
+
 def answers(database: Database) -> dict[object, object]:
     """What many questions are answered, or the error."""
     found: dict[object, object] = {}

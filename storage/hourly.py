@@ -13,10 +13,10 @@ from storage.counted import GroupDay, Uncounted
 from storage.errors import DamagedTile
 from storage.names import Names
 from storage.tables_tiles import STAMPS, day_roll, day_tile
-from storage.tiled import FEW, Piece, where_damaged
+from storage.tiled import FEW, Piece, rank_in, where_damaged
 from storage.tiles import rolls
 from storage.tiles.codec import Block
-from storage.tiles.layout import SLOT_BITS, checked_rank, slots_of
+from storage.tiles.layout import SLOT_BITS, slots_of
 from storage.tiles.roll_stacks import RollRow, decode_rolls, first_damaged
 from storage.tiles.totals import WORD
 from storage.watermarks import DAY, HOUR
@@ -101,21 +101,14 @@ def _few(connection: Connection, piece: Piece) -> dict[int, list[_Day]]:
             guess = guesses.pop()
             asked.add(guess)
             for _, mid, start, bitmap, w, head, record in ask(connection, statement, (guess, *values)):
-                rank = _rank(piece, mid, start, (bitmap, head, slot))
+                where = day_roll, piece.gid, mid, start
+                rank = rank_in(where, bitmap, rolls.slots_in(head), slot)
                 if rank == guess:
                     row = RollRow(Block(w, head, record or b""), rank)  # beyond a damaged row's end: NULL
                     by_mid.setdefault(mid, []).append(_Day(start, np.array([slot]), row))
                 elif rank is not None and rank not in asked and rank not in guesses:
                     guesses.append(rank)
     return by_mid
-
-
-def _rank(piece: Piece, mid: int, start: int, record: tuple[bytes, bytes, int]) -> int | None:
-    bitmap, head, slot = record
-    try:
-        return checked_rank(bitmap, rolls.slots_in(head), slot)
-    except DamagedTile as error:
-        raise where_damaged(day_roll, piece.gid, mid, start, error) from error
 
 
 def _statement(piece: Piece, gids: Sequence[int], records: str) -> tuple[str, tuple[int, ...]]:

@@ -15,9 +15,10 @@ from storage.columns import Columns
 from storage.errors import DamagedTile
 from storage.names import Names
 from storage.tables_tiles import STAMPS, day_tile
-from storage.tiled import FEW, SPANS, Piece, sealed_series, stretches
+from storage.tiled import FEW, SPANS, Piece, rank_in, sealed_series, stretches
 from storage.tiles.codec import Block
-from storage.tiles.layout import Series, rank_of, slots_of
+from storage.tiles.heads import slots_in
+from storage.tiles.layout import Series, slots_of
 from storage.tiles.span_stacks import SpanRow, SpanStack
 
 ROWS_AT_ONCE = 8  # whole days of a meter that are decoded together: some MB
@@ -96,7 +97,7 @@ def _rows(connection: Connection, table: Table, piece: Piece, slot: int | None) 
         return [
             _Row(start, mid, line, SpanRow(np.array([slot]), Block(w, head, raw), rank))
             for start, mid, line, slots, w, head, raw in _ask(connection, table, piece, "raw", ())
-            if (rank := rank_of(slots, slot)) is not None
+            if (rank := rank_in((table, piece.gid, mid, start), slots, slots_in(head), slot)) is not None
         ]
     # At first from where the record is if every slot before it has one.
     guesses, asked, found = [slot], set[int](), list[_Row]()
@@ -105,9 +106,10 @@ def _rows(connection: Connection, table: Table, piece: Piece, slot: int | None) 
         asked.add(guess)
         answers = _ask(connection, table, piece, "substr(raw, 1 + w * %s, w)", (guess,))
         for start, mid, line, slots, w, head, record in answers:
-            rank = rank_of(slots, slot)
+            rank = rank_in((table, piece.gid, mid, start), slots, slots_in(head), slot)
             if rank == guess:
-                found.append(_Row(start, mid, line, SpanRow(np.array([slot]), Block(w, head, record), rank)))
+                block = Block(w, head, record or b"")  # beyond the end of a damaged row there is NULL
+                found.append(_Row(start, mid, line, SpanRow(np.array([slot]), block, rank)))
             elif rank is not None and rank not in asked and rank not in guesses:
                 guesses.append(rank)
     return sorted(found, key=lambda row: row.start)

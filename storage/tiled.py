@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Row, Select, Table, and_, func, or_, select
 from storage.errors import DamagedTile
 from storage.sample import from_microseconds
 from storage.tables_tiles import STAMPS, day_tile, tile
-from storage.tiles.codec import Block, decode_stamps_of, decode_values_of, record_of, slots_in
+from storage.tiles.codec import Block, decode_stamps_of, decode_values_of, record_of
+from storage.tiles.heads import slots_in
 from storage.tiles.layout import Series, Span, TileRow, checked_rank, rank_of
 from storage.watermarks import DAY, HOUR
 
@@ -55,6 +56,17 @@ def where_damaged(table: Table, gid: int, mid: int, start: int, error: DamagedTi
     """The error that says which tile it is."""
     moment = from_microseconds(start).isoformat()
     return DamagedTile(f"{table.name} of group {gid}, meter number {mid}, {moment}: {error}")
+
+
+def rank_in(where: tuple[Table, int, int, int], bitmap: bytes, known: int, slot: int) -> int | None:
+    """Which record of a tile (table, group, mid, beginning) is the slot's; raises DamagedTile naming it.
+
+    `known` is how many slots its head knows.
+    """
+    try:
+        return checked_rank(bitmap, known, slot)
+    except DamagedTile as error:
+        raise where_damaged(*where, error) from error
 
 
 def stretches(connection: Connection, table: Table, piece: Piece) -> Iterator[tuple[int, int]]:

@@ -26,7 +26,6 @@ INTEGER, STAMPS, BITS = 0, 1, 255
 DECIMALS = {2: 1.0, 3: 1e2, 4: 1e4}  # kind: what the float is multiplied by to become an integer
 EXACT = float(1 << 53)
 
-_PREFIX = 2
 _CHECKSUMS = Struct("<II")
 _HEAD_CHECKSUM = Struct("<I")
 _RECORD_CHECKSUM = Struct("<H")
@@ -144,11 +143,6 @@ def open_stamps(head: bytes) -> Opened:
     return _open(head, (STAMPS,))
 
 
-def slots_in(head: bytes) -> int:
-    """How many slots a head says its tile knows; its checksum is not compared."""
-    return head[_PREFIX] if len(head) > _PREFIX else 0
-
-
 def is_whole(head: bytes, raw: bytes | memoryview) -> bool:
     """Whether the checksum of all records is right."""
     found: int = _CHECKSUMS.unpack_from(head, len(head) - _CHECKSUMS.size)[0]
@@ -199,14 +193,14 @@ def _pack_presence(marked: Mapping[int, Integers], slots: int) -> bytes:
 def _open(head: bytes, kinds: tuple[int, ...]) -> Opened:
     """Raises DamagedTile unless this program wrote the head, for one of these kinds, and it is whole."""
     stop = len(head) - _CHECKSUMS.size
-    if stop < _PREFIX or head[0] not in (PLAIN, CHECKED):
+    if stop < heads.PREFIX or head[0] not in (PLAIN, CHECKED):
         raise DamagedTile("a tile was written by a newer program, or its head is damaged")
     if crc32(head[:-4]) != _HEAD_CHECKSUM.unpack_from(head, stop + 4)[0]:
         raise DamagedTile("the head of a tile fails its checksum")
     kind = head[1]
     if kind not in kinds:
         raise DamagedTile(f"a tile of kind {kind} stands where one of {kinds} belongs")
-    layout = heads.parse(head, _PREFIX, stop)
+    layout = heads.parse(head, heads.PREFIX, stop)
     if layout.end == stop:
         return Opened(kind, layout, 0, None, head[0] == CHECKED)
     flags = (layout.slots + 7) >> 3

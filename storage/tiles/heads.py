@@ -13,6 +13,7 @@ from storage.tiles import bits
 
 Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 
+PREFIX = 2  # bytes before a layout: version and kind
 SLOTS_MAX = 128
 POINTS_MAX = 1 << 17  # a day of readings every second, and some room
 OUTLIERS_MAX = 0xFFFF
@@ -90,6 +91,11 @@ def parse(head: bytes, start: int, stop: int) -> Layout:
         int.from_bytes(head[least_at:counts_at], "little", signed=True),
         counts_at, outliers_at, end, deltas, base_bytes + ((deltas * width + 7) >> 3),
     )  # fmt: skip
+
+
+def slots_in(head: bytes) -> int:
+    """How many slots the head of a tile says it knows; its checksum is not compared."""
+    return head[PREFIX] if len(head) > PREFIX else 0
 
 
 def pack_outliers(deltas: Integers, places: Places) -> tuple[int, int, bytes]:

@@ -14,8 +14,8 @@ import numpy as np
 
 from storage.columns import Floats, Integers, Volumes, is_real
 from storage.errors import DamagedTile
+from storage.tiles import heads
 from storage.tiles.codec import Block, decode_values, decode_values_of, encode_values
-from storage.tiles.codec import slots_in as slots_of_column
 from storage.watermarks import DAY, HOUR
 
 # The columns by number. Integer sums are `EXCESS` over count * least, or HIGH and LOW where that is beyond int64.
@@ -49,7 +49,7 @@ def encode_roll(grids: Grids) -> Block:
 
 def slots_in(head: bytes) -> int:
     """How many slots the head of a row says it knows; its checksum is not compared."""
-    return slots_of_column(head[_COLUMN.size :])
+    return heads.slots_in(head[_COLUMN.size :])
 
 
 def columns_in(block: Block) -> list[int]:

@@ -25,9 +25,6 @@ from storage.sample import DEFAULT_SOURCE, Sample, from_microseconds
 # One reading of all meters of an instance: (instance, poll).
 Visit = tuple[int, int]
 
-COUNTERS = tuple(place for place, meter in enumerate(METERS) if meter.type == "cumulative")
-GAUGES = tuple(place for place, meter in enumerate(METERS) if meter.type == "gauge")
-SHAPES = (COUNTERS, GAUGES)  # apart, because only counters have a generation
 KEYS = tuple(MeterKey(meter.name, meter.type, meter.unit, meter.is_real) for meter in METERS)
 NONE = np.zeros(0, np.int64)
 
@@ -38,28 +35,19 @@ def visits_at(workload: Workload, poll: int) -> list[Visit]:
 
 
 def batch(workload: Workload, visits: Sequence[Visit]) -> SampleBatch:
-    """These visits as the messages of their nodes, decoded and joined: names stand once in each message."""
+    """These visits as the messages of their nodes, decoded and joined: what equal messages list stands there once."""
     instances, polls = np.array(visits, np.int64).reshape(-1, 2).T
-    ts = workload.times[instances, polls]
-    # A node reads its instances at one moment, so a new moment is a new message.
-    message = np.cumsum(np.diff(ts, prepend=ts[:1]) != 0)
-    messages = int(message[-1]) + 1
-    versions = [
-        version
-        for instance, poll in visits
-        for version in _versions(workload, instance, int(workload.lives[instance, poll]))
-    ]
-    rows = np.repeat(np.arange(len(visits)), 2)
+    rows = np.arange(len(visits))
     return SampleBatch(
         [_resource(workload, instance) for instance, _ in visits],
-        versions,
-        KEYS * messages,
-        [tuple(len(KEYS) * one + place for place in shape) for one in range(messages) for shape in SHAPES],
+        [_version(workload, instance, int(workload.lives[instance, poll])) for instance, poll in visits],
+        KEYS,
+        [tuple(range(len(KEYS)))],
         Polled(
             rows,
-            np.arange(len(versions)),
-            np.repeat(2 * message, 2) + np.tile([0, 1], len(visits)),
-            np.repeat(ts, 2),
+            rows,
+            np.zeros(len(rows), np.int64),
+            workload.times[instances, polls],
             _readings(workload, instances, polls),
         ),
         Deltas(NONE, NONE, NONE, NONE, NONE, b""),
@@ -108,24 +96,30 @@ def user_name(instance: int) -> str:
     return f"user-{instance % 50}"
 
 
+@functools.lru_cache(maxsize=100_000)
+def _named(instance: int, project: int) -> ResourceKey:
+    """A name that came before is the same object, as what the collector remembers."""
+    return ResourceKey(project_name(project), resource_name(instance))
+
+
 def _resource(workload: Workload, instance: int) -> ResourceKey:
-    return ResourceKey(project_name(workload.project_of(instance)), resource_name(instance))
+    return _named(instance, workload.project_of(instance))
 
 
-def _versions(workload: Workload, instance: int, life: int) -> tuple[VersionKey, VersionKey]:
-    return _versions_of(instance, life, workload.phases[instance][life])
+def _version(workload: Workload, instance: int, life: int) -> VersionKey:
+    return _version_of(instance, life, workload.phases[instance][life])
 
 
 @functools.lru_cache(maxsize=10_000)
-def _versions_of(instance: int, life: int, phase: Phase) -> tuple[VersionKey, VersionKey]:
-    """What counters and gauges of this life say beside their numbers."""
+def _version_of(instance: int, life: int, phase: Phase) -> VersionKey:
+    """What the readings of this life say beside their numbers."""
     body = json.dumps(metadata(instance, phase), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    user = user_name(instance)
-    counters = VersionKey(user, DEFAULT_SOURCE, generation(instance, life), body)
-    return counters, VersionKey(user, DEFAULT_SOURCE, None, body)
+    return VersionKey(
+        user_name(instance), DEFAULT_SOURCE, generation(instance, life), body, counters_only=True
+    )
 
 
 def _readings(workload: Workload, instances: Integers, polls: Integers) -> Integers:
-    """Of each visit the counters, then the gauges."""
-    columns = [workload.volumes[place][instances, polls] for shape in SHAPES for place in shape]
+    """Of each visit all meters."""
+    columns = [volumes[instances, polls] for volumes in workload.volumes]
     return np.stack([column.view(np.int64) for column in columns], 1).ravel()  # of reals the bits

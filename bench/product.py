@@ -7,7 +7,8 @@ import msgspec
 from bench.oracle import Figures, Reading
 from bench.rows import WrongAnswer
 from bench.workload import FLAVORS, METERS, Workload, project_name, resource_name
-from collector.columns import decode
+from collector.columns import join
+from collector.frame import take_apart
 from storage.answers import StatisticsTable
 from storage.batch import SampleBatch
 from storage.database import Database
@@ -102,9 +103,10 @@ class Store:
 
 def decoded(body: bytes) -> int:
     """Reads an agent's message, names and columns, and nothing more; returns how many samples it holds."""
-    frame = decode(body)
-    msgspec.json.decode(frame.text)
-    return len(frame)
+    parts = take_apart(body)
+    msgspec.json.decode(parts.text)
+    columns = join([parts])
+    return len(columns.polled.readings) + len(columns.deltas.ts)
 
 
 def answer(table: StatisticsTable) -> dict[tuple[int, int], Figures]:

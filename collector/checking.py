@@ -9,27 +9,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
+import numpy as np
 
-from collector.columns import Frame, Names, read_names
+from collector.columns import Names, join, read_names
 from collector.draft import Draft
-from collector.frame import is_padded
+from collector.frame import Parts, is_padded
 from collector.instants import EARLIEST, LATEST
 from collector.judging import VERSIONS_BYTES
 from collector.normalize import FUTURE_LIMIT, Unfit, normalize
 from collector.remembered import Remembered
 from collector.volumes import settle_volumes
 from storage.arrangement import canonical
-from storage.batch import (
-    NO_DELTAS,
-    Deltas,
-    Polled,
-    SampleBatch,
-    join_deltas,
-    join_polled,
-    moved_deltas,
-    moved_polled,
-    widths_of,
-)
+from storage.batch import SampleBatch, integers, widths_of
 from storage.columns import Integers
 from storage.keys import ID_BYTES, MeterKey, ResourceKey, VersionKey
 from storage.sample import Sample, to_microseconds
@@ -61,13 +52,13 @@ class Checker:
         self._bodies: Remembered[str] = Remembered(NAMES_BYTES)
         self._versions: Remembered[VersionKey] = Remembered(NAMES_BYTES)
 
-    def settle(self, frames: Sequence[Frame], received_at: datetime) -> SampleBatch | None:
+    def settle(self, frames: Sequence[Parts], received_at: datetime) -> SampleBatch | None:
         """All samples of these frames in their order, or None when a single one of them is not plainly clean.
 
-        `received_at` is when the first of them arrived.
+        There is at least one. `received_at` is when the first of them arrived.
         """
         try:
-            joined = self._join(frames)
+            joined = _joined(frames, [self._names(frame) for frame in frames])
         except _InDoubt:
             return None
         end = min(_END, to_microseconds(received_at + FUTURE_LIMIT) + 1)
@@ -77,16 +68,7 @@ class Checker:
             return None
         return settle_volumes(joined)
 
-    def _join(self, frames: Sequence[Frame]) -> SampleBatch:
-        joined = _Joined()
-        for frame in frames:
-            known = self._names(frame)
-            if not frame.is_accounted_for(known.kinds.widths):
-                raise _InDoubt
-            joined.add(frame, known)
-        return joined.batch()
-
-    def _names(self, frame: Frame) -> "_Known":
+    def _names(self, frame: Parts) -> "_Known":
         """A host sends the same names again and again: then they need no reading."""
         text = frame.text
         known = self._known.get(text)
@@ -109,7 +91,7 @@ class Checker:
         left_bytes = VERSIONS_BYTES
         for raw in names.versions:
             versions.append(self._version(bytes(raw), bodies))
-            left_bytes -= len(versions[-1].body)
+            left_bytes -= len(versions[-1].body) * (1 + versions[-1].counters_only)  # two, one by one
             if left_bytes < 0:
                 raise _InDoubt
         return _Known(resources, versions, self._kinds_of(names))
@@ -125,9 +107,9 @@ class Checker:
                 if not all(0 <= meter < len(meters) for meter in shape):
                     raise _InDoubt
                 kinds = {(meters[meter].name, meters[meter].type, meters[meter].unit) for meter in shape}
-                if len(kinds) < len(shape):
+                if not shape or len(kinds) < len(shape):
                     raise _InDoubt
-            found = _Kinds(meters, shapes, widths_of(shapes))
+            found = _Kinds(meters, shapes)
             size = _SHAPE_BYTES * len(shapes) + _METER_BYTES * len(meters)
             self._kinds.put(text, found, len(text) + _ENTRY_BYTES + size)
         return found
@@ -153,26 +135,27 @@ class Checker:
         return found
 
     def _version(self, text: bytes, bodies: Sequence[str]) -> VersionKey:
-        user, source, generation, place = _list(text, 4)
-        if type(place) is not int or not 0 <= place < len(bodies):
+        user, source, generation, place, counters_only = _list(text, 5)
+        if type(place) is not int or not 0 <= place < len(bodies) or type(counters_only) is not int:
+            raise _InDoubt
+        if counters_only not in (0, 1):
             raise _InDoubt
         body = bodies[place]
         about = text + body.encode()
         found = self._versions.get(about)
         if found is None:
             sample = _settled(replace(_PLAIN, user_id=user, source=source, generation=generation))
-            found = VersionKey(sample.user_id, sample.source, sample.generation, body)
+            found = VersionKey(sample.user_id, sample.source, sample.generation, body, counters_only == 1)
             self._versions.put(about, found, len(about) + _ENTRY_BYTES)
         return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kinds:
-    """What is delivered together: shapes of meters, none of which holds a meter twice."""
+    """What is delivered together: shapes of meters, none of which is empty or holds a meter twice."""
 
     meters: tuple[MeterKey, ...]
     shapes: tuple[tuple[int, ...], ...]
-    widths: Integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,53 +171,80 @@ class _InDoubt(Exception):
     """Something has to be looked at more closely; never leaves this file."""
 
 
-class _Joined:
+def _joined(frames: Sequence[Parts], known: Sequence[_Known]) -> SampleBatch:
     """Frames put one behind the other; those that list the same meters and shapes share them."""
+    found = join(frames)
+    polled, deltas, names = found.polled, found.deltas, _Lists()
+    first = [names.add(one) for one in known]
+    begin = integers(first).reshape(-1, 4).T
+    size = integers(
+        [
+            (len(one.resources), len(one.versions), len(one.kinds.meters), len(one.kinds.shapes))
+            for one in known
+        ]
+    ).T
+    resource, version, _, shape = (_Moving(*of, found.rows) for of in zip(begin, size, strict=True))
+    moved = replace(
+        polled,
+        resource=resource.moved(polled.resource),
+        version=version.moved(polled.version),
+        shape=shape.moved(polled.shape),
+    )
+    ends = np.cumsum(widths_of(names.shapes)[moved.shape])
+    if not np.array_equal(np.append(0, ends)[np.cumsum(found.rows)], np.cumsum(found.readings)):
+        raise _InDoubt  # the shapes do not account for the readings of each
+    if len(deltas.ts):
+        resource, version, meter, _ = (_Moving(*of, found.entries) for of in zip(begin, size, strict=True))
+        deltas = replace(
+            deltas,
+            resource=resource.moved(deltas.resource),
+            version=version.moved(deltas.version),
+            meter=meter.moved(deltas.meter),
+        )
+    return SampleBatch(names.resources, names.versions, names.meters, names.shapes, moved, deltas)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moving:
+    """Of each frame where its names begin in the longer list, how many they are, and how many entries name one."""
+
+    begin: Integers
+    size: Integers
+    entries: Integers
+
+    def moved(self, places: Integers) -> Integers:
+        """The places in the longer list; raises _InDoubt for one that is in no list."""
+        if (places >= np.repeat(self.size, self.entries)).any():
+            raise _InDoubt
+        moved: Integers = places + np.repeat(self.begin, self.entries)
+        return moved
+
+
+class _Lists:
+    """The names of many frames."""
 
     def __init__(self) -> None:
-        self._resources: list[ResourceKey] = []
-        self._versions: list[VersionKey] = []
-        self._meters: list[MeterKey] = []
-        self._shapes: list[tuple[int, ...]] = []
+        self.resources: list[ResourceKey] = []
+        self.versions: list[VersionKey] = []
+        self.meters: list[MeterKey] = []
+        self.shapes: list[tuple[int, ...]] = []
         self._places: dict[_Kinds, tuple[int, int]] = {}  # where meters and shapes begin
-        self._polled: list[Polled] = []
-        self._deltas: list[Deltas] = []
 
-    def add(self, frame: Frame, known: _Known) -> None:
-        meter, shape = self._begin(known.kinds)
-        first = len(self._resources), len(self._versions)
-        polled, deltas = frame.polled, frame.deltas
-        for columns in (polled, deltas):
-            if _beyond(columns.resource, known.resources) or _beyond(columns.version, known.versions):
-                raise _InDoubt
-        if _beyond(deltas.meter, known.kinds.meters):
-            raise _InDoubt
-        self._polled.append(moved_polled(polled, *first, shape))
-        if len(deltas.ts):
-            self._deltas.append(moved_deltas(deltas, *first, meter))
-        self._resources += known.resources
-        self._versions += known.versions
-
-    def batch(self) -> SampleBatch:
-        polled = join_polled(self._polled)
-        deltas = join_deltas(self._deltas) if self._deltas else NO_DELTAS
-        return SampleBatch(self._resources, self._versions, self._meters, self._shapes, polled, deltas)
-
-    def _begin(self, kinds: _Kinds) -> tuple[int, int]:
-        places = self._places.get(kinds)
+    def add(self, known: _Known) -> tuple[int, int, int, int]:
+        """Where its resources, versions, meters and shapes begin."""
+        places = self._places.get(known.kinds)
         if places is None:
-            places = self._places[kinds] = len(self._meters), len(self._shapes)
-            self._shapes += [tuple(meter + places[0] for meter in shape) for shape in kinds.shapes]
-            self._meters += kinds.meters
-        return places
+            places = self._places[known.kinds] = len(self.meters), len(self.shapes)
+            self.shapes += [tuple(meter + places[0] for meter in shape) for shape in known.kinds.shapes]
+            self.meters += known.kinds.meters
+        begin = (len(self.resources), len(self.versions), *places)
+        self.resources += known.resources
+        self.versions += known.versions
+        return begin
 
 
 def _are_within(times: Integers, start: int, end: int) -> bool:
     return not len(times) or (int(times.min()) >= start and int(times.max()) < end)
-
-
-def _beyond(places: Integers, names: Sequence[object]) -> bool:
-    return len(places) > 0 and int(places.max()) >= len(names)
 
 
 def _list(text: bytes, length: int | None = None) -> list[object]:

@@ -1,12 +1,13 @@
-"""Agents' batches of version 2 (`collector.frame`) read as arrays, without an object for each reading."""
+"""Agents' batches of version 2 (`collector.frame`) read as arrays, many at once, without an object for each reading."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 
-from collector.frame import CODES, Column, Parts, take_apart
-from storage.batch import NO_DELTAS, Deltas, Polled
+from collector.frame import CODES, DELTAS, READINGS, ROWS, Parts
+from storage.batch import NO_DELTAS, Deltas, Polled, integers
 from storage.columns import Integers
 
 _KINDS = {code: np.dtype(f"<{code}") for code in CODES.values()}
@@ -24,35 +25,26 @@ class Names(msgspec.Struct, array_like=True, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """A batch of version 2 whose names, the JSON `text`, have not been read."""
+class Frames:
+    """Some batches behind one another, each with `rows`, `readings` and `entries` (delta samples) of these numbers.
 
-    text: bytes
+    Places of names are those in the lists of each.
+    """
+
     polled: Polled
     deltas: Deltas
-
-    def __len__(self) -> int:
-        """How many samples its columns hold."""
-        return len(self.polled.readings) + len(self.deltas.ts)
-
-    def is_accounted_for(self, widths: Integers) -> bool:
-        """Whether shapes of these widths divide the readings among the rows, none left over."""
-        try:
-            width = widths[self.polled.shape]
-        except IndexError:
-            return False
-        return int(width.sum()) == len(self.polled.readings) and bool(widths.all())
+    rows: Integers
+    readings: Integers
+    entries: Integers
 
 
-def decode(body: bytes) -> Frame:
-    """The frame in a message, its names unread; raises InvalidMessage for one whose parts do not fit together.
-
-    Not much larger than the message, whatever it claims.
-    """
-    parts = take_apart(body)
-    resource, version, shape, ts = map(_array, parts.rows)
-    polled = Polled(resource, version, shape, ts + parts.start, _array(parts.readings))
-    return Frame(parts.text, polled, _deltas(parts))
+def join(frames: Sequence[Parts]) -> Frames:
+    """The columns of these batches, which are at least one. Readings may not be written to."""
+    rows, readings, entries = integers([(one.rows, one.readings, one.deltas) for one in frames]).T
+    start = integers([one.start for one in frames])
+    resource, version, shape, ts = (_array(frames, place) for place in ROWS)
+    polled = Polled(resource, version, shape, ts + np.repeat(start, rows), _array(frames, READINGS))
+    return Frames(polled, _deltas(frames, np.repeat(start, entries)), rows, readings, entries)
 
 
 def read_names(text: bytes) -> Names | None:
@@ -63,12 +55,18 @@ def read_names(text: bytes) -> Names | None:
         return None
 
 
-def _deltas(parts: Parts) -> Deltas:
-    if not parts.ids:
+def _deltas(frames: Sequence[Parts], start: Integers) -> Deltas:
+    if not len(start):
         return NO_DELTAS
-    resource, version, meter, ts, volume = map(_array, parts.deltas)
-    return Deltas(resource, version, meter, ts + parts.start, volume, parts.ids)
+    resource, version, meter, ts, volume = (_array(frames, place) for place in DELTAS)
+    return Deltas(resource, version, meter, ts + start, volume, b"".join([one.ids for one in frames]))
 
 
-def _array(column: Column) -> Integers:
-    return np.frombuffer(column.data, _KINDS[column.code]).astype(np.int64)
+def _array(frames: Sequence[Parts], place: int) -> Integers:
+    """One column of all of them; nearly always its entries are as wide in each."""
+    codes = [one.codes[place] for one in frames]
+    if codes.count(codes[0]) == len(codes):
+        data = b"".join([one.column(place) for one in frames])
+        return np.frombuffer(data, _KINDS[codes[0]]).astype(np.int64, copy=False)
+    parts = [np.frombuffer(one.column(place), _KINDS[code]) for one, code in zip(frames, codes, strict=True)]
+    return np.concatenate([part.astype(np.int64) for part in parts])

@@ -9,9 +9,9 @@
     delta samples   columns resource, version, meter and time; 8 bytes each; ids of 16 bytes each (zeros: none)
 
 No list has more names than the batch has samples. A resource is [resource, project], a version [user, source,
-generation, place of its metadata], a meter [name, type, unit, 1 if its readings are floats], a shape a list of places
-in meters. `others` are readings that fit no column (`collector.listed`). Times of 8 bytes are whole ones, and begin
-at 0.
+generation, place of its metadata, 1 if only cumulative meters have the generation], a meter [name, type, unit, 1 if
+its readings are floats], a shape a list of places in meters. `others` are readings that fit no column
+(`collector.listed`). Times of 8 bytes are whole ones, and begin at 0.
 
 `collector.framing` writes them. Here they are read one reading at a time, with nothing but the standard library, as an
 agent reads its own and as whatever is in doubt is read; `collector.columns` reads them as arrays.
@@ -20,7 +20,7 @@ agent reads its own and as whatever is in doubt is read; `collector.columns` rea
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import accumulate
 
 from collector.draft import Draft, unreadable
 from collector.errors import InvalidMessage
@@ -33,34 +33,51 @@ CODES = {1: "B", 2: "H", 4: "I", 8: "q"}  # of `struct`, by bytes of an entry; 8
 NO_ID = bytes(ID_BYTES)
 
 READING = 8  # bytes
+ROWS, READINGS, DELTAS = range(4), 4, range(5, 10)  # places of columns
+SHAPES = ROWS[2]
 
+_BEGIN = len(MAGIC) + COUNTS.size
 _FARTHEST = 2**62  # microseconds: no column of four bytes leads from here beyond 64 bits
-
-
-class Column(NamedTuple):
-    """Integers as they came: `data` holds them little-endian, each with the `code` that `struct` has for it."""
-
-    data: memoryview
-    code: str
-
-    def values(self) -> Iterator[int]:
-        """One after another."""
-        return (value for (value,) in struct.iter_unpack(f"<{self.code}", self.data))
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A batch of version 2 taken apart, nothing of it read: `text` is its names, `start` what times count from.
+    """A batch of version 2 taken apart, nothing of it read.
 
-    `rows` are the columns resource, version, shape and time; `deltas` resource, version, meter, time and reading.
+    Its columns are those of the rows (resource, version, shape, time), the readings, and those of the delta samples
+    (resource, version, meter, time, reading), numbered from 0. `codes` say what `struct` calls an entry of each, and
+    `edges` where in the `body` the names, each column and the ids begin, and where all ends. Times count from `start`.
     """
 
-    text: bytes
+    body: bytes
+    edges: tuple[int, ...]
+    codes: tuple[str, ...]
     start: int
-    rows: tuple[Column, Column, Column, Column]
-    readings: Column
-    deltas: tuple[Column, Column, Column, Column, Column]
-    ids: bytes
+    rows: int
+    readings: int
+    deltas: int
+
+    def __len__(self) -> int:
+        """How many samples its columns hold."""
+        return self.readings + self.deltas
+
+    @property
+    def text(self) -> bytes:
+        """The names."""
+        return self.body[self.edges[0] : self.edges[1]]
+
+    def column(self, place: int) -> memoryview:
+        """One column, little-endian."""
+        return memoryview(self.body)[self.edges[place + 1] : self.edges[place + 2]]
+
+    def values(self, place: int) -> Iterator[int]:
+        """The entries of a column, one after another."""
+        return (value for (value,) in struct.iter_unpack(f"<{self.codes[place]}", self.column(place)))
+
+    @property
+    def ids(self) -> bytes:
+        """Those of the delta samples, 16 bytes each."""
+        return self.body[self.edges[-2] : self.edges[-1]]
 
 
 def is_columnar(body: bytes) -> bool:
@@ -86,34 +103,24 @@ def take_apart(body: bytes) -> Parts:
 
     No larger than the message: claims of more than it holds are refused before anything is made of them.
     """
-    cut = _Cut(body)
-    size, rows, readings, deltas, resource, version, kind, time, start = COUNTS.unpack(cut.take(COUNTS.size))
+    if len(body) < _BEGIN:
+        raise InvalidMessage("a batch that was cut off")
+    size, rows, readings, deltas, *widths, start = COUNTS.unpack_from(body, len(MAGIC))
+    resource, version, kind, time = widths
     if not {resource, version, kind} <= {1, 2, 4} or time not in CODES:
         raise InvalidMessage("a batch with columns of an unknown width")
-    if abs(start) > _FARTHEST or (time == 8 and start):
+    if abs(start) > _FARTHEST or (time == READING and start):
         raise InvalidMessage("a batch whose times begin nowhere")
-    text = bytes(cut.take(size))
-    parts = Parts(
-        text,
-        start,
-        (
-            cut.column(rows, resource),
-            cut.column(rows, version),
-            cut.column(rows, kind),
-            cut.column(rows, time),
-        ),
-        cut.column(readings, READING),
-        (
-            cut.column(deltas, resource),
-            cut.column(deltas, version),
-            cut.column(deltas, kind),
-            cut.column(deltas, time),
-            cut.column(deltas, READING),
-        ),
-        bytes(cut.take(deltas * ID_BYTES)),
-    )
-    cut.end()
-    return parts
+    bytes_of = (*widths, READING, *widths, READING)
+    lengths = [
+        count * width for count, width in zip((*[rows] * 4, readings, *[deltas] * 5), bytes_of, strict=True)
+    ]
+    edges = tuple(accumulate((size, *lengths, deltas * ID_BYTES), initial=_BEGIN))
+    if edges[-1] > len(body):
+        raise InvalidMessage("a batch that was cut off")
+    if edges[-1] < len(body):
+        raise InvalidMessage("a batch with something behind its end")
+    return Parts(body, edges, tuple([CODES[width] for width in bytes_of]), start, rows, readings, deltas)
 
 
 def drafts(body: bytes) -> Iterator[Draft]:
@@ -138,17 +145,18 @@ def drafts(body: bytes) -> Iterator[Draft]:
         raise InvalidMessage("a batch that lists more names than it has readings")
     _check_account(parts, shapes)
     yield from _polled(parts, claims, shapes)
-    columns = [column.values() for column in parts.deltas]
+    columns = [parts.values(place) for place in DELTAS]
+    ids = parts.ids
     for place, (resource, version, meter, ts, bits) in enumerate(zip(*columns, strict=True)):
-        identity = parts.ids[place * ID_BYTES : (place + 1) * ID_BYTES]
+        identity = ids[place * ID_BYTES : (place + 1) * ID_BYTES]
         yield claims.draft(resource, version, meter, parts.start + ts, bits, identity)
     for other in others:
         yield draft_of(other, of_others)
 
 
 def _polled(parts: Parts, claims: "_Claims", shapes: Sequence[Sequence[object]]) -> Iterator[Draft]:
-    readings = parts.readings.values()
-    columns = [column.values() for column in parts.rows]
+    readings = parts.values(READINGS)
+    columns = [parts.values(place) for place in ROWS]
     for resource, version, shape, ts in zip(*columns, strict=True):
         for meter in shapes[shape]:
             yield claims.draft(resource, version, meter, parts.start + ts, next(readings), None)
@@ -158,32 +166,11 @@ def _check_account(parts: Parts, shapes: Sequence[Sequence[object]]) -> None:
     """Raises InvalidMessage unless the shapes divide the readings among the rows, none left over."""
     widths = [len(shape) for shape in shapes]
     try:
-        of_rows = [widths[shape] for shape in parts.rows[2].values()]
+        of_rows = [widths[shape] for shape in parts.values(SHAPES)]
     except IndexError:
         of_rows = [0]
-    if sum(of_rows) * READING != len(parts.readings.data) or not all(of_rows):
+    if sum(of_rows) != parts.readings or not all(of_rows):
         raise InvalidMessage("a batch whose shapes do not account for its readings")
-
-
-class _Cut:
-    """Takes a message apart from front to back."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = memoryview(body)
-        self._at = len(MAGIC)
-
-    def take(self, size: int) -> memoryview:
-        begin, self._at = self._at, self._at + size
-        if self._at > len(self._body):
-            raise InvalidMessage("a batch that was cut off")
-        return self._body[begin : self._at]
-
-    def column(self, length: int, width: int) -> Column:
-        return Column(self.take(length * width), CODES[width])
-
-    def end(self) -> None:
-        if self._at != len(self._body):
-            raise InvalidMessage("a batch with something behind its end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +187,11 @@ class _Claims:
     ) -> Draft:
         """The draft of one reading, or one that says that its names cannot be made out."""
         match _at(self.resources, resource), _at(self.versions, version), _at(self.meters, meter):
-            case [owner, project], [user, source, generation, int(place)], [name, kind, unit, int(real)] if (
-                _holds(self.metadata, place)
-            ):
+            case (
+                [owner, project],
+                [user, source, generation, int(place), 0 | 1 as counters_only],
+                [name, kind, unit, int(real)],
+            ) if _holds(self.metadata, place):
                 return Draft(
                     meter=name,
                     type=kind,
@@ -214,7 +203,7 @@ class _Claims:
                     user_id=user,
                     source=source,
                     metadata=self.metadata[place],
-                    generation=generation,
+                    generation=None if counters_only and kind != "cumulative" else generation,
                     id=None if identity == NO_ID else identity,
                 )
         return unreadable("a reading of the batch whose names are not in its lists")

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from collector.frame import CODES, COUNTS, MAGIC, NO_ID
 from collector.listed import encode_json, lists_of
-from storage.arrangement import Arrangement
+from storage.arrangement import Around, Arrangement
 from storage.keys import ID_BYTES
 from storage.sample import INT64_MAX, INT64_MIN, Sample
+
+_About = tuple[str | None, str, int]  # user, source, place of the metadata
 
 
 def encode(samples: Sequence[Sample]) -> bytes:
@@ -26,9 +28,8 @@ class _Writing:
     """What is to be written, each name once."""
 
     def __init__(self) -> None:
-        self._arrangement: Arrangement[bytes] = Arrangement()
+        self._arrangement: Arrangement[_About] = Arrangement()
         self._metadata: dict[bytes, int] = {}
-        self._versions: dict[tuple[str | None, str, str | None, int], bytes] = {}
         self._places: dict[int, int] = {}  # by metadata object, which its sample keeps
 
     def add(self, sample: Sample) -> None:
@@ -37,24 +38,22 @@ class _Writing:
             text = encode_json(dict(sample.metadata))
             place = self._metadata.setdefault(text, len(self._metadata))
             self._places[id(sample.metadata)] = place
-        about = (sample.user_id, sample.source, sample.generation, place)
-        version = self._versions.get(about)
-        if version is None:
-            version = self._versions[about] = encode_json(about)
-        self._arrangement.add(sample, version, (sample.id or NO_ID) if sample.type == "delta" else None)
+        identity = (sample.id or NO_ID) if sample.type == "delta" else None
+        self._arrangement.add(sample, (sample.user_id, sample.source, place), identity)
 
     def assembled(self, others: Sequence[Sample]) -> bytes:
         named, columns = self._arrangement, self._arrangement.arranged()
         resources = [encode_json([key.resource_id, key.project_id or None]) for key in named.resources]
         meters = [[key.name, key.type, key.unit, int(key.real)] for key in named.meters]
-        lists = [_list(resources), _list(self._metadata), _list(named.versions)]
+        versions = [encode_json(_version(around)) for around in columns.versions]
+        lists = [_list(resources), _list(self._metadata), _list(versions)]
         text = _list([*lists, *map(encode_json, (meters, columns.shapes, lists_of(others)))])
         times = [row[3] for row in (*columns.rows, *columns.deltas)]
         time = _width(max(times) - min(times) + 1 if times else 0)
         start = min(times) if times and time < 8 else 0
         widths = (
             _width(len(resources)),
-            _width(len(named.versions)),
+            _width(len(versions)),
             _width(max(len(columns.shapes), len(meters))),
             time,
         )
@@ -71,6 +70,11 @@ def _fits(sample: Sample) -> bool:
     volume = sample.volume
     is_number = isinstance(volume, float) or (type(volume) is int and INT64_MIN <= volume <= INT64_MAX)
     return is_number and (sample.type != "delta" or sample.id is None or len(sample.id) == ID_BYTES)
+
+
+def _version(around: Around[_About]) -> tuple[object, ...]:
+    (user, source, place), generation, counters_only = around
+    return user, source, generation, place, int(counters_only)
 
 
 def _packed(rows: Sequence[tuple[int, ...]], start: int, widths: Sequence[int]) -> Iterator[bytes]:

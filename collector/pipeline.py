@@ -8,13 +8,14 @@ everything else, reading by reading (`collector.normalize`). Both ways lead to t
 import dataclasses
 import hashlib
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
 import structlog
 
-from collector import columns, frame
+from collector import frame
 from collector.ceilometer import ceilometer_drafts, is_ceilometer
 from collector.checking import Checker
 from collector.draft import Draft
@@ -37,7 +38,7 @@ log = structlog.get_logger()
 
 REASONS = 5  # a refused notification names at most so many of its samples
 
-_Frames = list[tuple[Message, columns.Frame]]
+_Frames = list[tuple[Message, frame.Parts]]
 
 
 class Pipeline:
@@ -71,11 +72,12 @@ class Pipeline:
         batch = Pending(max(message.received_at for message in messages))
         frames: _Frames = []
         claimed = 0
+        for origin, count in Counter(message.origin for message in messages).items():
+            self._metrics.messages.labels(origin).inc(count)
         for message in messages:
-            self._metrics.messages.labels(message.origin).inc()
             if _is_frame(message):
                 claimed += frame.samples_in(message.body)
-                self._guarded(batch, message, lambda read: frames.append((read, columns.decode(read.body))))
+                self._guarded(batch, message, lambda read: frames.append((read, frame.take_apart(read.body))))
             else:
                 self._settle(batch, frames)
                 self._guarded(batch, message, partial(self._interpret, batch))

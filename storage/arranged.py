@@ -10,22 +10,23 @@ from storage.sample import Sample
 
 def arrange(samples: Iterable[Sample]) -> SampleBatch:
     """Normalized samples as columns; those that share one metadata object cost its text once."""
-    arrangement: Arrangement[VersionKey] = Arrangement()
+    arrangement: Arrangement[tuple[str | None, str, str]] = Arrangement()
     bodies: dict[int, str] = {}
-    keys: dict[tuple[str | None, str, str | None, str], VersionKey] = {}
     held = list(samples)  # metadata objects are told apart by their place in memory
     for sample in held:
         body = bodies.get(id(sample.metadata))
         if body is None:
             body = bodies[id(sample.metadata)] = canonical(sample.metadata)
-        parts = (sample.user_id, sample.source, sample.generation, body)
-        arrangement.add(sample, keys.get(parts) or keys.setdefault(parts, VersionKey(*parts)), sample.id)
+        arrangement.add(sample, (sample.user_id, sample.source, body), sample.id)
     columns = arrangement.arranged()
     rows = integers(columns.rows).reshape(-1, 4).T
     deltas = integers(columns.deltas).reshape(-1, 5).T
     return SampleBatch(
         list(arrangement.resources),
-        list(arrangement.versions),
+        [
+            VersionKey(user, source, generation, body, counters_only)
+            for (user, source, body), generation, counters_only in columns.versions
+        ],
         list(arrangement.meters),
         columns.shapes,
         Polled(rows[0], rows[1], rows[2], rows[3], integers(columns.readings)),

@@ -71,6 +71,7 @@ class SampleBatch:
         def sample(where: tuple[int, int, int], meter: int, bits: int, identity: bytes | None) -> Sample:
             resource, version, ts = where
             owner, kind, around = self.resources[resource], self.meters[meter], self.versions[version]
+            has_generation = kind.type == "cumulative" or not around.counters_only
             return Sample(
                 meter=kind.name,
                 type=cast("SampleType", kind.type),  # what is arranged here was normalized
@@ -82,7 +83,7 @@ class SampleBatch:
                 user_id=around.user_id,
                 source=around.source,
                 metadata=bodies[version],
-                generation=around.generation,
+                generation=around.generation if has_generation else None,
                 id=identity,
             )
 

@@ -72,7 +72,7 @@ class Database:
         """
         timeout_s = self.settings.timeout_s
         begin = partial(self.dialect.snapshot, seconds=timeout_s)
-        with self._translate(), self._begun(begin, **self.dialect.snapshot_options) as connection:
+        with self._translate(), self._begun(begin, **self.dialect.begin_options) as connection:
             yield connection
             connection.commit()  # after a rollback psycopg would forget its prepared statements
 
@@ -151,7 +151,8 @@ class Database:
 
     @contextmanager
     def _writing(self, limit_s: float) -> Iterator[Connection]:
-        with self._begun(self._limited(limit_s), write=True) as connection:
+        begin = partial(self.dialect.begin, seconds=limit_s)
+        with self._begun(begin, write=True, **self.dialect.begin_options) as connection:
             yield connection
             connection.commit()
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from storage.columns import Integers
 from storage.database import Database
-from storage.keys import MeterKey, ResourceKey, VersionKey
+from storage.keys import MeterKey, ResourceKey
 from storage.numbering import (
     K,
     Place,
@@ -19,15 +19,13 @@ from storage.numbering import (
     find_or_make,
     find_resources,
     find_shapes,
-    find_versions,
     make_meters,
     make_resources,
     make_shapes,
-    make_versions,
 )
 from storage.sample import Sample
 from storage.tables import series
-from storage.together import Together
+from storage.versions import Versions
 
 CACHE_LIMIT = 500_000
 
@@ -43,8 +41,7 @@ class Dimensions:
         self._places: dict[ResourceKey, Place] = {}
         self._meters: dict[MeterKey, int] = {}
         self._shapes: dict[tuple[int, ...], int] = {}
-        self._versions: dict[bytes, int] = {}
-        self.together = Together()
+        self.versions = Versions(database)
         self._series: set[int] = set()
 
     def places(self, keys: Sequence[ResourceKey]) -> list[Place]:
@@ -58,15 +55,6 @@ class Dimensions:
     def shapes(self, keys: Sequence[tuple[int, ...]]) -> list[int]:
         """The number (part) of every set of meters, in order; a set is its mids in ascending order."""
         return self._numbers(keys, self._shapes, find_shapes, make_shapes)
-
-    def versions(self, keys: Sequence[VersionKey]) -> list[int]:
-        """The number (ver) of every content, in order."""
-
-        def make(connection: Connection, missing: Sequence[bytes]) -> dict[bytes, int]:
-            by_digest = {key.digest: key for key in keys}
-            return make_versions(connection, [by_digest[digest] for digest in missing])
-
-        return self._numbers([key.digest for key in keys], self._versions, find_versions, make)
 
     def note_series(self, gid: Integers, rid: Integers, part: Integers) -> None:
         """Keeps that these series exist; arrays of one length."""
@@ -95,7 +83,7 @@ class Dimensions:
         find: Callable[[Connection, Sequence[K]], dict[K, N]],
         make: Callable[[Connection, Sequence[K]], dict[K, N]],
     ) -> list[N]:
-        known = [cache.get(key) for key in keys]
+        known = list(map(cache.get, keys))
         found = [number for number in known if number is not None]
         if len(found) == len(keys):
             return found

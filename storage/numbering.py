@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, insert, select, update
 
 from storage.errors import SchemaMismatch
-from storage.keys import MeterKey, ResourceKey, VersionKey
+from storage.keys import MeterKey, ResourceKey
 from storage.packing import pack_mids
 from storage.tables import id_counter, meter, project, resource, resource_group, shape, version
 
@@ -56,7 +56,7 @@ def _hold_counters(connection: Connection) -> None:
         raise SchemaMismatch("the counters are missing: run `nephometer db upgrade`")
 
 
-def _reserve(connection: Connection, name: str, count: int) -> int:
+def reserve(connection: Connection, name: str, count: int) -> int:
     """The first of `count` numbers nobody had before."""
     connection.execute(
         update(id_counter).where(id_counter.c.name == name).values(value=id_counter.c.value + count)
@@ -81,7 +81,7 @@ def _take_slots(connection: Connection, pids: Sequence[int]) -> list[tuple[int, 
                 connection.execute(update(group).where(group.c.gid == gid).values(used=used + count))
         while len(taken) < wanted:
             count = min(GROUP_SIZE, wanted - len(taken))
-            gid = _reserve(connection, "resource_group", 1)
+            gid = reserve(connection, "resource_group", 1)
             connection.execute(insert(group).values(gid=gid, pid=pid, used=count))
             taken += [(gid, slot) for slot in range(count)]
         slots[pid] = taken
@@ -98,7 +98,7 @@ def _find_projects(connection: Connection, ids: Sequence[str]) -> dict[str, int]
 
 
 def _make_projects(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
-    first = _reserve(connection, "project", len(ids))
+    first = reserve(connection, "project", len(ids))
     numbers = {name: number for number, name in enumerate(ids, start=first)}
     connection.execute(insert(project), [{"pid": pid, "id": name} for name, pid in numbers.items()])
     return numbers
@@ -134,7 +134,7 @@ def find_meters(connection: Connection, keys: Sequence[MeterKey]) -> dict[MeterK
 
 def make_meters(connection: Connection, keys: Sequence[MeterKey]) -> dict[MeterKey, int]:
     """New numbers for these meters."""
-    first = _reserve(connection, "meter", len(keys))
+    first = reserve(connection, "meter", len(keys))
     numbers = {key: number for number, key in enumerate(keys, start=first)}
     rows = [
         {"mid": mid, "name": key.name, "type": key.type, "unit": key.unit, "real": int(key.real)}
@@ -153,7 +153,7 @@ def find_shapes(connection: Connection, keys: Sequence[tuple[int, ...]]) -> dict
 
 def make_shapes(connection: Connection, keys: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], int]:
     """New numbers for these shapes."""
-    first = _reserve(connection, "shape", len(keys))
+    first = reserve(connection, "shape", len(keys))
     numbers = {key: number for number, key in enumerate(keys, start=first)}
     rows = [
         {"part": part, "digest": _shape_digest(key), "mids": pack_mids(key)} for key, part in numbers.items()
@@ -169,26 +169,6 @@ def _shape_digest(mids: tuple[int, ...]) -> bytes:
 def find_versions(connection: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
     """The numbers of those contents that are known, by digest."""
     return _find_by_digest(connection, version, "ver", digests)
-
-
-def make_versions(connection: Connection, keys: Sequence[VersionKey]) -> dict[bytes, int]:
-    """New numbers for these contents, by digest."""
-    first = _reserve(connection, "version", len(keys))
-    numbers = {key.digest: number for number, key in enumerate(keys, start=first)}
-    rows = [
-        {
-            "ver": number,
-            "digest": key.digest,
-            "user_id": key.user_id,
-            "source": key.source,
-            "generation": key.generation,
-            "counters_only": int(key.counters_only),
-            "metadata": key.body,
-        }
-        for number, key in enumerate(keys, start=first)
-    ]
-    connection.execute(insert(version), rows)
-    return numbers
 
 
 def _find_by_digest(
@@ -211,7 +191,7 @@ def make_resources(connection: Connection, keys: Sequence[ResourceKey]) -> dict[
     """New places for these resources, their projects made where they are new."""
     ids = list(dict.fromkeys(key.project_id for key in keys))
     projects = find_or_make(connection, ids, _find_projects, _make_projects)
-    first = _reserve(connection, "resource", len(keys))
+    first = reserve(connection, "resource", len(keys))
     slots = _take_slots(connection, [projects[key.project_id] for key in keys])
     rows, places = [], {}
     for number, (key, (gid, slot)) in enumerate(zip(keys, slots, strict=True), start=first):

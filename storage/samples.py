@@ -1,8 +1,8 @@
 """Samples go in, once each, and come out newest first."""
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -24,6 +24,14 @@ from storage.sample import Refused, Sample, StoredSample, to_microseconds
 from storage.stored import FoundSample, as_sample
 from storage.too_old import older, refuse
 from storage.writing import Numbered, insert, number
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a transaction did; `versions` are the numbers of those it wrote, by digest."""
+
+    stored: Stored
+    versions: Mapping[bytes, int]
 
 
 class Samples:
@@ -59,8 +67,9 @@ class Samples:
             numbered = number(batch, self._dimensions, received)
             reach("ingest.numbered")
             stored = self._database.write_retrying(partial(self._write, numbered=numbered, refused=refused))
-            if isinstance(stored, Stored):
-                return replace(stored, too_old=too_old)
+            if isinstance(stored, _Done):
+                self._dimensions.versions.remember(stored.versions)
+                return replace(stored.stored, too_old=too_old)
             batch, old = older(batch, stored)
             found = refuse(old, stored, received_at)
             refused, too_old = [*refused, *found], (*too_old, *found)
@@ -100,12 +109,13 @@ class Samples:
         found = self.find(SampleQuery(scope, message_id=message_id), 1)
         return found[0] if found else None
 
-    def _write(self, connection: Connection, numbered: Numbered, refused: Sequence[Refused]) -> Stored | int:
+    def _write(self, connection: Connection, numbered: Numbered, refused: Sequence[Refused]) -> _Done | int:
         """What became of the rows; or where the retention begins, and nothing written, when some are older."""
         closed, raw_from = watermarks.hold(connection)
         if numbered.earliest < raw_from:
             return raw_from
         keep(connection, refused)
-        stored = insert(connection, self._database.dialect, numbered, closed)
+        versions = self._dimensions.versions.write(connection, numbered.new)
+        stored = insert(connection, self._database.dialect, numbered.with_versions(versions), closed)
         reach("ingest.before_commit")
-        return stored
+        return _Done(stored, versions)

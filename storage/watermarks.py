@@ -18,6 +18,14 @@ DAY = 24 * HOUR
 
 _ALL = select(watermark.c.name, watermark.c.at)
 _TURN = update(watermark).where(watermark.c.name == "turn").values(at=watermark.c.at + 1)
+# Written out, because every transaction that stores samples begins with it.
+_HELD = "SELECT name, at FROM watermark WHERE name IN ('closed', 'raw_from')"
+_SHARED = {
+    "sqlite": "",  # one writer at a time
+    "postgresql": " FOR SHARE",
+    "mysql": " LOCK IN SHARE MODE",
+    "mariadb": " LOCK IN SHARE MODE",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +63,8 @@ def hold(connection: Connection) -> tuple[int, int]:
 
     Writers send rows before `closed` to `late`, and refuse those before `raw_from`.
     """
-    rows = connection.execute(
-        select(watermark.c.name, watermark.c.at)
-        .where(watermark.c.name.in_(("closed", "raw_from")))
-        .with_for_update(read=True)
-    ).all()
-    found = {row.name: row.at for row in rows}
+    statement = _HELD + _SHARED[connection.dialect.name]
+    found: dict[str, int] = dict(iter(connection.exec_driver_sql(statement)))
     if len(found) != 2:
         raise SchemaMismatch("the watermarks are missing: run `nephometer db upgrade`")
     return found["closed"], found["raw_from"]

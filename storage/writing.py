@@ -1,7 +1,7 @@
 """From a batch with names to rows with numbers, and these into the tables, each reading once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sqlalchemy import Connection, Table, select, tuple_
@@ -18,18 +18,33 @@ from storage.query import Stored
 from storage.rows import Rows, sorted_rows
 from storage.sample import INT64_MAX
 from storage.tables import delta, delta_identity, hot, late
+from storage.versions import New
 
 _Delta = tuple[int, int, int, int, bytes, int, int, bytes]  # the columns of `delta`
 
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """A batch as rows, sorted by key; `unlike` of its `readings` contradicted another one in it."""
+    """A batch as rows, sorted by key; `unlike` of its `readings` contradicted another one in it.
+
+    `new` are versions that have yet to be written, with the numbers that rows have of them.
+    """
 
     rows: Rows
     deltas: list[_Delta]
     readings: int
     unlike: int
+    new: Sequence[New]
+
+    def with_versions(self, numbers: Mapping[bytes, int]) -> "Numbered":
+        """With the numbers that the new versions, by digest, have now that they are written."""
+        other = {ver: numbers[key.digest] for ver, key in self.new if numbers[key.digest] != ver}
+        if not other:
+            return self
+        *key, ver, recv = self.rows.numbers
+        ver = integers([other.get(one, one) for one in ver.tolist()])
+        deltas = [(*row[:5], other.get(row[5], row[5]), *row[6:]) for row in self.deltas]
+        return replace(self, rows=replace(self.rows, numbers=(*key, ver, recv)), deltas=deltas)
 
     @property
     def earliest(self) -> int:
@@ -53,11 +68,11 @@ def number(batch: SampleBatch, dimensions: Dimensions, received: int) -> Numbere
     places = dimensions.places(batch.resources)
     rid = integers([place.rid for place in places])
     once, unlike = distinct(batch, rid[batch.polled.resource])
-    once = dimensions.together.rows(once, rid[once.polled.resource])
+    vers, new = dimensions.versions.numbers(once.versions)
     numbers = _Numbers(
         integers([place.gid for place in places]),
         rid,
-        integers(dimensions.versions(once.versions)),
+        integers(vers),
         integers(dimensions.meters(batch.meters)),
     )
     rows = _rows(once, numbers, dimensions, received)
@@ -68,7 +83,7 @@ def number(batch: SampleBatch, dimensions: Dimensions, received: int) -> Numbere
         shapes = dimensions.shapes([(row[3],) for row in deltas])
         gid, rid, *_ = integers([row[:2] for row in deltas]).T
         dimensions.note_series(gid, rid, integers(shapes))
-    return Numbered(rows, deltas, len(batch), unlike + unlike_deltas)
+    return Numbered(rows, deltas, len(batch), unlike + unlike_deltas, new)
 
 
 def insert(connection: Connection, dialect: Dialect, numbered: Numbered, closed: int) -> Stored:

@@ -19,7 +19,8 @@ class Dialect(Protocol):
 
     name: str
     mark: str  # stands for a value in a statement
-    snapshot_options: ClassVar[dict[str, object]]  # execution options of the connection `snapshot` begins on
+    # Execution options of the connections `begin` and `snapshot` begin on.
+    begin_options: ClassVar[dict[str, object]]
     durability: ClassVar[str]  # asks for settings of the server, as rows of name and value
     lasting: ClassVar[
         dict[str, tuple[str, ...]]
@@ -30,6 +31,12 @@ class Dialect(Protocol):
 
     def prepare(self, engine: Engine) -> None:
         """Sets what every session needs and engine options cannot say."""
+
+    # What follows VALUES of an INSERT so that a row whose key, or any other unique one, is there is left as it is.
+    keep_first: ClassVar[str]
+
+    def begin(self, connection: Connection, seconds: float) -> None:
+        """As `limit`, as the first of a transaction that writes, on a connection with `begin_options`."""
 
     def limit(self, connection: Connection, seconds: float) -> None:
         """Ends any statement of this transaction that takes longer; 0 is no limit.

@@ -31,7 +31,8 @@ class MySQL:
 
     name = "mysql+pymysql"
     mark = "%s"
-    snapshot_options: ClassVar[dict[str, object]] = {}
+    keep_first: ClassVar[str] = "ON DUPLICATE KEY UPDATE {key} = {table}.{key}"
+    begin_options: ClassVar[dict[str, object]] = {}
     durability: ClassVar[str] = "SHOW GLOBAL VARIABLES"
     lasting: ClassVar[dict[str, tuple[str, ...]]] = {
         "innodb_doublewrite": ("on", "1"),
@@ -58,6 +59,10 @@ class MySQL:
 
     def prepare(self, engine: Engine) -> None:
         """Nothing more: the session command says it all."""
+
+    def begin(self, connection: Connection, seconds: float) -> None:
+        """Nothing but the limit."""
+        self.limit(connection, seconds)
 
     def limit(self, connection: Connection, seconds: float) -> None:
         """Holds until the next transaction sets its own."""

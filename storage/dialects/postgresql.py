@@ -30,13 +30,16 @@ MISSING = {"42P01", "42703"}  # undefined table, undefined column
 CAREFUL_BATCHES = 20
 COPY_TYPES = ((SmallInteger, "int2"), (BigInteger, "int8"), (Integer, "int4"), (LargeBinary, "bytea"))
 
+_LIMIT = "SET LOCAL statement_timeout = {}"
+
 
 class PostgreSQL:
     """psycopg 3; samples arrive by binary COPY, or as binary arrays where some are there already."""
 
     name = "postgresql+psycopg"
     mark = "%s"
-    snapshot_options: ClassVar[dict[str, object]] = {"isolation_level": "AUTOCOMMIT"}  # `snapshot` says BEGIN
+    keep_first: ClassVar[str] = "ON CONFLICT DO NOTHING"
+    begin_options: ClassVar[dict[str, object]] = {"isolation_level": "AUTOCOMMIT"}  # we say BEGIN
     durability: ClassVar[str] = "SELECT name, setting FROM pg_settings"
     lasting: ClassVar[dict[str, tuple[str, ...]]] = {
         "fsync": ("on",),
@@ -65,16 +68,21 @@ class PostgreSQL:
         def configure(connection: PsycopgConnection[tuple[object, ...]], _record: object) -> None:
             connection.adapters.register_dumper(BinaryArray, BinaryArrayDumper)
 
+    def begin(self, connection: Connection, seconds: float) -> None:
+        """One round trip."""
+        connection.exec_driver_sql(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; " + _LIMIT.format(int(seconds * 1000))
+        )
+
     def limit(self, connection: Connection, seconds: float) -> None:
         """Holds until the transaction ends."""
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+        connection.exec_driver_sql(_LIMIT.format(int(seconds * 1000)))
 
     def snapshot(self, connection: Connection, seconds: float) -> None:
         """Holds `hot` before the moment is chosen: DROP of a partition waits from here on. One round trip."""
         connection.exec_driver_sql(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-            f" SET LOCAL statement_timeout = {int(seconds * 1000)};"
-            " LOCK TABLE hot IN ACCESS SHARE MODE"
+            f" {_LIMIT.format(int(seconds * 1000))}; LOCK TABLE hot IN ACCESS SHARE MODE"
         )
 
     def asking_options(self, settings: DatabaseSettings) -> dict[str, object]:

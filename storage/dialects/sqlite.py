@@ -35,7 +35,8 @@ class SQLite:
 
     name = "sqlite"
     mark = "?"
-    snapshot_options: ClassVar[dict[str, object]] = {}
+    keep_first: ClassVar[str] = "ON CONFLICT DO NOTHING"
+    begin_options: ClassVar[dict[str, object]] = {}
     durability: ClassVar[str] = "SELECT 'synchronous', synchronous FROM pragma_synchronous"
     lasting: ClassVar[dict[str, tuple[str, ...]]] = {"synchronous": ("2", "3")}  # FULL, EXTRA
 
@@ -59,6 +60,10 @@ class SQLite:
         def begin(connection: Connection) -> None:
             write = connection.get_execution_options().get("write")
             connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    def begin(self, connection: Connection, seconds: float) -> None:
+        """Nothing but the limit."""
+        self.limit(connection, seconds)
 
     def limit(self, connection: Connection, seconds: float) -> None:
         """SQLite asks every so many steps of its machine whether to go on."""

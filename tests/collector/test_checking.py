@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.checking import Checker
-from collector.columns import Frame, decode
 from collector.envelope import encode_batch
+from collector.frame import Parts, take_apart
 from collector.pipeline import Message, Pipeline
 from collector.remembered import Remembered
 from storage.batch import SampleBatch
@@ -55,7 +55,7 @@ READINGS = st.builds(
 class Doubting(Checker):
     """Leaves everything to be read slowly."""
 
-    def settle(self, frames: Sequence[Frame], received_at: datetime) -> SampleBatch | None:
+    def settle(self, frames: Sequence[Parts], received_at: datetime) -> SampleBatch | None:
         return None
 
 
@@ -83,9 +83,9 @@ def test_both_ways_lead_to_the_same_samples_and_refusals(bodies: list[list[Sampl
 
 def test_clean_frames_are_settled_together_in_their_order() -> None:
     frames = [
-        decode(encode_batch(CLEAN[:2])),
-        decode(encode_batch([good(5), good(6)])),
-        decode(encode_batch([])),
+        take_apart(encode_batch(CLEAN[:2])),
+        take_apart(encode_batch([good(5), good(6)])),
+        take_apart(encode_batch([])),
     ]
 
     settled = Checker().settle(frames, NOW)
@@ -95,7 +95,7 @@ def test_clean_frames_are_settled_together_in_their_order() -> None:
 
 
 def test_names_known_from_another_message_are_not_looked_at_again() -> None:
-    checker, frame = Checker(), decode(encode_batch(CLEAN))
+    checker, frame = Checker(), take_apart(encode_batch(CLEAN))
     first, second = checker.settle([frame], NOW), checker.settle([frame], NOW)
 
     assert first is not None
@@ -116,7 +116,7 @@ def test_names_known_from_another_message_are_not_looked_at_again() -> None:
 )
 def test_a_doubtful_reading_leaves_the_frames_beside_its_own_fast(doubtful: Sample) -> None:
     checker = Checker()
-    sent = [decode(encode_batch([good(1), doubtful])), decode(encode_batch([good(2)]))]
+    sent = [take_apart(encode_batch([good(1), doubtful])), take_apart(encode_batch([good(2)]))]
 
     assert checker.settle(sent, NOW) is None
     assert checker.settle(sent[:1], NOW) is None

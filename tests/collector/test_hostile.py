@@ -36,7 +36,7 @@ def stored(bad: Message) -> StubPublisher:
 
 def test_many_refused_readings_of_one_batch_take_the_room_of_few() -> None:
     count = 20 * REFUSED_ALONE
-    names = [[["r", "p"]], [{"key": "x" * 100_000}], [[None, "s", None, 0]], METERS, [[0]], NO_OTHERS]
+    names = [[["r", "p"]], [{"key": "x" * 100_000}], [[None, "s", None, 0, 0]], METERS, [[0]], NO_OTHERS]
     bad = frame(names, [(0, 0, 0, -1 - number) for number in range(count)])
 
     refused = stored(bad).refused
@@ -50,7 +50,7 @@ def test_many_refused_readings_of_one_batch_take_the_room_of_few() -> None:
 @pytest.mark.parametrize("flaw", [0, 1], ids=["clean", "with a refused reading"])
 def test_metadata_listed_once_is_not_written_out_for_thousands_of_versions(flaw: int) -> None:
     metadata = {f"key-{number}": "x" * 1000 for number in range(50)}
-    versions = [[None, "s", str(number), 0] for number in range(1000)]
+    versions = [[None, "s", str(number), 0, 0] for number in range(1000)]
     ts = to_microseconds(NOW)
     rows = [(0, number, 0, ts - number) for number in range(1000)] + [(0, 0, 0, -1)] * flaw
 
@@ -63,8 +63,8 @@ def test_metadata_listed_once_is_not_written_out_for_thousands_of_versions(flaw:
 
 @pytest.mark.parametrize("place", range(5))
 def test_names_that_no_sample_needs_refuse_the_batch(place: int) -> None:
-    names: list[object] = [[["r", "p"]], [{}], [[None, "s", None, 0]], METERS, [[0]], NO_OTHERS]
-    names[place] = [["r", "p"], {}, [None, "s", None, 0], METERS[0], [0]][place : place + 1] * 3
+    names: list[object] = [[["r", "p"]], [{}], [[None, "s", None, 0, 0]], METERS, [[0]], NO_OTHERS]
+    names[place] = [["r", "p"], {}, [None, "s", None, 0, 0], METERS[0], [0]][place : place + 1] * 3
     bad = frame(names, [(0, 0, 0, to_microseconds(NOW))] * 2)
 
     publisher = stored(bad)

@@ -253,6 +253,8 @@ def sealed_part(question: Question) -> Hours:
 
 def _sealed_since(question: Question, start: int) -> Hours:
     end, sealed = question.selection.end, question.marks.sealed
+    if not question.selection.polled:  # no tile holds a delta sample
+        return start, start
     return start, max(start, min(sealed if end is None else end, sealed))
 
 

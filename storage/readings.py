@@ -114,7 +114,7 @@ class Reader:
                 read.append(one)
             elif one.start >= question.marks.raw_from:
                 uncounted.append(one)
-        rest = self._rest(connection, question, uncounted, ((start, first), (last, end)))
+        rest = self._rest(connection, question, uncounted, (start, end), (first, last))
         yield from self.named(connection, question, overdue.join(chain(read, rest)))
 
     def matching(self, connection: Connection, query: SampleQuery, found: Columns) -> Columns:
@@ -157,8 +157,13 @@ class Reader:
             piece = question.piece(gid, *sealed_part(question))
             yield from self.sealed(connection, piece, question.marks)
 
-    def rows(self, connection: Connection, question: Question) -> Iterator[Columns]:
-        """The readings that are not sealed and not late."""
+    def rows(
+        self, connection: Connection, question: Question, counted: Hours | None = None
+    ) -> Iterator[Columns]:
+        """The readings that are not sealed and not late.
+
+        Also older delta samples of the hours that are `counted`: they leave figures behind only when they are deleted.
+        """
         selection = question.selection
         open_hours = replace(selection, start=max(selection.start or 0, question.marks.sealed))
         is_open = selection.end is None or selection.end > question.marks.sealed
@@ -167,8 +172,16 @@ class Reader:
         ):
             yield from explode(connection, self.names, rows, selection.mids)
         if self.may_have_deltas(connection, question):
-            for page in pages(connection, delta, selection.sql(delta, "%s")):
-                yield from delta_columns(connection, self.names, page)
+            yield from self._deltas(connection, question, counted)
+
+    def _deltas(self, connection: Connection, question: Question, counted: Hours | None) -> Iterator[Columns]:
+        selection, raw_from = question.selection, question.marks.raw_from
+        start, end = counted or (raw_from, raw_from)
+        if start < raw_from:
+            selection = replace(selection, start=start)
+        for page in pages(connection, delta, selection.sql(delta, "%s")):
+            for found in delta_columns(connection, self.names, page):
+                yield only(found, (found.ts < end) | (found.ts >= raw_from)) if end < raw_from else found
 
     def may_have_deltas(self, connection: Connection, question: Question) -> bool:
         """Whether a row of `delta` could be asked for."""
@@ -223,11 +236,12 @@ class Reader:
         connection: Connection,
         question: Question,
         uncounted: Iterable[Uncounted],
-        edges: Iterable[Hours],
+        sealed: Hours,
+        counted: Hours,
     ) -> Iterator[Columns]:
         """The readings that no figure counts: of open hours, of cut ones, and where figures will not do."""
-        yield from self.rows(connection, question)
-        for start, end in edges:
+        yield from self.rows(connection, question, counted)
+        for start, end in ((sealed[0], counted[0]), (counted[1], sealed[1])):
             for gid in question.groups:
                 yield from self.sealed(connection, question.piece(gid, start, end), question.marks)
         for one in uncounted:

@@ -14,6 +14,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, s
 
 from storage.database import Database
 from storage.faults import reach
+from storage.names import Names
 from storage.sample import from_microseconds, to_microseconds
 from storage.settings import RetentionSettings, age
 from storage.tables import delta, delta_identity, late, meter, quarantine, resource_group
@@ -21,6 +22,7 @@ from storage.tables_alarms import alarm_change, delivery, delivery_attempt
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tiles.compact import earliest_tile
 from storage.tiles.damaged import Damaged
+from storage.tiles.deltas import count_deltas
 from storage.watermarks import DAY, known, move, take_turn
 
 GROUPS_A_SLICE = 32
@@ -70,6 +72,7 @@ class Retention:
     def __init__(self, database: Database, settings: RetentionSettings) -> None:
         self._database = database
         self._settings = settings
+        self._names = Names()
         self._swept: _Cuts | None = None  # everything before these was deleted by this process
         self._finished: _Cuts | None = None  # nothing is left to do until these change
 
@@ -145,17 +148,19 @@ class Retention:
 
     def _by_group(self, cuts: _Cuts) -> Iterator[Deleted]:
         places = [
-            _Place(tile, tile.c.start, cuts.raw),
-            _Place(day_tile, day_tile.c.start, cuts.raw),
+            _Place(tile, tile.c.start, cuts.raw, probed=(STAMPS,)),
+            _Place(day_tile, day_tile.c.start, cuts.raw, probed=(STAMPS,)),
             _Place(late, late.c.ts, cuts.raw),
-            _Place(delta, delta.c.ts, cuts.raw),
-            _Place(day_roll, day_roll.c.start, cuts.hourly),
+            _Place(delta, delta.c.ts, cuts.raw, counted_from=cuts.hourly),
         ]
         with self._database.read() as connection:
+            deltas = connection.execute(select(meter.c.mid).where(meter.c.type == "delta")).scalars().all()
+            places.append(_Place(day_roll, day_roll.c.start, cuts.hourly, probed=(STAMPS, *deltas)))
             for name, cut in cuts.meters:
                 mids = connection.execute(select(meter.c.mid).where(meter.c.name == name)).scalars().all()
                 if mids:
-                    places.append(_Place(day_tile, day_tile.c.start, cut, tuple(mids)))
+                    some = tuple(mids)
+                    places.append(_Place(day_tile, day_tile.c.start, cut, some, probed=some))
         for gids in self._groups():
             for place in places:
                 yield from self._of_groups(place, gids)
@@ -182,8 +187,15 @@ class Retention:
                 earliest = connection.execute(place.earliest(gids)).scalar()
             if earliest is None:
                 return
-            work = partial(_execute, statement=place.removal(gids, min(_day(earliest) + DAY, place.cut)))
+            work = partial(self._remove, place=place, gids=gids, day=_day(earliest))
             yield Deleted(place.table.name, self._database.write_retrying(work))
+
+    def _remove(self, connection: Connection, place: "_Place", gids: Sequence[int], day: int) -> int:
+        if place.counted_from is not None and day >= place.counted_from:
+            take_turn(connection)
+            count_deltas(connection, self._names, gids, day)
+            reach("retention.counted")
+        return _execute(connection, place.removal(gids, min(day + DAY, place.cut)))
 
     def _by_key(self, cuts: _Cuts) -> Iterator[Deleted]:
         identity = delta_identity.c
@@ -231,20 +243,22 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Rows of a table before `cut`, of these meters (none: of all)."""
+    """Rows of a table before `cut`, of these meters (none: of all).
+
+    `probed` are the meters of which one is in every span that has rows (none: of no matter which). From `counted_from`
+    on, rows leave hourly figures behind.
+    """
 
     table: Table
     time: Column[Any]
     cut: int
     mids: tuple[int, ...] = ()
+    probed: tuple[int, ...] = ()
+    counted_from: int | None = None
 
     def earliest(self, gids: Sequence[int]) -> Any:  # a Select of one integer
         """Asks for the first time of these groups."""
-        probed = (
-            (self.table.c.mid.in_(self.mids or (STAMPS,)),)
-            if self.table in (tile, day_tile, day_roll)
-            else ()
-        )
+        probed = (self.table.c.mid.in_(self.probed),) if self.probed else ()
         return select(func.min(self.time)).where(self.table.c.gid.in_(gids), self.time < self.cut, *probed)
 
     def removal(self, gids: Sequence[int], until: int) -> Any:  # a Delete

@@ -72,7 +72,7 @@ def lay_out(meters: Mapping[int, Series], *, checked: bool) -> list[TileRow]:
     union = _union(places.values())
     slot, stamps = Series.apart(union)
     slots, starts, counts = _runs(slot)
-    rows = [TileRow(STAMPS, STAMPS, _bitmap(slots), encode_stamps(stamps, counts, checked=checked), b"")]
+    rows = [TileRow(STAMPS, STAMPS, bitmap_of(slots), encode_stamps(stamps, counts, checked=checked), b"")]
     lines = _Lines(len(union))
     for mid, series in meters.items():
         # A sorted subset as long as the whole is the whole.
@@ -81,7 +81,7 @@ def lay_out(meters: Mapping[int, Series], *, checked: bool) -> list[TileRow]:
         rows.append(_meter_row(mid, line, series, _Grid(slots, starts, counts, at), checked=checked))
     for number, versions in enumerate(lines.filled(), start=1):
         block = encode_values(versions, counts, {}, checked=checked)
-        rows.append(TileRow(-number, STAMPS, _bitmap(slots), block, b""))
+        rows.append(TileRow(-number, STAMPS, bitmap_of(slots), block, b""))
     return rows
 
 
@@ -114,7 +114,7 @@ def _meter_row(mid: int, line: int, series: Series, grid: _Grid, *, checked: boo
             for index in short.tolist()
         }
     block = encode_values(series.volume, counts, marked, checked=checked)
-    return TileRow(mid, line, _bitmap(slots), block, pack_total(series.ts, series.volume))
+    return TileRow(mid, line, bitmap_of(slots), block, pack_total(series.ts, series.volume))
 
 
 class _Lines:
@@ -229,7 +229,8 @@ def checked_rank(bitmap: bytes, known: int, slot: int) -> int | None:
     return rank_of(bitmap, slot)
 
 
-def _bitmap(slots: Integers) -> bytes:
+def bitmap_of(slots: Integers) -> bytes:
+    """A bit for each of these slots (ascending), the first slot the lowest bit of the first byte."""
     bits = np.zeros(int(slots[-1]) + 1, np.uint8)
     bits[slots] = 1
     return np.packbits(bits, bitorder="little").tobytes()

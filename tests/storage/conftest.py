@@ -3,7 +3,10 @@ from collections.abc import Iterator
 import pytest
 
 from storage.database import Database
-from storage.settings import DatabaseSettings
+from storage.samples import Samples
+from storage.settings import DatabaseSettings, RetentionSettings
+from tests.factories import NOW
+from tests.storage.aging import DAY, MIDNIGHT, days, maintain
 
 
 @pytest.fixture
@@ -12,3 +15,12 @@ def database(schema_url: str) -> Iterator[Database]:
     database = Database(DatabaseSettings(url=schema_url))
     yield database
     database.dispose()
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    """Five days of samples until this morning, all of it in day tiles but the last."""
+    samples = days(MIDNIGHT - 5 * DAY, 5)
+    Samples(database).store(samples, received_at=NOW)
+    maintain(database, RetentionSettings())
+    return database

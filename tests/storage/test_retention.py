@@ -4,82 +4,40 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Table, func, insert, select
+from sqlalchemy import func, insert, select
 
 from storage.database import Database
 from storage.maintenance import Maintenance
 from storage.quarantine import Quarantine
-from storage.query import EVERYTHING, SampleQuery, StatisticsQuery, StatisticsRow
+from storage.query import EVERYTHING, SampleQuery
 from storage.resources import Resources
 from storage.retention import Retention
-from storage.sample import Refused, Sample, from_microseconds, make_id, to_microseconds
+from storage.sample import Refused, from_microseconds, make_id, to_microseconds
 from storage.samples import Samples
-from storage.settings import MaintenanceSettings, RetentionSettings
-from storage.statistics import Statistics
+from storage.settings import RetentionSettings
 from storage.tables import delta, delta_identity, late, quarantine
 from storage.tables_alarms import alarm_change, delivery, delivery_attempt
 from storage.tables_tiles import STAMPS, day_roll, day_tile
 from storage.tiles.damaged import Damaged
 from storage.watermarks import look
 from tests.factories import NOW, sample
-
-DAY = timedelta(days=1)
-HOUR = timedelta(hours=1)
-MIDNIGHT = NOW.replace(hour=0)
-ALL = SampleQuery(EVERYTHING)
-SETTINGS = MaintenanceSettings(late_wait_s=0)
-RAW_TWO_DAYS = RetentionSettings(raw="2d", hourly="4d")
-
-
-def days(first: datetime, count: int, *, resources: int = 2) -> list[Sample]:
-    """Three meters of some resources every two hours."""
-    found = []
-    for number in range(count * 12):
-        for resource in range(resources):
-            cpu = sample(
-                resource_id=f"r{resource}",
-                timestamp=first + number * 2 * HOUR,
-                volume=1000 * number + resource,
-            )
-            gauge = replace(cpu, type="gauge", generation=None)
-            found += [
-                cpu,
-                replace(gauge, meter="memory", unit="MB", volume=number),
-                replace(gauge, meter="load", unit="1", volume=number / 3),
-            ]
-    return found
-
-
-def maintain(database: Database, retention: RetentionSettings, now: datetime = NOW) -> Maintenance:
-    """Everything there is to do."""
-    maintenance = Maintenance(database, SETTINGS, retention)
-    while not maintenance.turn(now).is_finished:
-        pass
-    return maintenance
-
-
-def by_hour(database: Database, meter: str, start: datetime, end: datetime) -> list[StatisticsRow]:
-    query = SampleQuery(EVERYTHING, meter=meter, start=start, end=end)
-    return Statistics(database).compute(StatisticsQuery(query, 3600, ("resource_id",)))
-
-
-def count(database: Database, table: Table) -> int:
-    with database.read() as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+from tests.storage.aging import (
+    ALL,
+    DAY,
+    HOUR,
+    MIDNIGHT,
+    RAW_TWO_DAYS,
+    SETTINGS,
+    by_hour,
+    count,
+    days,
+    maintain,
+)
 
 
 def raw_from(database: Database) -> datetime:
     with database.read() as connection:
         return from_microseconds(look(connection).raw_from)
-
-
-@pytest.fixture
-def filled(database: Database) -> Database:
-    """Five days of samples until this morning, all of it in day tiles but the last."""
-    samples = days(MIDNIGHT - 5 * DAY, 5)
-    Samples(database).store(samples, received_at=NOW)
-    maintain(database, RetentionSettings())
-    return database
 
 
 @pytest.mark.parametrize("meter", ["cpu", "memory", "load"])
@@ -177,8 +135,8 @@ def test_a_meter_with_a_shorter_life_goes_alone(filled: Database) -> None:
     other = Samples(filled).find(SampleQuery(EVERYTHING, meter="memory"), 1000)
     assert (len(shown), len(other)) == (48, 120)
     assert min(one.sample.timestamp for one in shown) == MIDNIGHT - 2 * DAY
-    for meter, before in statistics.items():
-        assert by_hour(filled, meter, MIDNIGHT - 5 * DAY, MIDNIGHT) == before
+    for name, before in statistics.items():
+        assert by_hour(filled, name, MIDNIGHT - 5 * DAY, MIDNIGHT) == before
 
 
 def test_figures_of_a_meter_that_is_gone_survive_late_samples_of_others(filled: Database) -> None:

@@ -40,14 +40,13 @@ class Oracle:
                 self._known.setdefault(key, one)
 
     def answers(self, raw_from: datetime) -> Answers:
-        """What `answers` must find; samples (and what deltas come to) only from `raw_from` on."""
+        """What `answers` must find; samples only from `raw_from` on."""
         known = self._known.values()
-        counted = [one for one in known if one.type != "delta" or one.timestamp >= raw_from]
         return {
             "samples": Counter(_told(one) for one in known if one.timestamp >= raw_from),
-            "hours": figures((_group(one, "resource_id"), one) for one in counted),
+            "hours": figures((_group(one, "resource_id"), one) for one in known),
             "projects": figures(
-                ((one.meter, one.project_id), one) for one in counted if one.timestamp >= raw_from
+                ((one.meter, one.project_id), one) for one in known if one.timestamp >= raw_from
             ),
             "quarantined": len(self._ancient),
         }

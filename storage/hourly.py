@@ -1,7 +1,7 @@
 """Reads hourly figures of resources, counted when their day was compacted; many days at once."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -30,7 +30,7 @@ _HOURS = np.arange(rolls.HOURS) * HOUR
 Columns = Mapping[int, Volumes]
 
 
-class _Day(NamedTuple):
+class Day(NamedTuple):
     """A row of a meter's day, and whose records those in it are."""
 
     start: int
@@ -58,20 +58,23 @@ def hourly(
     The pieces differ in nothing but groups and slots; they begin and end on the hour. Days that are `dirty` or lack a
     needed column come as `Uncounted`.
     """
-    wanted = TIMES | VALUES | ({rolls.SPREAD} if spread else set())
     for piece, by_mid in _fetched(connection, pieces):
-        clean: dict[int, list[_Day]] = {}
+        seen = np.zeros(1 << SLOT_BITS, bool)
+        for day in chain.from_iterable(by_mid.values()):
+            seen[day.slots] = True
+        names.learn_owners(connection, names.rids(connection, piece.gid, np.flatnonzero(seen)).tolist())
+        clean: dict[int, list[Day]] = {}
         for mid, days in by_mid.items():
             clean[mid] = [day for day in days if (piece.gid, day.start) not in dirty]
             if mid != STAMPS and len(clean[mid]) < len(days):
                 starts = {day.start for day in days if (piece.gid, day.start) in dirty}
                 yield from (_uncounted(piece, mid, start) for start in sorted(starts))
-        yield from _of_group(connection, names, piece, clean, wanted)
+        yield from figures_of(names, piece, clean, spread=spread)
 
 
 def _fetched(
     connection: Connection, pieces: Sequence[Piece]
-) -> Iterator[tuple[Piece, dict[int, list[_Day]]]]:
+) -> Iterator[tuple[Piece, dict[int, list[Day]]]]:
     """What there is of each piece, by meter."""
     if not pieces or pieces[0].start >= pieces[0].end:
         return
@@ -85,15 +88,15 @@ def _fetched(
         some = {piece.gid: piece for piece in whole[at : at + GROUPS_AT_ONCE]}
         statement, values = _statement(pieces[0], sorted(some), "raw")
         for gid, rows in groupby(ask(connection, statement, values), key=lambda row: int(row[0])):
-            by_mid: dict[int, list[_Day]] = {}
+            by_mid: dict[int, list[Day]] = {}
             for _, mid, start, slots, w, head, raw in rows:
-                by_mid.setdefault(mid, []).append(_Day(start, slots_of(slots), RollRow(Block(w, head, raw))))
+                by_mid.setdefault(mid, []).append(Day(start, slots_of(slots), RollRow(Block(w, head, raw))))
             yield some[gid], by_mid
 
 
-def _few(connection: Connection, piece: Piece) -> dict[int, list[_Day]]:
+def _few(connection: Connection, piece: Piece) -> dict[int, list[Day]]:
     """Only the records of the wanted slots: first from where they are if every slot before them has one."""
-    by_mid: dict[int, list[_Day]] = {}
+    by_mid: dict[int, list[Day]] = {}
     statement, values = _statement(piece, [piece.gid], "substr(raw, 1 + w * %s, w)")
     for slot in sorted(piece.slots or ()):
         guesses, asked = [slot], set[int]()
@@ -105,7 +108,7 @@ def _few(connection: Connection, piece: Piece) -> dict[int, list[_Day]]:
                 rank = rank_in(where, bitmap, rolls.slots_in(head), slot)
                 if rank == guess:
                     row = RollRow(Block(w, head, record or b""), rank)  # beyond a damaged row's end: NULL
-                    by_mid.setdefault(mid, []).append(_Day(start, np.array([slot]), row))
+                    by_mid.setdefault(mid, []).append(Day(start, np.array([slot]), row))
                 elif rank is not None and rank not in asked and rank not in guesses:
                     guesses.append(rank)
     return by_mid
@@ -121,13 +124,11 @@ def _statement(piece: Piece, gids: Sequence[int], records: str) -> tuple[str, tu
     return statement, (*gids, *mids, piece.start - piece.start % DAY, piece.end)
 
 
-def _of_group(
-    connection: Connection,
-    names: Names,
-    piece: Piece,
-    by_mid: Mapping[int, Sequence[_Day]],
-    wanted: frozenset[int],
+def figures_of(
+    names: Names, piece: Piece, by_mid: Mapping[int, Sequence[Day]], *, spread: bool
 ) -> Iterator[Figures | Uncounted]:
+    """The entries of one group, whose resources are known to `names`; raises DamagedTile."""
+    wanted = TIMES | VALUES | ({rolls.SPREAD} if spread else set())
     times: _Records | None = None
     stamps = by_mid.get(STAMPS, ())
     for mid, days in by_mid.items():
@@ -141,13 +142,13 @@ def _of_group(
                     times = _times(piece, stamps)
                 records = _with_times(piece, mid, records, times)
             if _is_counted(records.columns, real=names.meter(mid).real):
-                yield from _figures(connection, names, piece, mid, records)
+                yield from _figures(names, piece, mid, records)
             else:
                 yield from (_uncounted(piece, mid, start) for start in sorted({day.start for day in some}))
 
 
 def _decoded(
-    piece: Piece, mid: int, days: Sequence[_Day], wanted: frozenset[int]
+    piece: Piece, mid: int, days: Sequence[Day], wanted: frozenset[int]
 ) -> Iterable[tuple[list[int], dict[int, Volumes]]]:
     rows = [day.row for day in days]
     try:
@@ -162,13 +163,13 @@ def _decoded(
         raise where_damaged(day_roll, piece.gid, mid, days[place].start, error) from error
 
 
-def _records(days: Sequence[_Day], found: Columns) -> _Records:
+def _records(days: Sequence[Day], found: Columns) -> _Records:
     sizes = [len(day.slots) for day in days]
     starts = np.repeat([day.start // DAY for day in days], sizes)
     return _Records(starts << SLOT_BITS | np.concatenate([day.slots for day in days]), found)
 
 
-def _times(piece: Piece, stamps: Sequence[_Day]) -> _Records:
+def _times(piece: Piece, stamps: Sequence[Day]) -> _Records:
     """Counts and times of the group's own stamps."""
     for places, found in _decoded(piece, STAMPS, stamps, TIMES):
         if len(places) == len(stamps) and found.keys() == TIMES:
@@ -201,13 +202,10 @@ def _uncounted(piece: Piece, mid: int, day: int) -> Uncounted:
     return Uncounted(day_tile, piece.gid, mid, max(day, piece.start), min(day + DAY, piece.end))
 
 
-def _figures(
-    connection: Connection, names: Names, piece: Piece, mid: int, records: _Records
-) -> Iterator[Figures]:
+def _figures(names: Names, piece: Piece, mid: int, records: _Records) -> Iterator[Figures]:
     """Those of hours that have a reading and belong to the piece."""
     slot = records.places & (1 << SLOT_BITS) - 1
-    rid = names.rids(connection, piece.gid, slot)
-    names.learn_owners(connection, set(rid.tolist()))
+    rid = names.known_rids(piece.gid, slot)
     begin = ((records.places >> SLOT_BITS) * DAY)[:, None] + _HOURS
     chosen = cast("Integers", records.columns[rolls.COUNT]).reshape(begin.shape) > 0
     if begin[:, 0].min() < piece.start or begin[:, -1].max() >= piece.end:

@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from storage.columns import Integers
-from storage.directory import Directory
+from storage.directory import Directory, Place
 from storage.packing import unpack_mids
 from storage.sample import SampleType
 from storage.tables import meter, project, resource, resource_group, shape, version
@@ -146,6 +146,17 @@ class Names:
             known = self._learn_slots(connection, gid)
         found: Integers = known[slots]
         return found
+
+    def known_rids(self, gid: int, slots: Integers) -> Integers:
+        """The same of slots that were asked for before."""
+        found: Integers = self._slots[gid][slots]
+        return found
+
+    def know(self, place: Place, owner: Owner) -> None:
+        """What a resource is called, and where it is."""
+        gid, rid, slot = place
+        self._slots.setdefault(gid, np.zeros(SLOTS, np.int64))[slot] = rid
+        self._owners[rid] = owner
 
     def slots_in(self, connection: Connection, gid: int, rid: Integers) -> Integers:
         """The slots of these resources of a group."""

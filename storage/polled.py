@@ -79,10 +79,16 @@ def explode(
 
     `rows` have all those of a resource and time, or none. Readings that came together share their arrays.
     """
+    known = list(rows)
+    names.learn_shapes(connection, {some.part for some in known})
+    return columns_of(names, known, wanted)
+
+
+def columns_of(names: Names, rows: Iterable[PolledRows], wanted: frozenset[int] | None) -> list[Columns]:
+    """The same of rows whose shapes are known to `names`."""
     by_group: dict[int, list[PolledRows]] = {}
     for some in rows:
         by_group.setdefault(some.gid, []).append(some)
-    names.learn_shapes(connection, {some.part for group in by_group.values() for some in group})
     return [columns for group in by_group.values() for columns in _of_group(names, group, wanted)]
 
 

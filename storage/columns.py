@@ -77,3 +77,7 @@ class Wanted:
     origin_us: int = 0
     by_resource: bool = True
     spread: bool = False
+
+    def divides(self, span: int) -> bool:
+        """Whether no period begins within such a span of microseconds."""
+        return self.width_us is None or (self.width_us % span == 0 and self.origin_us % span == 0)

@@ -76,7 +76,7 @@ class Database:
             yield connection
             connection.commit()  # after a rollback psycopg would forget its prepared statements
 
-    def ask(self, statement: str, values: Sequence[int | bytes]) -> Sequence[Any]:
+    def ask(self, statement: str, values: Sequence[int | str | bytes]) -> Sequence[Any]:
         """The rows of one SELECT, as tuples: a snapshot by itself, so that nothing is begun or ended around it.
 
         Marks are the dialect's. There is no word of SQLAlchemy on its way but the pool: that gives a question of a
@@ -130,7 +130,7 @@ class Database:
         self.engine.dispose()
         self._asking.dispose()
 
-    def _asked(self, statement: str, values: Sequence[int | bytes]) -> Sequence[Any]:
+    def _asked(self, statement: str, values: Sequence[int | str | bytes]) -> Sequence[Any]:
         dbapi = self._asking.dialect.loaded_dbapi
         pooled: PoolProxiedConnection | None = None
         try:

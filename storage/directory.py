@@ -68,6 +68,24 @@ class Directory:
         found: tuple[Place, ...] = known[resource_id, project_id]
         return found
 
+    def known_mids(self, moment: Moment, name: str | None) -> frozenset[int] | None:
+        """The meters of this name; None where nobody asked for them in this moment."""
+        found: frozenset[int] | None = self._of(moment, "meter").get(name)
+        return found
+
+    def known_places(
+        self, moment: Moment, resource_id: str, project_id: str | None
+    ) -> tuple[Place, ...] | None:
+        """As `places`; None where nobody asked for them in this moment."""
+        found: tuple[Place, ...] | None = self._of(moment, "resource").get((resource_id, project_id))
+        return found
+
+    def learn_places(
+        self, moment: Moment, resource_id: str, project_id: str | None, places: tuple[Place, ...]
+    ) -> None:
+        """What `places` would have found."""
+        self._of(moment, "resource")[resource_id, project_id] = places
+
     def place_of(self, connection: Connection, rid: int) -> Place | None:
         """Where the resource of this number is."""
         statement = select(resource.c.gid, resource.c.rid, resource.c.slot).where(resource.c.rid == rid)

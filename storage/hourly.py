@@ -72,9 +72,7 @@ def hourly(
         yield from figures_of(names, piece, clean, spread=spread)
 
 
-def _fetched(
-    connection: Connection, pieces: Sequence[Piece]
-) -> Iterator[tuple[Piece, dict[int, list[Day]]]]:
+def _fetched(connection: Connection, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, dict[int, list[Day]]]]:
     """What there is of each piece, by meter."""
     if not pieces or pieces[0].start >= pieces[0].end:
         return

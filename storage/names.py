@@ -158,6 +158,11 @@ class Names:
         self._slots.setdefault(gid, np.zeros(SLOTS, np.int64))[slot] = rid
         self._owners[rid] = owner
 
+    def knows(self, place: Place) -> bool:
+        """Whether `known_rids` and `owner` answer for a resource."""
+        gid, rid, slot = place
+        return rid in self._owners and gid in self._slots and int(self._slots[gid][slot]) == rid
+
     def slots_in(self, connection: Connection, gid: int, rid: Integers) -> Integers:
         """The slots of these resources of a group."""
         known = self._slots.get(gid)

@@ -56,6 +56,7 @@ class Reader:
 
     def __init__(self, names: Names) -> None:
         self.names = names
+        self.moment: Moment | None = None  # of the last question
 
     def meter(self, mid: int) -> Meter:
         """The meter of readings just read."""
@@ -99,7 +100,7 @@ class Reader:
         overdue = self.overdue(connection, question)
         start, end = _sealed_since(question, question.since)
         first, last = start + -start % HOUR, end - end % HOUR
-        if first >= last or not _divides(wanted, HOUR):
+        if first >= last or not wanted.divides(HOUR):
             found = self._everything(connection, question)
             yield from self.named(connection, question, overdue.join(found))
             return
@@ -126,7 +127,7 @@ class Reader:
 
     def ask(self, connection: Connection, query: SampleQuery, *, versions: bool) -> Question | None:
         """The question in numbers, and how far maintenance is; None when nothing can match."""
-        moment = this_moment(connection)
+        moment = self.moment = this_moment(connection)
         marks, directory = moment.marks, self.names.directory
         selection = select_for(connection, query, moment, directory)
         if selection.is_empty:
@@ -223,7 +224,7 @@ class Reader:
                 yield from sealed_columns(connection, names, tile, piece)
         edges = [(start, end)]
         first, last = start + -start % DAY, end - end % DAY
-        if coarse and _divides(wanted, DAY) and first < last:
+        if coarse and wanted.divides(DAY) and first < last:
             whole = replace(span, start=first, end=last)
             yield from totals(connection, names, day_roll, groups, whole, dirty)
             edges = [(start, first), (last, end)]
@@ -270,8 +271,3 @@ def _sealed_since(question: Question, start: int) -> Hours:
     if not question.selection.polled:  # no tile holds a delta sample
         return start, start
     return start, max(start, min(sealed if end is None else end, sealed))
-
-
-def _divides(wanted: Wanted, span: int) -> bool:
-    """Whether no period begins within such a span."""
-    return wanted.width_us is None or (wanted.width_us % span == 0 and wanted.origin_us % span == 0)

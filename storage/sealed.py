@@ -1,6 +1,6 @@
 """Reads sealed readings as columns, the tiles of many hours or days decoded together.
 
-What is not plain (meters without a reading at some stamp, damaged tiles) is left to `storage.tiled`.
+What is damaged is left to `storage.tiled`, which reads one by one and says where it is.
 """
 
 from collections.abc import Iterator, Sequence

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from storage.allocation import keep_freed_memory
 from storage.answers import StatisticsTable
+from storage.brief import Brief
 from storage.columns import Columns, Figures, Wanted
 from storage.counting import count
 from storage.database import Database
@@ -29,6 +30,7 @@ class Statistics:
         keep_freed_memory()
         self._database = database
         self._names = Names()
+        self._brief = Brief(database)
 
     def compute(self, query: StatisticsQuery) -> list[StatisticsRow]:
         """One row per period, group and unit that holds a sample, in this order."""
@@ -36,28 +38,42 @@ class Statistics:
 
     def table(self, query: StatisticsQuery) -> StatisticsTable:
         """The same as columns: for many rows, which take longer to become objects than to be counted."""
-        reader = Reader(self._names.lent())
+        names = self._names.lent()
+        start, keys = query.samples.start, {*query.groupby, *query.cardinality}
+        if start is not None and keys <= {"resource_id", "project_id"}:
+            grain = _grain(query, to_microseconds(start))
+            found = self._brief.figures(names, query.samples, grain.wanted)
+            if found is not None:
+                return count(query, gather(found, grain), grain, names)
+        reader = Reader(names)
         with self._database.snapshot() as connection:
             grain, blocks = _ask(reader, connection, query)
             parts = gather(blocks, grain)
-        return count(query, parts, grain, reader.names)
+        self._brief.remember(reader.moment)
+        return count(query, parts, grain, names)
+
+
+def _grain(query: StatisticsQuery, origin: int) -> Grain:
+    """What to keep apart, in periods from this time on."""
+    keys = {*query.groupby, *query.cardinality}
+    width = query.period_s * MICROSECONDS if query.period_s is not None else None
+    wanted = Wanted(width, origin, "resource_id" in keys, query.stddev)
+    return Grain(wanted, not keys <= {"resource_id", "project_id"}, "project_id" in keys)
 
 
 def _ask(reader: Reader, connection: Connection, query: StatisticsQuery) -> tuple[Grain, Blocks]:
     """What to keep apart, and what to count."""
-    keys = {*query.groupby, *query.cardinality}
-    by_resource, by_version = "resource_id" in keys, not keys <= {"resource_id", "project_id"}
+    by_version = _grain(query, 0).by_version
     start, origin = query.samples.start, 0
-    width = query.period_s * MICROSECONDS if query.period_s is not None else None
     kept: Sequence[Columns] | None = None
     if start is not None:
         origin = to_microseconds(start)
-    elif width is not None and by_version:
+    elif query.period_s is not None and by_version:
         kept = list(reader.columns(connection, query.samples))
         origin = min((int(one.ts.min()) for one in kept if len(one.ts)), default=0)
-    elif width is not None:
+    elif query.period_s is not None:
         origin = _first(reader, connection, query)
-    grain = Grain(Wanted(width, origin, by_resource, query.stddev), by_version, "project_id" in keys)
+    grain = _grain(query, origin)
     if by_version:
         return grain, kept if kept is not None else reader.columns(connection, query.samples)
     if query.stddev:

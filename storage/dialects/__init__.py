@@ -51,7 +51,7 @@ class Dialect(Protocol):
         """As `engine_options`, of connections on which every statement is a transaction; None: the same will do."""
 
     def ask(
-        self, driver: Any, statement: str, values: Sequence[int | bytes], seconds: float
+        self, driver: Any, statement: str, values: Sequence[int | str | bytes], seconds: float
     ) -> Sequence[Any]:  # Any: the driver's own connection, and rows as tuples
         """The rows of one SELECT on such a connection; it ends when it takes longer, 0 is no limit."""
 

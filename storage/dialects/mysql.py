@@ -89,7 +89,7 @@ class MySQL:
         self,
         driver: Any,
         statement: str,
-        values: Sequence[int | bytes],
+        values: Sequence[int | str | bytes],
         seconds: float,  # noqa: ARG002 - the session has the limit
     ) -> Sequence[Any]:
         """One round trip."""

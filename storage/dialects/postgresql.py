@@ -99,7 +99,7 @@ class PostgreSQL:
         self,
         driver: Any,
         statement: str,
-        values: Sequence[int | bytes],
+        values: Sequence[int | str | bytes],
         seconds: float,  # noqa: ARG002 - the session has the limit
     ) -> Sequence[Any]:
         """Prepared at once, binary; every integer as a bigint, so that it is one statement whatever their size."""

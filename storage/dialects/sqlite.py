@@ -78,7 +78,7 @@ class SQLite:
         return None
 
     def ask(
-        self, driver: Any, statement: str, values: Sequence[int | bytes], seconds: float
+        self, driver: Any, statement: str, values: Sequence[int | str | bytes], seconds: float
     ) -> Sequence[Any]:
         """The limit is as that of a transaction."""
         connection: sqlite3.Connection = driver

@@ -107,7 +107,7 @@ def decode_values(block: Block) -> tuple[Ragged, dict[int, Integers]]:
     """Readings, and the positions of the slots that are marked, as they were encoded; both checksums are compared."""
     opened = open_values(block.head)
     integers = _flat(*_whole(opened, block))
-    marked = _presence(opened, block.head)
+    marked = presence_of(opened, block.head)
     if any(len(positions) != integers.counts[slot] for slot, positions in marked.items()):
         raise DamagedTile("positions and readings of a tile differ in number")
     return Ragged(as_volumes(opened.kind, integers.flat), integers.counts), marked
@@ -237,7 +237,8 @@ def _single(opened: Opened, head: bytes, record: bytes, slot: int, w: int) -> li
     return strides.unpack_record(head, opened.layout, record, slot)
 
 
-def _presence(opened: Opened, head: bytes) -> dict[int, Integers]:
+def presence_of(opened: Opened, head: bytes) -> dict[int, Integers]:
+    """The positions of the slots that are marked."""
     if opened.positions is None:
         return {}
     layout = opened.positions

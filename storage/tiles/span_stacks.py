@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from storage.columns import Integers, Volumes
 from storage.errors import DamagedTile
 from storage.tables_tiles import STAMPS
-from storage.tiles.codec import Block, Opened, is_whole, open_stamps, open_values, without_sum
+from storage.tiles.codec import Block, Opened, is_whole, open_stamps, open_values, presence_of, without_sum
 from storage.tiles.layout import SLOT_BITS, Series
 from storage.tiles.stacks import Part, unpack_stack, volumes_of
 
@@ -29,11 +29,15 @@ class SpanRow(NamedTuple):
 
 
 class _Records(NamedTuple):
-    """The series of some records; `places` are row and slot in one number."""
+    """The series of some records; `places` are row and slot in one number.
+
+    `marked`: of records that lack a reading at some stamp, the positions of the stamps they have one at.
+    """
 
     places: Integers
     grid: Volumes
     counts: Counts
+    marked: Mapping[int, Integers]
 
 
 class SpanStack:
@@ -44,14 +48,13 @@ class SpanStack:
         self._known: dict[tuple[Key, ...], _Records | None] = {}
 
     def series(self, rows: Sequence[tuple[int, int, SpanRow]], *, versions: bool) -> Series | None:
-        """The readings in rows of one meter (beginning, line, row), by row, slot and time; None: not in this way.
+        """The readings in rows of one meter (beginning, line, row), by row, slot and time; None where stamps miss.
 
-        That is where a slot lacks a reading at some stamp, or a stamp is missing. Without `versions` they are all 0.
-        Raises DamagedTile.
+        Without `versions` they are all 0. Raises DamagedTile.
         """
         found = _records([row for _, _, row in rows], open_values)
         stamps = self._of([(start, STAMPS) for start, _, _ in rows])
-        if found is None or stamps is None or (ts := _beside(stamps, found)) is None:
+        if stamps is None or (ts := _beside(stamps, found)) is None:
             return None
         ver: Integers | None = None
         if versions:
@@ -72,18 +75,23 @@ class SpanStack:
         return self._known[key]
 
 
-def _records(rows: Sequence[SpanRow], opening: Callable[[bytes], Opened]) -> _Records | None:
-    """All series of these rows; None where one lacks a reading at some stamp."""
-    parts, kinds = [], []
+def _records(rows: Sequence[SpanRow], opening: Callable[[bytes], Opened]) -> _Records:
+    """All series of these rows."""
+    parts, kinds, marked, begin = [], [], dict[int, Integers](), 0
     for row in rows:
         opened = opening(row.block.head)
-        if opened.marked and (row.rank is None or opened.marked >> row.rank & 1):
-            return None
         parts.append(_part(row, opened))
         kinds.append(opened.kind)
+        if opened.marked:
+            for slot, positions in presence_of(opened, row.block.head).items():
+                if row.rank in (None, slot):
+                    marked[begin + (slot if row.rank is None else 0)] = positions
+        begin += len(row.slots)
     grid, counts = unpack_stack(parts)
+    if any(len(positions) != counts[record] for record, positions in marked.items()):
+        raise DamagedTile("positions and readings of a tile differ in number")
     places = np.concatenate([place << SLOT_BITS | row.slots for place, row in enumerate(rows)])
-    return _Records(places, volumes_of(kinds, parts, grid), counts)
+    return _Records(places, volumes_of(kinds, parts, grid), counts, marked)
 
 
 def _part(row: SpanRow, opened: Opened) -> Part:
@@ -105,15 +113,24 @@ def _part(row: SpanRow, opened: Opened) -> Part:
 
 def _beside(some: _Records, found: _Records) -> Integers | None:
     """What stands at the same places: a stamp or version for each reading; None where there are not as many."""
-    grid, counts = some.grid, some.counts
+    grid, counts = cast("Integers", some.grid), some.counts
     if not np.array_equal(some.places, found.places):
         at = np.minimum(np.searchsorted(some.places, found.places), len(some.places) - 1)
         if (some.places[at] != found.places).any():
             return None
         grid, counts = grid[at], counts[at]
-    if not np.array_equal(counts, found.counts):
+    if not found.marked:
+        return cast("Integers", _flat(grid, counts)) if np.array_equal(counts, found.counts) else None
+    position = np.tile(np.arange(found.grid.shape[1]), (len(counts), 1))
+    needed = found.counts.copy()
+    for record, positions in found.marked.items():
+        position[record, : len(positions)] = positions
+        needed[record] = counts[record] if positions.max(initial=0) < counts[record] else -1
+    if not np.array_equal(counts, needed):
         return None
-    return cast("Integers", _flat(grid, counts))
+    is_reading = np.arange(found.grid.shape[1]) < found.counts[:, None]
+    position[~is_reading] = 0
+    return np.take_along_axis(grid, position, axis=1)[is_reading]
 
 
 def _flat(grid: Volumes, counts: Counts) -> Volumes:

@@ -113,11 +113,12 @@ def _affine(
 
 
 def _put_outliers(grid: bits.Words, part: Part, begin: int) -> None:
+    at = part.layout.outliers_at
+    if part.rank is not None and part.head.find(part.rank, at, at + part.layout.outliers) < 0:
+        return  # a byte for the slot of each stands first
     (slot, place), delta = unpack_outliers(part.head, part.layout)
     if part.rank is not None:
         mine = slot == part.rank
-        if not mine.any():
-            return
         slot, place, delta = np.zeros(int(mine.sum()), np.intp), place[mine], delta[mine]
     grid[begin + slot, place + 1] = delta.view(np.uint64)
 

@@ -33,14 +33,16 @@ spans = st.lists(  # of each span: of each slot how many readings
 )
 
 
-def laid_out(
-    start: int, counts: dict[int, int], draw: st.DataObject, *, real: bool, checked: bool
-) -> list[TileRow]:
+def series_of(start: int, counts: dict[int, int], draw: st.DataObject, *, real: bool) -> Series:
     slots = np.repeat(sorted(counts), [counts[slot] for slot in sorted(counts)])
     ts = np.concatenate([start + np.arange(counts[slot]) * 60_000_000 + slot for slot in sorted(counts)])
     volume = drawn(draw, len(ts), real=real)
     ver = np.array(draw.draw(st.lists(st.integers(1, 3), min_size=len(ts), max_size=len(ts))))
-    return lay_out({METER: Series(slots, ts, ver, volume)}, checked=checked)
+    return Series(slots, ts, ver, volume)
+
+
+def laid_out(series: Series, *, checked: bool) -> list[TileRow]:
+    return lay_out({METER: series}, checked=checked)
 
 
 def stack_of(
@@ -88,7 +90,8 @@ def test_spans_decoded_together_are_what_they_are_one_by_one(
     counts: list[dict[int, int]], real: bool, checked: bool, data: st.DataObject
 ) -> None:
     tiles = [
-        laid_out(number * HOUR, one, data, real=real, checked=checked) for number, one in enumerate(counts)
+        laid_out(series_of(number * HOUR, one, data, real=real), checked=checked)
+        for number, one in enumerate(counts)
     ]
     for slot in (None, *sorted(counts[0])):
         stack, rows = stack_of(tiles, slot)
@@ -99,14 +102,33 @@ def test_spans_decoded_together_are_what_they_are_one_by_one(
         assert listed(series) == one_by_one(tiles, slot)
 
 
-def test_a_meter_that_lacks_a_reading_is_left_to_whoever_reads_one_by_one() -> None:
-    slot, ts = np.array([1, 1]), np.array([7, 9])
-    whole = Series(slot, ts, slot, np.array([1, 2]))
-    tile = lay_out({METER: whole.only(np.array([True, False])), METER + 1: whole}, checked=False)
-    stack, rows = stack_of([tile], None)
+@some
+@given(spans, st.booleans(), st.data())
+def test_meters_that_lack_readings_have_the_stamps_of_those_they_have(
+    counts: list[dict[int, int]], checked: bool, data: st.DataObject
+) -> None:
+    tiles = []
+    for number, one in enumerate(counts):
+        whole = series_of(number * HOUR, one, data, real=False)
+        kept = data.draw(st.lists(st.booleans(), min_size=len(whole.ts), max_size=len(whole.ts)))
+        some_of_it = whole.only(np.array([True, *kept[1:]]))
+        rows = lay_out({METER: some_of_it, METER + 1: whole}, checked=checked)
+        tiles.append([row for row in rows if row.mid != METER + 1])
+    for slot in (None, *sorted(counts[0])):
+        stack, asked = stack_of(tiles, slot)
+        if asked:
+            series = stack.series(asked, versions=True)
 
-    assert stack.series(rows[:1], versions=False) is None
-    assert stack.series(rows[1:], versions=False) is not None
+            assert series is not None
+            assert listed(series) == one_by_one(tiles, slot)
+
+
+def test_stamps_that_are_missing_are_left_to_whoever_reads_one_by_one() -> None:
+    slot, ts = np.array([1, 1]), np.array([7, 9])
+    tile = lay_out({METER: Series(slot, ts, slot, np.array([1, 2]))}, checked=False)
+    _, rows = stack_of([tile], None)
+
+    assert SpanStack({}).series(rows, versions=False) is None
 
 
 @some
@@ -114,7 +136,9 @@ def test_a_meter_that_lacks_a_reading_is_left_to_whoever_reads_one_by_one() -> N
 def test_a_flipped_bit_is_found_among_many_spans(
     counts: list[dict[int, int]], place: int, checked: bool, data: st.DataObject
 ) -> None:
-    tiles = [laid_out(n * HOUR, one, data, real=False, checked=checked) for n, one in enumerate(counts)]
+    tiles = [
+        laid_out(series_of(n * HOUR, one, data, real=False), checked=checked) for n, one in enumerate(counts)
+    ]
     for number, row in enumerate(tiles[-1]):
         head, raw = flipped(row.block.head, place), flipped(row.block.raw, place)
         for block in (Block(row.block.w, head, row.block.raw), Block(row.block.w, row.block.head, raw)):

@@ -1,0 +1,195 @@
+"""Figures of one resource by whole hours: one statement, which is a snapshot by itself.
+
+It is put with the watermarks and numbers of an earlier question, and finds out by itself whether they still hold (as
+`storage.recent`). What it cannot tell (late readings, deltas, cut hours, damage, slots that moved) is left to
+`storage.readings`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from storage.columns import Columns, Figures, Wanted
+from storage.counted import Uncounted
+from storage.database import Database
+from storage.directory import Place
+from storage.errors import DamagedTile
+from storage.hourly import Day, figures_of
+from storage.moment import Moment
+from storage.names import Names, Owner
+from storage.polled import columns_of, sorted_out
+from storage.query import SampleQuery
+from storage.selection import times_of
+from storage.tables_tiles import STAMPS
+from storage.tiled import Piece
+from storage.tiles.codec import Block
+from storage.tiles.layout import rank_of
+from storage.tiles.roll_stacks import RollRow
+from storage.tiles.span_stacks import SpanRow, SpanStack
+from storage.watermarks import DAY, HOUR
+
+FOREVER = 2**62
+MOVED, ROLLED, TILED, OPEN = range(4)
+RANKS_MAX = 50_000
+
+Row = Sequence[Any]  # kind, then as in the statement: integers and bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question in numbers; `rank` is where the resource's records are taken to be in day tiles."""
+
+    moment: Moment
+    place: Place
+    mids: frozenset[int]
+    start: int
+    end: int
+    rank: int
+
+    @property
+    def piece(self) -> Piece:
+        """What is sealed of it."""
+        end = max(self.start, min(self.end, self.moment.marks.sealed))
+        return Piece(self.place[0], self.mids, frozenset((self.place[2],)), self.start, end, versions=False)
+
+
+class Brief:
+    """Answers what it can. `remember` teaches it, from the questions it could not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._moment: Moment | None = None
+        self._ranks: dict[tuple[int, int], int] = {}  # by group and slot
+
+    def remember(self, moment: Moment | None) -> None:
+        """When the last question was asked that had to go the long way."""
+        self._moment = moment or self._moment
+
+    def figures(self, names: Names, query: SampleQuery, wanted: Wanted) -> list[Columns | Figures] | None:
+        """As `Reader.figures`; None where that has to be asked."""
+        asked = self._asked(names, query, wanted)
+        if asked is None:
+            return None
+        rows = self._database.ask(*_statement(asked, self._database.dialect.mark))
+        if any(row[0] == MOVED and row[1] for row in rows):
+            return None
+        try:
+            return list(self._told(names, asked, [row for row in rows if row[0] != MOVED]))
+        except (
+            DamagedTile,
+            LookupError,
+        ):  # the long way says what is damaged, and learns what nobody knows yet
+            return None
+
+    def _asked(self, names: Names, query: SampleQuery, wanted: Wanted) -> _Asked | None:
+        moment, (start, end) = self._moment, times_of(query)
+        if moment is None or start is None or query.looks_around or query.message_id is not None:
+            return None
+        marks, end = moment.marks, FOREVER if end is None else end
+        is_whole = start % HOUR == 0 and (end % HOUR == 0 or end >= marks.sealed)
+        if wanted.spread or not (is_whole and wanted.divides(HOUR)) or start < marks.raw_from or end <= start:
+            return None
+        mids = names.directory.known_mids(moment, query.meter)
+        place = self._place(names, query, moment)
+        if not mids or place is None or any(names.meter(mid).type == "delta" for mid in mids):
+            return None
+        return _Asked(moment, place, mids, start, end, self._ranks.get((place[0], place[2]), place[2]))
+
+    def _place(self, names: Names, query: SampleQuery, moment: Moment) -> Place | None:
+        """Where the resource is, if there is one that may be seen; `names` know it then."""
+        resource_id, project_id = query.resource_id, query.project_id
+        if resource_id is None:
+            return None
+        if not query.scope.everything:
+            if project_id not in (None, query.scope.project_id):
+                return None
+            project_id = query.scope.project_id
+        places = names.directory.known_places(moment, resource_id, project_id)
+        if places is None:
+            mark = self._database.dialect.mark
+            statement = (
+                "SELECT r.gid, r.rid, r.slot, p.id FROM resource r JOIN project p ON p.pid = r.pid"  # noqa: S608 - ours
+                f" WHERE r.id = {mark}" + (f" AND p.id = {mark}" if project_id is not None else "")
+            )
+            values = [resource_id, *([project_id] if project_id is not None else [])]
+            rows = self._database.ask(statement, values)
+            places = tuple((gid, rid, slot) for gid, rid, slot, _ in rows)
+            for place, (*_, owner) in zip(places, rows, strict=True):
+                names.know(place, Owner(resource_id, owner or None))
+            names.directory.learn_places(moment, resource_id, project_id, places)
+        if len(places) != 1 or not names.knows(places[0]):
+            return None
+        return places[0]
+
+    def _told(self, names: Names, asked: _Asked, rows: Sequence[Row]) -> Iterator[Columns | Figures]:
+        """What the rows hold; raises LookupError where the long way has to be gone."""
+        gid, _, slot = asked.place
+        days: dict[int, list[Day]] = {}
+        spans: dict[tuple[int, int], SpanRow] = {}
+        tiles: dict[int, list[tuple[int, int, SpanRow]]] = {}
+        for kind, _, mid, start, line, w, _, slots, head, raw in rows:
+            rank = rank_of(slots, slot) if kind in (ROLLED, TILED) else None
+            if rank is None:
+                continue
+            if kind == ROLLED:
+                self._expect(asked, rank)
+                row = RollRow(Block(w, head, raw), rank)
+                days.setdefault(mid, []).append(Day(start, np.array([slot]), row))
+                continue
+            span = SpanRow(np.array([slot]), Block(w, head, raw), rank)
+            if mid == STAMPS:
+                spans[start, mid] = span
+            else:
+                tiles.setdefault(mid, []).append((start, line, span))
+        for one in figures_of(names, asked.piece, days, spread=False):
+            if isinstance(one, Uncounted):
+                raise LookupError("a day without figures")  # noqa: TRY004 - as what else is not there
+            yield one
+        stack = SpanStack(spans)
+        for mid, some in tiles.items():
+            series = stack.series(some, versions=False)
+            if series is None:
+                raise LookupError("a tile whose stamps are missing")
+            rid = names.known_rids(gid, series.slot)
+            yield Columns(gid, mid, rid, series.ts, series.ver, series.volume)
+        hot = sorted((*row[1:7], row[9]) for row in rows if row[0] == OPEN)
+        yield from columns_of(names, sorted_out(hot), asked.mids)
+
+    def _expect(self, asked: _Asked, rank: int) -> None:
+        if rank != asked.rank:
+            if len(self._ranks) > RANKS_MAX:
+                self._ranks.clear()
+            self._ranks[asked.place[0], asked.place[2]] = rank
+            raise LookupError("another record than was thought")
+
+
+def _statement(asked: _Asked, mark: str) -> tuple[str, list[int | str | bytes]]:
+    """Ten columns of whatever there is: kind, group, then as in the table each row comes from."""
+    (gid, rid, _), piece, marks = asked.place, asked.piece, asked.moment.marks
+    mids = [STAMPS, *sorted(asked.mids)]
+    named = (
+        f"gid = {mark} AND mid IN ({', '.join([mark] * len(mids))}) AND start >= {mark} AND start < {mark}"
+    )
+    parts: list[tuple[str, Sequence[int]]] = [
+        (
+            f"SELECT {ROLLED} AS kind, gid, mid, start, 0 AS line, w, 0 AS recv, slots, head,"  # noqa: S608 - ours
+            f" substr(raw, CAST(1 + w * {mark} AS integer), w) AS raw FROM day_roll WHERE {named}",
+            (asked.rank, gid, *mids, piece.start - piece.start % DAY, piece.end),
+        ),
+        (
+            f"SELECT {TILED}, gid, mid, start, line, w, 0, slots, head, raw FROM tile WHERE {named}",  # noqa: S608 - ours
+            (gid, *mids, max(piece.start, marks.compacted), piece.end),
+        ),
+        (
+            f"SELECT {OPEN}, gid, rid, ts, part, ver, recv, NULL, NULL, vals FROM hot"  # noqa: S608 - ours
+            f" WHERE gid = {mark} AND rid = {mark} AND ts >= {mark} AND ts < {mark}",
+            (gid, rid, max(asked.start, marks.sealed), asked.end),
+        ),
+    ]
+    late = f"(SELECT gid FROM late WHERE gid = {mark} AND rid = {mark} LIMIT 1) AS some_late"  # noqa: S608 - ours
+    for source, values in (*asked.moment.moved(mark), (late, (gid, rid))):
+        counted = f"SELECT {MOVED}, count(*), 0, 0, 0, 0, 0, NULL, NULL, NULL FROM {source}"  # noqa: S608 - ours
+        parts.append((counted, values))
+    return " UNION ALL ".join(part for part, _ in parts), [value for _, values in parts for value in values]

@@ -1,0 +1,133 @@
+"""Figures of a resource are answered by one statement where that will do, and never otherwise than by the long way."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from unittest.mock import patch
+
+import pytest
+from sqlalchemy import update
+
+from storage.brief import Brief
+from storage.columns import Columns, Figures, Wanted
+from storage.database import Database
+from storage.names import Names
+from storage.query import EVERYTHING, SampleQuery, Scope, StatisticsQuery, StatisticsRow
+from storage.statistics import Statistics
+from storage.tables_tiles import day_roll
+from tests.factories import NOW, sample, series
+from tests.storage.layers import HOUR, Maintained, batches, history
+
+MIDNIGHT = NOW - timedelta(
+    hours=NOW.hour, minutes=NOW.minute, seconds=NOW.second, microseconds=NOW.microsecond
+)
+OF_ONE = SampleQuery(EVERYTHING, meter="cpu", resource_id="instance-2", start=MIDNIGHT - 48 * HOUR)
+QUERIES = (
+    StatisticsQuery(OF_ONE, 3600, ("resource_id",)),
+    StatisticsQuery(replace(OF_ONE, resource_id="instance-3", end=NOW), 7200, ("project_id",)),
+    StatisticsQuery(replace(OF_ONE, meter="odd", end=MIDNIGHT - 3 * HOUR), 3600),
+    StatisticsQuery(replace(OF_ONE, meter="cpu_util", start=MIDNIGHT - 30 * HOUR), 86400),
+    StatisticsQuery(replace(OF_ONE, meter="memory.usage", scope=Scope("project-0")), None, ("project_id",)),
+    StatisticsQuery(replace(OF_ONE, scope=Scope("project-1")), 3600),
+    StatisticsQuery(replace(OF_ONE, start=MIDNIGHT - 47.5 * HOUR, end=NOW - 2.5 * HOUR), 3600),
+    StatisticsQuery(replace(OF_ONE, meter="image.download"), 3600),
+    StatisticsQuery(replace(OF_ONE, resource_id="instance-0"), 3600, ("project_id",)),
+)
+
+
+class Watched:
+    """A store that was asked before; `brief` counts the answers of one statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database, self._statistics, self.brief = database, Statistics(database), 0
+
+    def asked(self, query: StatisticsQuery) -> list[StatisticsRow]:
+        """The answer, which is that of a store that has nothing to remember."""
+        with self._counted():
+            found = self._statistics.compute(query)
+        assert found == Statistics(self._database).compute(query)
+        return found
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        figures = Brief.figures
+
+        def counted(
+            brief: Brief, names: Names, query: SampleQuery, wanted: Wanted
+        ) -> list[Columns | Figures] | None:
+            answer = figures(brief, names, query, wanted)
+            self.brief += answer is not None
+            return answer
+
+        with patch.object(Brief, "figures", counted):
+            yield
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_answers_are_those_of_the_long_way_whatever_happens_meanwhile(database: Database, seed: int) -> None:
+    chance, store, watched = random.Random(seed), Maintained(database), Watched(database)
+    for batch in batches(chance, history(seed)):
+        store.store(batch)
+        for work in chance.choices(("nothing", "seal", "reseal", "compact"), k=2):
+            if work == "seal":
+                store.seal(timedelta(hours=-chance.randrange(60)))
+            elif work != "nothing":
+                getattr(store, work)()
+            for query in (chance.choice(QUERIES), *chance.choices(QUERIES[:3], k=2)):
+                watched.asked(query)
+    store.seal()
+    store.reseal()
+    store.compact()
+    for query in (*QUERIES, *QUERIES):
+        watched.asked(query)
+
+    assert watched.brief > 5
+
+
+def test_a_resource_is_answered_from_every_layer_without_being_asked_for_before(database: Database) -> None:
+    store, watched = Maintained(database), Watched(database)
+    store.store(
+        [one for name in "ab" for one in series(30 * 60, resource_id=name, step=timedelta(minutes=1))]
+    )
+    store.seal(timedelta(hours=28))
+    store.compact()
+    of = SampleQuery(EVERYTHING, meter="cpu", start=NOW.replace(minute=0, second=0, microsecond=0))
+    watched.asked(StatisticsQuery(replace(of, resource_id="a"), 3600, ("resource_id",)))
+
+    found = watched.asked(StatisticsQuery(replace(of, resource_id="b"), 3600, ("resource_id",)))
+
+    assert watched.brief == 1
+    assert sum(row.count for row in found) == 30 * 60
+    assert {row.groups["resource_id"] for row in found} == {"b"}
+
+
+def test_nobody_sees_a_resource_of_another_project(database: Database) -> None:
+    store, watched = Maintained(database), Watched(database)
+    store.store([sample(resource_id="a", project_id="one"), sample(resource_id="a", project_id="two")])
+    start = NOW.replace(minute=0, second=0, microsecond=0)
+    for project, count in (("one", 1), ("two", 1), ("three", 0), ("one", 1)):
+        query = SampleQuery(Scope(project), meter="cpu", resource_id="a", start=start)
+
+        found = watched.asked(StatisticsQuery(query, 3600, ("project_id",)))
+
+        assert [row.groups["project_id"] for row in found] == [project] * count
+    everything = SampleQuery(EVERYTHING, meter="cpu", resource_id="a", start=start)
+    assert watched.asked(StatisticsQuery(everything))[0].count == 2
+    assert watched.asked(StatisticsQuery(replace(everything, scope=Scope("one"), project_id="two"))) == []
+
+
+def test_a_damaged_day_is_named_by_the_long_way(database: Database) -> None:
+    store, watched = Maintained(database), Watched(database)
+    store.store(series(40, resource_id="a", step=timedelta(minutes=60)))
+    store.seal(timedelta(hours=48))
+    store.compact()
+    start = NOW.replace(minute=0, second=0, microsecond=0)
+    query = StatisticsQuery(SampleQuery(EVERYTHING, meter="cpu", resource_id="a", start=start), 3600)
+    watched.asked(query)
+    with database.write() as connection:
+        connection.execute(update(day_roll).where(day_roll.c.mid > 0).values(head=b"damaged"))
+
+    with pytest.raises(Exception, match="day_roll of group 1"):
+        watched.asked(query)

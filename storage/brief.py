@@ -24,8 +24,9 @@ from storage.query import SampleQuery
 from storage.selection import times_of
 from storage.tables_tiles import STAMPS
 from storage.tiled import Piece
+from storage.tiles import heads, rolls
 from storage.tiles.codec import Block
-from storage.tiles.layout import rank_of
+from storage.tiles.layout import checked_rank
 from storage.tiles.roll_stacks import RollRow
 from storage.tiles.span_stacks import SpanRow, SpanStack
 from storage.watermarks import DAY, HOUR
@@ -130,12 +131,15 @@ class Brief:
         spans: dict[tuple[int, int], SpanRow] = {}
         tiles: dict[int, list[tuple[int, int, SpanRow]]] = {}
         for kind, _, mid, start, line, w, _, slots, head, raw in rows:
-            rank = rank_of(slots, slot) if kind in (ROLLED, TILED) else None
+            if kind == OPEN:
+                continue
+            known = rolls.slots_in(head) if kind == ROLLED else heads.slots_in(head)
+            rank = checked_rank(slots, known, slot)
             if rank is None:
                 continue
             if kind == ROLLED:
                 self._expect(asked, rank)
-                row = RollRow(Block(w, head, raw), rank)
+                row = RollRow(Block(w, head, raw or b""), rank)  # beyond a damaged row's end: NULL
                 days.setdefault(mid, []).append(Day(start, np.array([slot]), row))
                 continue
             span = SpanRow(np.array([slot]), Block(w, head, raw), rank)

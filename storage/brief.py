@@ -70,13 +70,13 @@ class Brief:
 
     def figures(self, names: Names, query: SampleQuery, wanted: Wanted) -> list[Columns | Figures] | None:
         """As `Reader.figures`; None where that has to be asked."""
-        asked = self._asked(names, query, wanted)
-        if asked is None:
-            return None
-        rows = self._database.ask(*_statement(asked, self._database.dialect.mark))
-        if any(row[0] == MOVED and row[1] for row in rows):
-            return None
         try:
+            asked = self._asked(names, query, wanted)
+            if asked is None:
+                return None
+            rows = self._database.ask(*_statement(asked, self._database.dialect.mark))
+            if any(row[0] == MOVED and row[1] for row in rows):
+                return None
             return list(self._told(names, asked, [row for row in rows if row[0] != MOVED]))
         except (
             DamagedTile,
@@ -89,8 +89,9 @@ class Brief:
         if moment is None or start is None or query.looks_around or query.message_id is not None:
             return None
         marks, end = moment.marks, FOREVER if end is None else end
-        is_whole = start % HOUR == 0 and (end % HOUR == 0 or end >= marks.sealed)
-        if wanted.spread or not (is_whole and wanted.divides(HOUR)) or start < marks.raw_from or end <= start:
+        is_whole = start % HOUR == 0 and (end % HOUR == 0 or end >= marks.sealed) and wanted.divides(HOUR)
+        is_kept = start >= max(marks.raw_from, marks.hourly_from)
+        if wanted.spread or not is_whole or not is_kept or end <= start:
             return None
         mids = names.directory.known_mids(moment, query.meter)
         place = self._place(names, query, moment)

@@ -118,8 +118,8 @@ class Names:
 
     def learn_owners(self, connection: Connection, rids: Iterable[int]) -> None:
         """Makes `owner` answer for these."""
-        named = select(resource.c.rid, resource.c.id, project.c.id).where(resource.c.pid == project.c.pid)
         for chunk in _missing(rids, self._owners):
+            named = select(resource.c.rid, resource.c.id, project.c.id).where(resource.c.pid == project.c.pid)
             for rid, name, owner in connection.execute(named.where(resource.c.rid.in_(chunk))):
                 self._owners[rid] = Owner(name, owner or None)
 
@@ -134,8 +134,8 @@ class Names:
 
     def learn_projects(self, connection: Connection, gids: Iterable[int]) -> None:
         """Makes `project_of` answer for these."""
-        named = select(resource_group.c.gid, project.c.id).where(resource_group.c.pid == project.c.pid)
         for chunk in _missing(gids, self._projects):
+            named = select(resource_group.c.gid, project.c.id).where(resource_group.c.pid == project.c.pid)
             for gid, owner in connection.execute(named.where(resource_group.c.gid.in_(chunk))):
                 self._projects[gid] = owner or None
 

@@ -257,7 +257,8 @@ class Reader:
             chosen = self.matching(connection, question.query, one) if question.versions else one
             if len(chosen.ts):
                 self.names.learn_meters(connection, (one.mid,))
-                self.names.learn_owners(connection, np.unique(chosen.rid).tolist())
+                last = np.flatnonzero(np.diff(chosen.rid, append=-1))  # of each run: few numbers to look at
+                self.names.learn_owners(connection, chosen.rid[last].tolist())
                 yield chosen
 
 

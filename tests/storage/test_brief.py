@@ -131,3 +131,16 @@ def test_a_damaged_day_is_named_by_the_long_way(database: Database) -> None:
 
     with pytest.raises(Exception, match="day_roll of group 1"):
         watched.asked(query)
+
+
+def test_a_meter_nobody_read_a_figure_of_is_learned_by_the_long_way(database: Database) -> None:
+    store, watched = Maintained(database), Watched(database)
+    store.store([sample(resource_id="a")])
+    elsewhere = replace(
+        OF_ONE, resource_id="a", start=NOW.replace(minute=0, second=0, microsecond=0) - 9 * HOUR
+    )
+    nothing = replace(elsewhere, end=elsewhere.start and elsewhere.start + HOUR)
+
+    assert watched.asked(StatisticsQuery(nothing, 3600, ("user_id",))) == []
+    assert watched.asked(StatisticsQuery(nothing, 3600)) == []
+    assert len(watched.asked(StatisticsQuery(elsewhere, 3600))) == 1

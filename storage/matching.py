@@ -9,6 +9,7 @@ from storage.sample import flatten
 
 QUESTIONS_KEPT: Final = 64
 VERSIONS_KEPT: Final = 50_000  # of a question
+DEEPEST: Final = 32  # levels that metadata has at most
 
 _Asked = tuple[str | None, str | None, tuple[tuple[MetadataMatch, type], ...]]
 
@@ -49,8 +50,11 @@ def matches(query: SampleQuery, around: Version) -> bool:
 def holds(match: MetadataMatch, metadata: Mapping[str, object]) -> bool:
     """Whether metadata satisfies a match: by its nested value and type, or by its text as the API shows it."""
     value: object = metadata
-    for step in match.key.split("."):
-        value = value.get(step) if isinstance(value, Mapping) else None
+    for step in match.key.split(".", DEEPEST):  # a key of thousands of steps costs no more than others
+        if not isinstance(value, Mapping):
+            value = None
+            break
+        value = value.get(step)
     if value is not None and type(value) is type(match.value) and value == match.value:
         return True
     return flatten(metadata).get(match.key) == match.text

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
 
+from storage.asking import ask
 from storage.errors import SchemaMismatch
 from storage.tables import hot
 from storage.tables_tiles import watermark
@@ -16,7 +17,6 @@ from storage.tables_tiles import watermark
 HOUR = 3_600_000_000  # microseconds
 DAY = 24 * HOUR
 
-_ALL = select(watermark.c.name, watermark.c.at)
 _TURN = update(watermark).where(watermark.c.name == "turn").values(at=watermark.c.at + 1)
 # Written out, because every transaction that stores samples begins with it.
 _HELD = "SELECT name, at FROM watermark WHERE name IN ('closed', 'raw_from')"
@@ -55,7 +55,7 @@ def look(connection: Connection) -> Watermarks:
 
 def known(connection: Connection) -> Watermarks:
     """The watermarks for whoever reads no samples; they may move meanwhile."""
-    return as_watermarks({row.name: row.at for row in connection.execute(_ALL)})
+    return as_watermarks(dict(ask(connection, "SELECT name, at FROM watermark")))
 
 
 def hold(connection: Connection) -> tuple[int, int]:

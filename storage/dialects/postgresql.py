@@ -113,7 +113,7 @@ class PostgreSQL:
         connection.exec_driver_sql(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {table.name}) ON COMMIT DELETE ROWS"
         )
-        _copy(connection, stage, table, rows)
+        copy_rows(connection, stage, table, rows)
         columns = ", ".join(column.name for column in table.primary_key)
         result = connection.exec_driver_sql(
             f"INSERT INTO {table.name} SELECT * FROM {stage} ORDER BY {columns} ON CONFLICT DO NOTHING"  # noqa: S608 - our tables
@@ -196,8 +196,9 @@ def _unnested(table: Table) -> str:
     return f"unnest({kinds}) AS new ({names})"
 
 
-def _copy(connection: Connection, stage: str, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
-    statement = f"COPY {stage} FROM STDIN (FORMAT BINARY)"
+def copy_rows(connection: Connection, place: str, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+    """Puts rows of a table's columns into `place`, which may be another table like it."""
+    statement = f"COPY {place} FROM STDIN (FORMAT BINARY)"
     try:
         with _driver(connection).cursor() as cursor, cursor.copy(statement.encode()) as copy:
             copy.set_types([_type_of(column) for column in table.columns])

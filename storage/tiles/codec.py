@@ -5,26 +5,32 @@ the presence: one bit per slot, and the positions of the slots so marked as a ti
 checksums of all records and of the head. Tiles that are read record by record have a checksum in each, too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
-from typing import NamedTuple, cast
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.columns import Floats, Integers, Volumes, is_real
+from storage.columns import Integers, Volumes
 from storage.errors import DamagedTile
-from storage.tiles import heads, strides
+from storage.tiles import heads, packs, strides
 from storage.tiles.heads import Layout
-
-Values = list[int] | list[float]
+from storage.tiles.kinds import (
+    BITS,
+    DECIMALS,
+    INTEGER,
+    STAMPS,
+    Values,
+    as_integers,
+    as_values,
+    as_volumes,
+    plain,
+)
 
 PLAIN, CHECKED = 1, 2  # versions: the records as they are, or each with a checksum of its own
-INTEGER, STAMPS, BITS = 0, 1, 255
-DECIMALS = {2: 1.0, 3: 1e2, 4: 1e4}  # kind: what the float is multiplied by to become an integer
-EXACT = float(1 << 53)
 
 _CHECKSUMS = Struct("<II")
 _HEAD_CHECKSUM = Struct("<I")
@@ -68,7 +74,7 @@ def encode_stamps(stamps: Integers, counts: NDArray[np.intp], *, checked: bool =
     `checked` gives each record a checksum of its own: two bytes, for tiles that are read record by record.
     Raises ValueError for more slots or points than a tile holds.
     """
-    return _block(STAMPS, stamps, counts, b"", checked=checked)
+    return _blocks([STAMPS], [stamps], counts, checked=checked)[0]
 
 
 def decode_stamps(block: Block) -> Ragged:
@@ -84,7 +90,7 @@ def decode_stamps_of(head: bytes, record: bytes, slot: int, w: int) -> list[int]
     know is silent.
     """
     opened = _open(head, (STAMPS,))
-    return _plain(_single(opened, head, record, slot, w))
+    return plain(_single(opened, head, record, slot, w))
 
 
 def encode_values(
@@ -97,10 +103,20 @@ def encode_values(
     """
     if any(len(positions) != counts[slot] for slot, positions in marked.items()):
         raise ValueError("positions and readings differ in number")
-    presence = _pack_presence(marked, len(counts))
-    if is_real(values):
-        return _block(*_as_integers(values), counts, presence, checked=checked)
-    return _block(INTEGER, cast("Integers", values), counts, presence, checked=checked)
+    kind, flat = as_integers(values)
+    return _blocks([kind], [flat], counts, _pack_presence(marked, len(counts)), checked=checked)[0]
+
+
+def encode_together(
+    stamps: Integers | None, meters: Sequence[Volumes], counts: NDArray[np.intp], *, checked: bool = False
+) -> list[Block]:
+    """Stamps, and readings of several meters at all of them: as `encode_stamps` and `encode_values`, in less time.
+
+    Without stamps the first block is that of the first meter.
+    """
+    pairs = [] if stamps is None else [(STAMPS, stamps)]
+    kinds, flats = zip(*pairs, *map(as_integers, meters), strict=True)
+    return _blocks(kinds, flats, counts, checked=checked)
 
 
 def decode_values(block: Block) -> tuple[Ragged, dict[int, Integers]]:
@@ -119,7 +135,7 @@ def decode_values_of(head: bytes, record: bytes, slot: int, w: int) -> tuple[Val
     A slot the tile does not know has no readings, at no positions.
     """
     opened = open_values(head)
-    values = _as_values(opened.kind, _single(opened, head, record, slot, w))
+    values = as_values(opened.kind, _single(opened, head, record, slot, w))
     if slot >= opened.layout.slots:
         return values, []
     if opened.positions is None or not opened.marked >> slot & 1:
@@ -127,7 +143,7 @@ def decode_values_of(head: bytes, record: bytes, slot: int, w: int) -> tuple[Val
     rank = (opened.marked & ((1 << slot) - 1)).bit_count()
     size = opened.positions.record_bytes
     at = opened.positions.end + rank * size
-    positions = _plain(strides.unpack_record(head, opened.positions, head[at : at + size], rank))
+    positions = plain(strides.unpack_record(head, opened.positions, head[at : at + size], rank))
     if len(positions) != len(values):
         raise DamagedTile("positions and readings of a tile differ in number")
     return values, positions
@@ -166,10 +182,24 @@ def record_of(block: Block, rank: int) -> bytes:
     return block.raw[block.w * rank : block.w * (rank + 1)]
 
 
-def _block(kind: int, flat: Integers, counts: NDArray[np.intp], presence: bytes, *, checked: bool) -> Block:
-    layout, w, raw = strides.pack(flat, counts)
+def _blocks(
+    kinds: Sequence[int],
+    flats: Sequence[Integers],
+    counts: NDArray[np.intp],
+    presence: bytes = b"",
+    *,
+    checked: bool,
+) -> list[Block]:
+    stack = flats[0][None, :] if len(flats) == 1 else np.stack(flats)
+    packed = packs.pack(stack, counts)
+    return [_block(kind, one, presence, checked=checked) for kind, one in zip(kinds, packed, strict=True)]
+
+
+def _block(kind: int, packed: packs.Packed, presence: bytes, *, checked: bool) -> Block:
+    layout, w, raw = packed
     if checked:
-        records = (raw[at : at + w] for at in range(0, len(raw), w)) if w else (b"",) * len(counts)
+        slots = layout[0]
+        records = (raw[at : at + w] for at in range(0, len(raw), w)) if w else (b"",) * slots
         raw = b"".join(record + _sum_of(record, slot) for slot, record in enumerate(records))
         w += _RECORD_CHECKSUM.size
     head = bytes((CHECKED if checked else PLAIN, kind)) + layout + presence
@@ -186,7 +216,8 @@ def _pack_presence(marked: Mapping[int, Integers], slots: int) -> bytes:
         return b""
     flags = sum(1 << slot for slot in marked).to_bytes((slots + 7) >> 3, "little")
     positions = [marked[slot] for slot in sorted(marked)]
-    head, _, raw = strides.pack(np.concatenate(positions), np.array(list(map(len, positions)), np.intp))
+    counts = np.array(list(map(len, positions)), np.intp)
+    head, _, raw = packs.pack(np.concatenate(positions)[None, :], counts)[0]
     return flags + head + raw
 
 
@@ -253,45 +284,3 @@ def _flat(grid: Integers, counts: NDArray[np.intp]) -> Ragged:
     if int(counts.sum()) == grid.size:
         return Ragged(grid.ravel(), counts)
     return Ragged(grid[np.arange(points) < counts[:, None]], counts)
-
-
-def _as_integers(values: Floats) -> tuple[int, Integers]:
-    """Kind and integers: decimals as multiples of a unit where every bit comes back, else their bits."""
-    pattern = values.view(np.int64)
-    for kind, scale in DECIMALS.items():
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled = np.rint(values * scale)
-            exact = (scaled / scale).view(np.int64) == pattern
-        if exact.all() and (np.abs(scaled) <= EXACT).all():
-            whole = scaled.astype(np.int64)
-            # A negative zero is as whole as zero, but is another one.
-            if not (pattern[whole == 0] != 0).any():
-                return kind, whole
-    return BITS, pattern
-
-
-def as_volumes(kind: int, integers: Volumes) -> Volumes:
-    """Raises no error: any 64 bits are an integer and a float."""
-    if kind in (INTEGER, STAMPS):
-        return integers
-    if kind == BITS:
-        return integers.view(np.float64)
-    return integers / DECIMALS[kind]
-
-
-def _as_values(kind: int, series: list[int] | Integers) -> Values:
-    """Raises no error: any 64 bits are an integer and a float."""
-    if kind == INTEGER:
-        return _plain(series)
-    if kind == BITS:
-        floats: list[float] = np.asarray(series, np.int64).view(np.float64).tolist()
-        return floats
-    scale = DECIMALS[kind]
-    if isinstance(series, list):
-        return [value / scale for value in series]
-    decimals: list[float] = (series / scale).tolist()
-    return decimals
-
-
-def _plain(series: list[int] | Integers) -> list[int]:
-    return series if isinstance(series, list) else series.tolist()

@@ -1,8 +1,9 @@
 """Compacts days: the hour tiles of a group become a day tile, with hourly figures beside it."""
 
 import numpy as np
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
+from storage.asking import put
 from storage.columns import Integers, Volumes
 from storage.database import Database
 from storage.faults import reach
@@ -15,7 +16,6 @@ from storage.tiles.damaged import Damaged
 from storage.tiles.layout import Series, TileRow, lay_out, stamps_of
 from storage.tiles.rows import Meters, as_rows, delete_span, merged_meters
 from storage.tiles.seal import Sealed
-from storage.tiles.totals import pack_total
 from storage.watermarks import DAY, Watermarks, move, take_turn
 
 GROUPS_AT_ONCE = 16
@@ -91,24 +91,23 @@ def write_day(connection: Connection, names: Names, gid: int, day: int, meters: 
     if not meters:
         return
     rows = lay_out(meters, checked=True)
-    connection.execute(insert(day_tile), as_rows(gid, day, rows))
-    connection.execute(insert(day_roll), as_rows(gid, day, _rolled(connection, names, meters, rows)))
+    put(connection, day_tile, as_rows(gid, day, rows))
+    put(connection, day_roll, as_rows(gid, day, _rolled(connection, names, meters, rows)))
 
 
 def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[TileRow]) -> list[TileRow]:
-    slots = {row.mid: row.slots for row in rows}
+    of = {row.mid: row for row in rows}
     slot, ts = Series.apart(stamps_of(meters))
     whole = rolls.Cells(slot, ts)
     times = whole.times(ts)
-    found = [TileRow(STAMPS, STAMPS, slots[STAMPS], rolls.encode_roll(times), b"")]
+    found = [TileRow(STAMPS, STAMPS, of[STAMPS].slots, rolls.encode_roll(times), b"")]
     shared: dict[int, rolls.Cells] = {}  # readings that came together share their arrays
     for mid, series in meters.items():
         cells = shared.setdefault(id(series.ts), rolls.Cells(series.slot, series.ts))
         columns = hourly_columns(connection, names, mid, series, cells)
         if len(series.ts) != len(ts):
             columns |= _own_times(cells.times(series.ts), cells, times, whole)
-        tot = pack_total(series.ts, series.volume)
-        found.append(TileRow(mid, STAMPS, slots[mid], rolls.encode_roll(columns), tot))
+        found.append(TileRow(mid, STAMPS, of[mid].slots, rolls.encode_roll(columns), of[mid].tot))
     return found
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
+from storage.asking import put
 from storage.names import Names
 from storage.polled import delta_columns
 from storage.tables import delta
@@ -26,7 +27,7 @@ def count_deltas(connection: Connection, names: Names, gids: Sequence[int], day:
         if found:
             meters = as_meters(connection, names, gid, found)
             rows = [_rolled(mid, series) for mid, series in meters.items()]
-            connection.execute(insert(day_roll), as_rows(gid, day, rows))
+            put(connection, day_roll, as_rows(gid, day, rows))
             note_sightings(connection, {gid: meters})
 
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from storage.columns import Integers, Volumes
 from storage.errors import DamagedTile
 from storage.tables_tiles import STAMPS
-from storage.tiles.codec import Block, Ragged, decode_stamps, decode_values, encode_stamps, encode_values
-from storage.tiles.totals import pack_total
+from storage.tiles.codec import Block, Ragged, decode_stamps, decode_values, encode_together, encode_values
+from storage.tiles.totals import pack_total, pack_totals
 
 Counts = NDArray[np.intp]
 
@@ -72,17 +72,25 @@ def lay_out(meters: Mapping[int, Series], *, checked: bool) -> list[TileRow]:
     union = _union(places.values())
     slot, stamps = Series.apart(union)
     slots, starts, counts = _runs(slot)
-    rows = [TileRow(STAMPS, STAMPS, bitmap_of(slots), encode_stamps(stamps, counts, checked=checked), b"")]
     lines = _Lines(len(union))
+    # A sorted subset as long as the whole is the whole.
+    whole = {mid: lines.add(one.ver, None) for mid, one in meters.items() if len(one.ts) == len(union)}
+    rows: dict[int, TileRow] = {}
     for mid, series in meters.items():
-        # A sorted subset as long as the whole is the whole.
-        at = None if len(series.ts) == len(union) else np.searchsorted(union, places[mid])
-        line = lines.add(series.ver, at)
-        rows.append(_meter_row(mid, line, series, _Grid(slots, starts, counts, at), checked=checked))
-    for number, versions in enumerate(lines.filled(), start=1):
-        block = encode_values(versions, counts, {}, checked=checked)
-        rows.append(TileRow(-number, STAMPS, bitmap_of(slots), block, b""))
-    return rows
+        if mid not in whole:
+            at = np.searchsorted(union, places[mid])
+            line = lines.add(series.ver, at)
+            rows[mid] = _meter_row(mid, line, series, _Grid(slots, starts, counts, at), checked=checked)
+    volumes = [meters[mid].volume for mid in whole]
+    versions = list(lines.filled())
+    first, *blocks = encode_together(stamps, [*volumes, *versions], counts, checked=checked)
+    keys = [*whole.items(), *((-number, STAMPS) for number in range(1, len(versions) + 1))]
+    totals = [*pack_totals(stamps, volumes), *[b""] * len(versions)]
+    bitmap = bitmap_of(slots)
+    for (mid, line), block, tot in zip(keys, blocks, totals, strict=True):
+        rows[mid] = TileRow(mid, line, bitmap, block, tot)
+    every = (rows[mid] for mid in [*meters, *(-number for number in range(1, len(versions) + 1))])
+    return [TileRow(STAMPS, STAMPS, bitmap, first, b""), *every]
 
 
 def stamps_of(meters: Mapping[int, Series]) -> Integers:
@@ -92,27 +100,22 @@ def stamps_of(meters: Mapping[int, Series]) -> Integers:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """The stamps of each slot: where they start, how many; `at`: which of all a meter has (None: every one)."""
+    """The stamps of each slot: where they start, how many; `at`: which of all a meter has."""
 
     slots: Integers
     starts: Counts
     counts: Counts
-    at: Counts | None
+    at: Counts
 
 
 def _meter_row(mid: int, line: int, series: Series, grid: _Grid, *, checked: bool) -> TileRow:
-    if grid.at is None:
-        slots, counts, marked = grid.slots, grid.counts, {}
-    else:
-        slots, starts, counts = _runs(series.slot)
-        rank = np.searchsorted(grid.slots, slots)
-        short = np.flatnonzero(counts < grid.counts[rank])
-        marked = {
-            index: (grid.at[starts[index] : starts[index] + counts[index]] - grid.starts[rank[index]]).astype(
-                np.int64
-            )
-            for index in short.tolist()
-        }
+    """The row of a meter without a reading at some stamp."""
+    slots, starts, counts = _runs(series.slot)
+    rank = np.searchsorted(grid.slots, slots)
+    marked: dict[int, Integers] = {}
+    for index in np.flatnonzero(counts < grid.counts[rank]).tolist():
+        at = grid.at[starts[index] : starts[index] + counts[index]]
+        marked[index] = (at - grid.starts[rank[index]]).astype(np.int64)
     block = encode_values(series.volume, counts, marked, checked=checked)
     return TileRow(mid, line, bitmap_of(slots), block, pack_total(series.ts, series.volume))
 

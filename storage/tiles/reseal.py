@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, tuple_
 
+from storage.asking import put
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
@@ -81,7 +82,7 @@ class Resealer:
         if kept:  # what came for meters whose samples are gone is gone, too
             write_day(connection, self._names, gid, day, self._merged(there, kept))
             if gone:
-                connection.execute(insert(day_roll), as_rows(gid, day, gone))
+                put(connection, day_roll, as_rows(gid, day, gone))
 
     def _merge_hour(self, connection: Connection, gid: int, start: int, came: Mapping[int, Series]) -> None:
         if not came:
@@ -91,7 +92,7 @@ class Resealer:
         self._names.learn_meters(connection, there)
         delete_span(connection, tile, gid, start, start + HOUR)
         rows = lay_out(self._merged(there, came), checked=False)
-        connection.execute(insert(tile), as_rows(gid, start, rows))
+        put(connection, tile, as_rows(gid, start, rows))
 
     def _merged(self, there: Mapping[int, Series], came: Mapping[int, Series]) -> dict[int, Series]:
         whole = dict(there)

@@ -15,7 +15,7 @@ import numpy as np
 from storage.columns import Floats, Integers, Volumes, is_real
 from storage.errors import DamagedTile
 from storage.tiles import heads
-from storage.tiles.codec import Block, decode_values, decode_values_of, encode_values
+from storage.tiles.codec import Block, decode_values, decode_values_of, encode_together
 from storage.watermarks import DAY, HOUR
 
 # The columns by number. Integer sums are `EXCESS` over count * least, or HIGH and LOW where that is beyond int64.
@@ -37,8 +37,9 @@ def encode_roll(grids: Grids) -> Block:
     heads, parts = [], []
     slots = len(next(iter(grids.values()))) // HOURS
     counts = np.full(slots, HOURS, np.intp)
-    for number in sorted(grids):
-        block = encode_values(grids[number], counts, {})
+    numbers = sorted(grids)
+    blocks = encode_together(None, [grids[number] for number in numbers], counts)
+    for number, block in zip(numbers, blocks, strict=True):
         heads.append(_COLUMN.pack(number, block.w, len(block.head)) + block.head)
         parts.append(np.frombuffer(block.raw, np.uint8).reshape(slots, block.w))
     records = [record.tobytes() for record in np.hstack(parts)]

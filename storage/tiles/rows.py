@@ -5,8 +5,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, update
 
+from storage.asking import ask, marks, put
 from storage.columns import Columns, Integers
 from storage.names import Names
 from storage.tables_tiles import seen
@@ -15,21 +16,13 @@ from storage.tiles.sightings import sight, unpack_sightings
 
 Meters = Mapping[int, Series]  # by mid
 
+_SEEN = update(seen).where(seen.c.gid == bindparam("group")).values(body=bindparam("packed"))
 
-def as_rows(gid: int, start: int, rows: Sequence[TileRow]) -> list[dict[str, object]]:
-    """What was laid out of one group and span, for `insert`."""
+
+def as_rows(gid: int, start: int, rows: Sequence[TileRow]) -> list[tuple[int | bytes, ...]]:
+    """What was laid out of one group and span, in the order of the table's columns."""
     return [
-        {
-            "gid": gid,
-            "mid": row.mid,
-            "start": start,
-            "line": row.line,
-            "slots": row.slots,
-            "w": row.block.w,
-            "head": row.block.head,
-            "raw": row.block.raw,
-            "tot": row.tot,
-        }
+        (gid, row.mid, start, row.line, row.slots, row.block.w, row.block.head, row.block.raw, row.tot)
         for row in rows
     ]
 
@@ -41,20 +34,19 @@ def delete_span(connection: Connection, table: Table, gid: int, start: int, end:
 
 def note_sightings(connection: Connection, groups: Mapping[int, Meters]) -> None:
     """Adds what these readings saw to what is known of their groups."""
-    bodies = connection.execute(select(seen.c.gid, seen.c.body).where(seen.c.gid.in_(sorted(groups))))
-    known = {gid: unpack_sightings(body) for gid, body in bodies}
+    gids = sorted(groups)
+    asked = f"SELECT gid, body FROM seen WHERE gid IN ({marks(gids)})"  # noqa: S608 - only marks
+    known = {gid: unpack_sightings(body) for gid, body in ask(connection, asked, gids)}
     fresh, changed = [], []
     for gid, meters in groups.items():
         found = sight(meters.values())
         if gid in known:
             changed.append({"group": gid, "packed": known[gid].joined(found).pack()})
         else:
-            fresh.append({"gid": gid, "body": found.pack()})
-    if fresh:
-        connection.execute(insert(seen), fresh)
+            fresh.append((gid, found.pack()))
+    put(connection, seen, fresh)
     if changed:
-        statement = update(seen).where(seen.c.gid == bindparam("group")).values(body=bindparam("packed"))
-        connection.execute(statement, changed)
+        connection.execute(_SEEN, changed)
 
 
 def as_meters(connection: Connection, names: Names, gid: int, found: Sequence[Columns]) -> dict[int, Series]:

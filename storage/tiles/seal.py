@@ -3,12 +3,14 @@
 Each step is one transaction of whoever has the turn; one that dies leaves everything as it was.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select
+from sqlalchemy import Connection, and_, func, select
 
+from storage.asking import put
 from storage.columns import Columns
 from storage.database import Database
 from storage.faults import reach
@@ -22,6 +24,7 @@ from storage.tiles.rows import as_meters, as_rows, note_sightings
 from storage.watermarks import HOUR, Watermarks, close, move, take_turn
 
 ROWS_AT_ONCE = 20_000
+LAST_GROUP = (1 << 31) - 1
 
 Sizes = list[tuple[int, int]]  # groups and their rows
 
@@ -43,6 +46,7 @@ class Sealer:
         self._grace = grace
         self._names = Names()
         self._closed = 0
+        self._sizes: Sizes = []  # of the hour before
         self.sealed = 0  # how far, as this process knows: others may have come farther
 
     def close(self, now: datetime) -> None:
@@ -74,20 +78,37 @@ class Sealer:
         marks = take_turn(connection)
         if marks.sealed >= marks.closed:
             return None
-        start, sizes = _next_hour(connection, marks)
-        if start is None:
-            move(connection, "sealed", marks.closed)
-            return None
-        readings = groups = 0
-        for rows in _batches_of_groups(connection, start, sizes):
-            sealed = self._seal_groups(connection, start, rows)
-            readings, groups = readings + sealed.readings, groups + sealed.groups
+        found = (
+            self._seal_hour(connection, marks.sealed, self._sizes) if marks.sealed and self._sizes else None
+        )
+        if found is None:  # mostly it is the next one: only where that is empty the rest is searched
+            start, sizes = _next_hour(connection, marks)
+            if start is None:
+                move(connection, "sealed", marks.closed)
+                return None
+            found = self._seal_hour(connection, start, sizes) or Sealed(start, 0, 0)
         reach("seal.written")
-        move(connection, "sealed", start + HOUR)
+        move(connection, "sealed", found.start + HOUR)
         reach("seal.moved")
-        return Sealed(start, readings, groups)
+        return found
 
-    def _seal_groups(self, connection: Connection, start: int, rows: Iterable[PolledRows]) -> Sealed:
+    def _seal_hour(self, connection: Connection, start: int, sizes: Sizes) -> Sealed | None:
+        """Writes the tiles of an hour, some groups at a time; None when it is empty.
+
+        `sizes` tell how much may be read at once: those of the hour before will do.
+        """
+        readings = 0
+        now: Sizes = []
+        for first, last in _batches(sizes):
+            some = "ts >= %s AND ts < %s AND gid BETWEEN %s AND %s", (start, start + HOUR, first, last)
+            for rows in polled(connection, hot, some, in_pages=False):
+                readings += self._seal_groups(connection, start, rows)
+                now += _counted(rows)
+        if now:
+            self._sizes = sorted(now)
+        return Sealed(start, readings, len(now)) if now else None
+
+    def _seal_groups(self, connection: Connection, start: int, rows: Iterable[PolledRows]) -> int:
         by_group: dict[int, list[Columns]] = {}
         for found in explode(connection, self._names, rows, None):
             by_group.setdefault(found.gid, []).append(found)
@@ -97,52 +118,37 @@ class Sealer:
             for gid, meters in groups.items()
             for row in as_rows(gid, start, lay_out(meters, checked=False))
         ]
-        connection.execute(insert(tile), written)
-        note_sightings(connection, groups)
-        readings = sum(len(series.ts) for meters in groups.values() for series in meters.values())
-        return Sealed(start, readings, len(groups))
+        put(connection, tile, written)
+        if groups:
+            note_sightings(connection, groups)
+        return sum(len(series.ts) for meters in groups.values() for series in meters.values())
 
 
 def _next_hour(connection: Connection, marks: Watermarks) -> tuple[int | None, Sizes]:
-    """The earliest closed hour with rows, and how many each group has; None without one.
-
-    Mostly it is the next one: only where it is empty the rest is searched.
-    """
-    if marks.sealed and (sizes := _sizes(connection, marks.sealed)):
-        return marks.sealed, sizes
+    """The earliest closed hour with rows, and how many each group has; None without one."""
     closed = and_(hot.c.ts >= marks.sealed, hot.c.ts < marks.closed)
     earliest = connection.execute(select(func.min(hot.c.ts)).where(closed)).scalar()
     if earliest is None:
         return None, []
     start = earliest - earliest % HOUR
-    return start, _sizes(connection, start)
+    of_hour = and_(hot.c.ts >= start, hot.c.ts < start + HOUR)
+    groups = select(hot.c.gid, func.count()).where(of_hour).group_by(hot.c.gid).order_by(hot.c.gid)
+    return start, [(gid, count) for gid, count in connection.execute(groups)]
 
 
-def _sizes(connection: Connection, start: int) -> Sizes:
-    groups = select(hot.c.gid, func.count()).where(_hour(start)).group_by(hot.c.gid).order_by(hot.c.gid)
-    return [(gid, count) for gid, count in connection.execute(groups)]
-
-
-def _hour(start: int) -> ColumnElement[bool]:
-    return and_(hot.c.ts >= start, hot.c.ts < start + HOUR)
-
-
-def _batches_of_groups(connection: Connection, start: int, sizes: Sizes) -> Iterator[Iterable[PolledRows]]:
-    """The rows of an hour, some groups at a time."""
-    for first, last in _batches(sizes):
-        some = "ts >= %s AND ts < %s AND gid BETWEEN %s AND %s", (start, start + HOUR, first, last)
-        yield from polled(connection, hot, some, in_pages=False)
+def _counted(rows: Iterable[PolledRows]) -> Sizes:
+    sizes = Counter[int]()
+    for some in rows:
+        sizes[some.gid] += len(some.ts)
+    return list(sizes.items())
 
 
 def _batches(sizes: Sizes) -> Iterator[tuple[int, int]]:
-    """First and last group of each batch of groups that is read at once."""
-    batch: list[int] = []
-    total = 0
+    """First and last group of each batch of groups that is read at once; together they are all there can be."""
+    begin = total = 0
     for gid, count in sizes:
-        if batch and total + count > ROWS_AT_ONCE:
-            yield batch[0], batch[-1]
-            batch, total = [], 0
-        batch.append(gid)
+        if total and total + count > ROWS_AT_ONCE:
+            yield begin, gid - 1
+            begin, total = gid, 0
         total += count
-    if batch:
-        yield batch[0], batch[-1]
+    yield begin, LAST_GROUP

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from storage.columns import Floats, Integers, Volumes
 from storage.errors import DamagedTile
 from storage.tiles import bits
-from storage.tiles.codec import INTEGER, as_volumes
 from storage.tiles.heads import Layout, counts_of, missing_of, unpack_outliers
+from storage.tiles.kinds import INTEGER, as_volumes
 
 _ALL = (1 << 64) - 1
 

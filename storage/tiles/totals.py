@@ -1,6 +1,7 @@
 """The sums over all records of a tile, so that whoever wants no more need not decode it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import cast
@@ -8,13 +9,14 @@ from zlib import crc32
 
 import numpy as np
 
-from storage.columns import Integers, Volumes, is_real
+from storage.columns import Floats, Integers, Volumes, is_real
 
 _INTEGER = Struct("<qqqqqqq")  # count, first, last, least, most, high, low of the sum
 _REAL = Struct("<qqqdddq")
 _SUM = Struct("<q")  # a checksum of what stands before it, as wide as every other word
 SIZE = _INTEGER.size + _SUM.size
 WORD = 32  # bits of `low`
+_LOW = (1 << WORD) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +34,31 @@ class Total:
 
 def pack_total(ts: Integers, volumes: Volumes) -> bytes:
     """The total of at least one reading; no bytes where the sum of floats is no float."""
-    count, first, last = len(ts), int(ts.min()), int(ts.max())
-    if not is_real(volumes):
-        high, low = sum_of_integers(cast("Integers", volumes))
-        return _checked(_INTEGER.pack(count, first, last, int(volumes.min()), int(volumes.max()), high, low))
+    return pack_totals(ts, [volumes])[0]
+
+
+def pack_totals(ts: Integers, meters: Sequence[Volumes]) -> list[bytes]:
+    """The totals of the readings of several meters at the same stamps."""
+    times = len(ts), int(ts.min()), int(ts.max())
+    found = {place: _real(times, volumes) for place, volumes in enumerate(meters) if is_real(volumes)}
+    integers = [place for place in range(len(meters)) if place not in found]
+    if integers:
+        stack = np.stack([cast("Integers", meters[place]) for place in integers])
+        high, low = (stack >> np.int64(WORD)).sum(1), (stack & np.int64(_LOW)).sum(1)
+        columns = stack.min(1), stack.max(1), high + (low >> np.int64(WORD)), low & np.int64(_LOW)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        found |= {
+            place: _checked(_INTEGER.pack(*times, *row)) for place, row in zip(integers, rows, strict=True)
+        }
+    return [found[place] for place in range(len(meters))]
+
+
+def _real(times: tuple[int, int, int], volumes: Floats) -> bytes:
     try:
         total = math.fsum(volumes.tolist())
     except OverflowError:
         return b""
-    return _checked(_REAL.pack(count, first, last, float(volumes.min()), float(volumes.max()), total, 0))
+    return _checked(_REAL.pack(*times, float(volumes.min()), float(volumes.max()), total, 0))
 
 
 def unpack_total(tot: bytes, *, real: bool) -> Total:

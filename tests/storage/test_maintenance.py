@@ -63,11 +63,12 @@ def everything(database: Database) -> tuple[list[tuple[str, Sample]], list[Stati
 
 
 def damage(database: Database, table: Table, day: int) -> int:
-    """Cuts off the records of a meter in this day; returns its group."""
+    """Spoils the records of the first meter in this day; returns its group."""
     columns = table.c
     chosen = (columns.mid > 0, columns.start >= day, columns.start < day + DAY)
     with database.write() as connection:
-        row = connection.execute(select(table).where(*chosen).limit(1)).one()
+        first = select(table).where(*chosen).order_by(columns.mid, columns.gid, columns.start).limit(1)
+        row = connection.execute(first).one()
         this = (columns.gid == row.gid, columns.mid == row.mid, columns.start == row.start)
         connection.execute(update(table).where(*this).values(raw=b"x" + bytes(row.raw)))
     return int(row.gid)

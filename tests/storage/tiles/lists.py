@@ -7,7 +7,8 @@ import numpy as np
 
 from storage.columns import Volumes
 from storage.tiles import codec
-from storage.tiles.codec import Block, Ragged, Values
+from storage.tiles.codec import Block, Ragged
+from storage.tiles.kinds import Values
 
 Series = Sequence[Sequence[int] | Sequence[float]]
 Present = Sequence[Sequence[int] | None]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from storage.sample import INT64_MAX, INT64_MIN
 from storage.tiles.codec import (
     Block,
-    Values,
     decode_stamps_of,
     decode_values_of,
 )
+from storage.tiles.kinds import Values
 from tests.storage.tiles.lists import decode_stamps, decode_values, encode_stamps, encode_values
 
 Series = Sequence[Sequence[int] | Sequence[float]]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Literal, Protocol
 
 from fastapi import Depends, Request
@@ -125,6 +126,9 @@ async def in_scope(request: Request) -> Scope:
 
 async def body(request: Request) -> bytes:
     """The whole request body, whose size the middleware bounds; raises UnsupportedType unless it is JSON."""
+    headers = request.headers
+    if "content-length" not in headers and "transfer-encoding" not in headers:
+        return b""
     content = await request.body()
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content and kind != "application/json":
@@ -138,6 +142,7 @@ async def check_accept(request: Request) -> None:
         raise NotAcceptable
 
 
+@lru_cache(1000)
 def takes_json(accept: str) -> bool:
     """Whether an Accept header lets us answer JSON."""
     weights = dict(_media_range(part) for part in accept.split(","))

@@ -3,6 +3,7 @@
 import re
 import time
 import uuid
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -114,6 +115,7 @@ class LoopbackHost:
     def __init__(self, app: ASGIApp, public_url: str | None) -> None:
         self._app = app
         self._public_host = urlsplit(public_url).hostname if public_url else None
+        self._is_ours = lru_cache(1000)(self._look)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -122,7 +124,7 @@ class LoopbackHost:
             return
         await self._app(scope, receive, send)
 
-    def _is_ours(self, host: str) -> bool:
+    def _look(self, host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname
         except ValueError:

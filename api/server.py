@@ -1,5 +1,6 @@
 """Serves the API over HTTP until it is told to stop."""
 
+import gc
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -77,6 +78,7 @@ class _Server(uvicorn.Server):
         """Takes connections, then tells whoever wants to know."""
         anyio.to_thread.current_default_thread_limiter().total_tokens = self._worker_threads
         await super().startup(sockets)
+        gc.freeze()  # half a million objects that stay: a collection in the middle of an answer need not look at them
         for tell in self._on_started:
             tell()
 

@@ -3,6 +3,7 @@
 import struct
 import uuid
 from collections.abc import Sequence
+from functools import lru_cache
 
 READING = 8
 RID_BITS, MID_BITS, TS_BITS = 40, 24, 53
@@ -23,12 +24,22 @@ def derived_message_id(rid: int, mid: int, ts: int) -> str:
 
     Polled samples are known by these three, so no id is stored for them and it can still be found again.
     """
-    packed = (rid << (MID_BITS + TS_BITS)) | (mid << TS_BITS) | ts
-    high, low = packed >> 62, packed & ((1 << 62) - 1)
-    # RFC 9562 version 8: 48 bits, version, 12 bits, variant, 62 bits.
-    number = ((high >> 12) << 80) | (8 << 76) | ((high & 0xFFF) << 64) | (2 << 62) | low
-    text = f"{number:032x}"  # by hand: an answer has hundreds, and a UUID object takes four times as long
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return _beginning(rid, mid) + _end(mid, ts)
+
+
+@lru_cache(50_000)
+def _beginning(rid: int, mid: int) -> str:
+    """RFC 9562 version 8: the 55 bits of resource and meter, with the version in between; an answer repeats them."""
+    high = (rid << (MID_BITS + TS_BITS - 62)) | (mid >> 9)
+    text = f"{((high >> 12) << 16) | (8 << 12) | (high & 0xFFF):016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:]}-"
+
+
+@lru_cache(50_000)
+def _end(mid: int, ts: int) -> str:
+    """The variant, and the other 62 bits: of the meter and time."""
+    text = f"{(2 << 62) | ((mid & 0x1FF) << TS_BITS) | ts:016x}"
+    return f"{text[:4]}-{text[4:]}"
 
 
 def parse_message_id(text: str) -> tuple[int, int, int] | bytes | None:

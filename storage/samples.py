@@ -92,10 +92,10 @@ class Samples:
 
     def newest(self, query: SampleQuery, limit: int) -> list[FoundSample]:
         """The same as the store knows them: for many samples, which take longer to become objects than to find."""
-        names = self._names.lent()
-        found = self._recent.find(names, query, limit)
+        found = self._recent.find(self._names, query, limit)
         if found is not None:
             return found
+        names = self._names.lent()
         with self._database.snapshot() as connection:
             newest = Newest(names)
             question = newest.ask(connection, query)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from storage.asking import ask
 from storage.watermarks import Watermarks, as_watermarks
 
 # Written out, because every question begins with it. It names `hot`, `late` and `delta`, so that they stay as they are
@@ -51,7 +52,7 @@ class Moment:
 def this_moment(connection: Connection) -> Moment:
     """The moment of this transaction; its first question (`Database.snapshot`)."""
     found: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
-    for kind, name, value in connection.exec_driver_sql(_STATEMENT):
+    for kind, name, value in ask(connection, _STATEMENT):
         found[kind][name] = value
     marks, counters, some = found
     return Moment(as_watermarks(marks), counters, bool(some["late"]), bool(some["delta"]))

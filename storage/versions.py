@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from storage.database import Database
 from storage.keys import VersionKey
@@ -15,10 +16,7 @@ FEW = 50  # more are looked for before the transaction of their batch: they are 
 
 New = tuple[int, VersionKey]  # a content nobody is known to have written, and the number it may get
 
-_ROW = (
-    "INSERT INTO version (ver, digest, user_id, source, generation, counters_only, metadata)"
-    " VALUES (:ver, :digest, :user_id, :source, :generation, :counters_only, :metadata)"
-)
+_COLUMNS = ("ver", "digest", "user_id", "source", "generation", "counters_only", "metadata")
 
 
 class Versions:
@@ -48,7 +46,7 @@ class Versions:
         new = [missing[digest] for digest in sorted(missing.keys() - found.keys())]
         rows = list(zip(self._take(len(new)), new, strict=True))
         if len(rows) > FEW:
-            found |= self._database.write_retrying(lambda connection: self.write(connection, rows))
+            found |= self._database.write_retrying(partial(self._write_many, rows=rows))
             rows = []
         self.remember(found)
         found |= {key.digest: number for number, key in rows}
@@ -59,23 +57,23 @@ class Versions:
         """Writes contents unless somebody has; returns the numbers they have now, by digest. Sorted by digest."""
         if not rows:
             return {}
-        keep_first = self._database.dialect.keep_first.format(table="version", key="ver")
-        values = [
-            {
-                "ver": ver,
-                "digest": key.digest,
-                "user_id": key.user_id,
-                "source": key.source,
-                "generation": key.generation,
-                "counters_only": int(key.counters_only),
-                "metadata": key.body,
-            }
-            for ver, key in rows
-        ]
+        dialect = self._database.dialect
+        row = f"({', '.join([dialect.mark] * len(_COLUMNS))})"
+        keep_first = dialect.keep_first.format(table="version", key="ver")
+        statement = (
+            f"INSERT INTO version ({', '.join(_COLUMNS)}) VALUES {', '.join([row] * len(rows))} {keep_first}"  # noqa: S608 - our table
+        )
+        values = [value for ver, key in rows for value in _values(ver, key)]
         numbers = {key.digest: ver for ver, key in rows}
-        if connection.execute(text(f"{_ROW} {keep_first}"), values).rowcount == len(rows):
+        if connection.exec_driver_sql(statement, tuple(values)).rowcount == len(rows):
             return numbers
         return find_versions(connection, list(numbers))
+
+    def _write_many(self, connection: Connection, rows: Sequence[New]) -> dict[bytes, int]:
+        numbers: dict[bytes, int] = {}
+        for first in range(0, len(rows), FEW):
+            numbers |= self.write(connection, rows[first : first + FEW])
+        return numbers
 
     def remember(self, numbers: Mapping[bytes, int]) -> None:
         """These are committed."""
@@ -91,3 +89,8 @@ class Versions:
                 first = self._database.write_retrying(lambda connection: reserve(connection, "version", more))
                 self._reserved = list(range(first + more - 1, first - 1, -1))
             return [self._reserved.pop() for _ in range(count)]
+
+
+def _values(ver: int, key: VersionKey) -> tuple[object, ...]:
+    """In the order of `_COLUMNS`."""
+    return ver, key.digest, key.user_id, key.source, key.generation, int(key.counters_only), key.body

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from storage.sample import from_microseconds
 from storage.watermarks import HOUR
 
-REST = "hot_rest"
+REST, UNTIL = "hot_rest", "hot_until_"
 SPAN = 4 * HOUR  # of a partition: to make and drop one costs PostgreSQL as much as to store 2000 samples
 LOCK_WAIT_S = 1
 MOVED_ROWS_MAX = 500_000  # MariaDB copies them while writers wait: a few seconds
@@ -112,26 +112,38 @@ class MariaDB:
         return found
 
     def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:
-        """One statement; none while `hot_rest` has more rows than can be copied in passing."""
-        begin = there[-1].start
+        """One statement; none while `hot_rest` has more rows than can be copied in passing.
+
+        Where nothing was made yet, the partition of older rows is split, too: what comes first may be of the past.
+        """
+        begin, split = there[-1].start, [REST]
+        is_first = len(there) == 2 and there[0].name.startswith(UNTIL) and starts[0] < (begin or 0)
+        if is_first and self._is_small(connection, there[0].name):
+            begin, split = None, [there[0].name, REST]
         missing = [start for start in starts if begin is None or start >= begin]
         if not missing:
             return []
-        some = f"SELECT 1 FROM hot PARTITION ({REST}) LIMIT {MOVED_ROWS_MAX + 1}"  # noqa: S608 - our names, integers
-        if connection.exec_driver_sql(f"SELECT count(*) FROM ({some}) few").scalar_one() > MOVED_ROWS_MAX:  # noqa: S608 - as above
+        if not self._is_small(connection, REST):
             log.warning("partition_rest_is_large", rows_more_than=MOVED_ROWS_MAX)
             return []
         ends = {_name(start): str(start + SPAN) for start in missing}
         if begin != missing[0]:
-            ends = {_name(missing[0], "hot_until_"): str(missing[0])} | ends
+            ends = {_name(missing[0], UNTIL): str(missing[0])} | ends
         ends[REST] = "MAXVALUE"
         pieces = ", ".join(f"PARTITION {name} VALUES LESS THAN ({end})" for name, end in ends.items())
         return [
             Step(
                 len(missing),
-                [f"ALTER TABLE hot WAIT {LOCK_WAIT_S} REORGANIZE PARTITION {REST} INTO ({pieces})"],
+                [
+                    f"ALTER TABLE hot WAIT {LOCK_WAIT_S} REORGANIZE PARTITION {', '.join(split)} INTO ({pieces})"
+                ],
             )
         ]
+
+    def _is_small(self, connection: Connection, name: str) -> bool:
+        some = f"SELECT 1 FROM hot PARTITION ({name}) LIMIT {MOVED_ROWS_MAX + 1}"  # noqa: S608 - our names, integers
+        counted = connection.exec_driver_sql(f"SELECT count(*) FROM ({some}) few").scalar_one()  # noqa: S608 - as above
+        return int(counted) <= MOVED_ROWS_MAX
 
     def drop(self, name: str) -> Sequence[str]:
         """Commits whatever went before it."""

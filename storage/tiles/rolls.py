@@ -8,6 +8,7 @@ When the readings of a meter are at every stamp of their slots, counts and times
 import math
 from collections.abc import Mapping
 from struct import Struct
+from typing import cast
 from zlib import crc32
 
 import numpy as np
@@ -16,6 +17,7 @@ from storage.columns import Floats, Integers, Volumes, is_real
 from storage.errors import DamagedTile
 from storage.tiles import heads
 from storage.tiles.codec import Block, decode_values, decode_values_of, encode_together
+from storage.tiles.kinds import DECIMALS, EXACT, as_integers, as_volumes
 from storage.watermarks import DAY, HOUR
 
 # The columns by number. Integer sums are `EXCESS` over count * least, or HIGH and LOW where that is beyond int64.
@@ -197,7 +199,13 @@ def columns_of(block: Block) -> list[tuple[int, int, int, bytes]]:
 
 
 def _sums(volume: Floats, begins: Integers) -> Floats | None:
-    """The float nearest to the exact sum of each hour; None where one is too large."""
+    """The float nearest to the exact sum of each hour, of decimals as they are written; None where one is too large.
+
+    0.1 + 0.2 is 0.3 so, and takes as many bytes as another decimal.
+    """
+    kind, whole = as_integers(volume)
+    if kind in DECIMALS and float(np.abs(whole).max()) * len(whole) <= EXACT:
+        return cast("Floats", as_volumes(kind, np.add.reduceat(whole, begins)))
     try:
         return np.array([math.fsum(piece.tolist()) for piece in np.split(volume, begins[1:])])
     except OverflowError:

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic import command
@@ -114,6 +115,12 @@ def test_the_printed_statements_make_what_an_upgrade_makes(mariadb: DatabaseServ
     assert state(by_hand).is_current
     assert [partition.name[:10] for partition in Partitions(by_hand).hours()] == ["hot_until_", "hot_rest"]
     assert len(Partitions(by_us).hours()) == 2
+    assert Partitions(by_us).make_ahead(datetime(2020, 2, 2, 8, tzinfo=UTC)) == 1  # before the server's clock
+    assert [part.name for part in Partitions(by_us).hours()] == [
+        "hot_until_2020020208",
+        "hot_2020020208",
+        "hot_rest",
+    ]
     for database in (by_hand, by_us):
         database.dispose()
 

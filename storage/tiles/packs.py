@@ -23,7 +23,7 @@ from storage.tiles.heads import (
 
 Flags = NDArray[np.bool_]
 
-LOOKED_AT = 8192  # so many deltas are enough to tell which are rare
+LOOKED_AT = 8192
 
 _ALL = (1 << 64) - 1
 
@@ -98,7 +98,7 @@ def _windows(deltas: Integers, slots: int, points: int) -> list[tuple[int, int]]
         return [(0, 0)] * len(deltas)
     extremes = list(zip(deltas.min(1).tolist(), deltas.max(1).tolist(), strict=True))
     every = -(-deltas.shape[1] // LOOKED_AT)
-    some = [one for one, (least, most) in enumerate(extremes) if most - least > 3]
+    some = [one for one, (least, most) in enumerate(extremes) if most - least > 1]
     if deltas.shape[1] < 4 or not some:
         return extremes
     ordered = np.sort(deltas[some, ::every], axis=1)

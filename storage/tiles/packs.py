@@ -98,7 +98,7 @@ def _windows(deltas: Integers, slots: int, points: int) -> list[tuple[int, int]]
         return [(0, 0)] * len(deltas)
     extremes = list(zip(deltas.min(1).tolist(), deltas.max(1).tolist(), strict=True))
     every = -(-deltas.shape[1] // LOOKED_AT)
-    some = [one for one, (least, most) in enumerate(extremes) if most - least > 1]
+    some = [one for one, (least, most) in enumerate(extremes) if most > least]
     if deltas.shape[1] < 4 or not some:
         return extremes
     ordered = np.sort(deltas[some, ::every], axis=1)
@@ -112,12 +112,12 @@ def _window(
 ) -> tuple[int, int]:
     """The cheapest window of one meter; `ordered` is one of `every` deltas.
 
-    The search runs only when the extremes need 2 bits more than the middle 96 %.
+    The search runs only when the extremes need 2 bits more than the middle 96 %, or that needs none.
     """
     least, most = extremes
     trim = max(1, len(ordered) // 50)
     middle = int(ordered[-1 - trim]) - int(ordered[trim])
-    if (most - least).bit_length() < 2 + middle.bit_length():
+    if (most - least).bit_length() < (2 + middle.bit_length() if middle else 1):
         return extremes
     slots, points = size
     # How many to leave out at either end: few candidates, close together where it matters.

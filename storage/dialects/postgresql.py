@@ -88,11 +88,15 @@ class PostgreSQL:
         )
 
     def asking_options(self, settings: DatabaseSettings) -> dict[str, object]:
-        """Plans are made once: to plan anew for each question takes as long as to answer it."""
+        """Plans are made once: to plan anew for each question takes as long as to answer it.
+
+        Read committed, whatever the server's default is: then a statement locks its tables before its moment is chosen.
+        """
         options = self.engine_options(settings)
         session = (
             f"{options['connect_args']['options']} -c statement_timeout={int(settings.timeout_s * 1000)}"
             " -c default_transaction_read_only=on -c plan_cache_mode=force_generic_plan"
+            r" -c default_transaction_isolation=read\ committed"
         )
         connect_args = {**options["connect_args"], "options": session, "autocommit": True}
         return {**options, "isolation_level": "AUTOCOMMIT", "connect_args": connect_args}

@@ -1,5 +1,6 @@
 """The newest samples are answered by one statement where that will do, and never otherwise than by the long way."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -9,11 +10,13 @@ import pytest
 
 from storage.database import Database
 from storage.names import Names
+from storage.partitions import Partitions
 from storage.query import EVERYTHING, MetadataMatch, SampleQuery, Scope
 from storage.recent import Recent
 from storage.sample import Sample, StoredSample, make_id
 from storage.samples import Samples
 from storage.stored import FoundSample
+from storage.watermarks import look
 from tests.factories import MINUTE, NOW, sample, series
 from tests.storage.layers import Maintained
 
@@ -171,3 +174,40 @@ def test_a_question_moves_on_when_its_moment_is_over(filled: Maintained, databas
     watched.asked(query)
 
     assert watched.short == 1
+
+
+def test_answers_hold_while_hours_are_sealed_and_dropped(database: Database) -> None:
+    store, partitions, samples = Maintained(database), Partitions(database), Samples(database)
+    for hour in range(4):
+        partitions.make_ahead(NOW + timedelta(hours=hour))
+        store.store(_hour(hour))
+    expected = samples.find(ALL, 20)
+    answers: list[list[StoredSample]] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            answers.append(samples.find(ALL, 20))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for hour in range(1, 5):
+        store.seal(timedelta(hours=hour))
+        with database.snapshot() as connection:
+            sealed = look(connection).sealed
+        partitions.drop_before(sealed)
+    done.set()
+    asking.join()
+    answers.append(samples.find(ALL, 20))
+
+    assert [answer for answer in answers if _told(answer) != _told(expected)] == []
+
+
+def _hour(hour: int) -> list[Sample]:
+    polls = series(12, step=5 * MINUTE, resource_id=f"r{hour}")
+    return [replace(one, timestamp=one.timestamp + timedelta(hours=hour)) for one in polls]
+
+
+def _told(found: list[StoredSample]) -> list[tuple[str, Sample]]:
+    """Without the time of arrival, which nobody knows of sealed ones."""
+    return [(one.message_id, one.sample) for one in found]

@@ -66,7 +66,7 @@ class BusSettings(BaseModel):
         default=500, ge=1, le=65535, description="Unacknowledged notifications a collector holds at most"
     )
     sample_prefetch: int = Field(
-        default=256, ge=1, le=65535, description="Unacknowledged agent batches a collector holds at most"
+        default=384, ge=1, le=65535, description="Unacknowledged agent batches a collector holds at most"
     )
     heartbeat: int = Field(
         default=15, ge=2, le=600, description="Seconds between heartbeats; a dead peer is noticed after two"

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from api.errors import ApiError, BadRequest, Unavailable
 from collector.errors import PublisherUnavailable
-from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch
+from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch, TookTooLong
 
 NATIVE: Final = "/v3/"
 
@@ -43,6 +43,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_aborted)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(DatabaseUnavailable)(_database_unavailable)
+    app.exception_handler(TookTooLong)(_took_too_long)
     app.exception_handler(SchemaMismatch)(_database_unavailable)
     app.exception_handler(DataRefused)(_data_refused)
     app.exception_handler(PublisherUnavailable)(_database_unavailable)
@@ -97,6 +98,12 @@ def _invalid(request: Request, error: RequestValidationError) -> Response:
 
 def _database_unavailable(request: Request, _: Exception) -> Response:
     return _refused(request, Unavailable("The database is not available"))
+
+
+def _took_too_long(request: Request, _: Exception) -> Response:
+    return _refused(
+        request, Unavailable("The question takes the database too long: ask for less time or fewer groups")
+    )
 
 
 def _data_refused(request: Request, _: Exception) -> Response:

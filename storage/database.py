@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from storage.dialects import Dialect, dialect_of
-from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch, StorageError
+from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch, StorageError, TookTooLong
 from storage.log import mask_url
 from storage.settings import DatabaseSettings
 
@@ -201,6 +201,8 @@ class Database:
                 return SchemaMismatch(f"the schema is missing or old ({reason}): run `nephometer db upgrade`")
             if self.dialect.is_refused(error):
                 return DataRefused(reason)
+            if self.dialect.is_too_slow(error):
+                return TookTooLong(reason)
             if isinstance(error, exc.ProgrammingError):
                 return StorageError(reason)
             return DatabaseUnavailable(reason)

@@ -2,6 +2,7 @@
 
 StorageError
 ├── DatabaseUnavailable   retryable: keep the work and try it again
+│   └── TookTooLong       a statement was ended by its time limit: ask for less
 ├── SchemaMismatch        the schema is missing, older or newer than this program
 ├── DataRefused           the database refuses this very data: bisect, then quarantine
 ├── DamagedTile           a stored tile fails its checksum: other tiles still answer
@@ -22,6 +23,10 @@ class DatabaseUnavailable(StorageError):
     """
 
     retryable = True
+
+
+class TookTooLong(DatabaseUnavailable):
+    """A statement was ended by its time limit, `database.timeout_s`: a question should ask for less."""
 
 
 class SchemaMismatch(StorageError):

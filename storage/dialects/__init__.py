@@ -76,6 +76,9 @@ class Dialect(Protocol):
     def is_refused(self, error: DBAPIError) -> bool:
         """Whether the data itself is refused, so that trying again cannot help."""
 
+    def is_too_slow(self, error: DBAPIError) -> bool:
+        """Whether the time limit of its transaction ended a statement."""
+
     def is_missing_table(self, error: DBAPIError) -> bool:
         """Whether a table or column is not there."""
 

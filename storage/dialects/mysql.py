@@ -13,6 +13,7 @@ from storage.settings import DatabaseSettings
 # https://mariadb.com/kb/en/mariadb-error-codes/
 LOST_RACES = {1205, 1213, 1020}  # lock wait timeout, deadlock, record changed since last read
 REFUSED = {1153, 1264, 1366, 1406}  # packet too big, out of range, wrong value, too long
+TOO_SLOW = 1969  # max_statement_time
 MISSING = {1146, 1054}  # table, column
 
 SESSION = (
@@ -123,6 +124,10 @@ class MySQL:
     def is_refused(self, error: DBAPIError) -> bool:
         """Data and integrity errors, and operational errors that are about the data."""
         return isinstance(error, DataError | IntegrityError) or _code(error) in REFUSED
+
+    def is_too_slow(self, error: DBAPIError) -> bool:
+        """By error number."""
+        return _code(error) == TOO_SLOW
 
     def is_missing_table(self, error: DBAPIError) -> bool:
         """By error number."""

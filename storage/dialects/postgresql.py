@@ -175,6 +175,10 @@ class PostgreSQL:
         """Class 22 (data exception) and 23 (integrity), and text psycopg cannot send."""
         return isinstance(error, DataError | IntegrityError)
 
+    def is_too_slow(self, error: DBAPIError) -> bool:
+        """By SQLSTATE; an administrator who cancels it gives the same one."""
+        return getattr(error.orig, "sqlstate", None) == "57014"
+
     def is_missing_table(self, error: DBAPIError) -> bool:
         """By SQLSTATE."""
         return getattr(error.orig, "sqlstate", None) in MISSING

@@ -109,6 +109,10 @@ class SQLite:
         """Constraint and type errors, and integers beyond 64 bits."""
         return isinstance(error, DataError | IntegrityError) or "too large" in str(error.orig)
 
+    def is_too_slow(self, error: DBAPIError) -> bool:
+        """SQLite has no error code for it."""
+        return "interrupted" in str(error.orig)
+
     def is_missing_table(self, error: DBAPIError) -> bool:
         """SQLite has no error code for it."""
         return any(words in str(error.orig) for words in ("no such table", "no such column", "has no column"))

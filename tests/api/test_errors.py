@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.settings import ApiSettings
-from storage.errors import DatabaseUnavailable, SchemaMismatch
+from storage.errors import DatabaseUnavailable, SchemaMismatch, TookTooLong
 from storage.query import SampleQuery
 from storage.stored import FoundSample
 from tests.api.world import World, fault
@@ -56,6 +56,16 @@ def test_without_its_database_the_api_answers_503_and_when_to_retry(world: World
     assert answer.json()["error_message"] == {
         "debuginfo": None, "faultcode": "Server", "faultstring": "The database is not available",
     }  # fmt: skip
+
+
+def test_a_question_that_takes_too_long_is_told_to_ask_for_less(world: World) -> None:
+    broken = Broken(TookTooLong("canceling statement due to statement timeout"))
+
+    answer = World(world.database, replaced={"samples": broken}).client().get("/v2/samples")
+
+    assert answer.status_code == 503
+    assert "ask for less" in fault(answer)
+    assert "statement" not in fault(answer)
 
 
 def test_a_fault_of_ours_tells_the_caller_nothing_and_the_log_where(world: World) -> None:

@@ -45,19 +45,26 @@ def totals(
 
     Tiles whose day is `dirty` and those without a total come as `Uncounted`. The span's group does not matter.
     """
+    yield from counted(names, table, _rows(connection, table, gids, span), dirty)
+
+
+def counted(
+    names: Names, table: Table, rows: Iterable[Any], dirty: frozenset[GroupDay]
+) -> Iterator[Figures | Uncounted]:
+    """The same of rows of group, meter, beginning and total, in this order."""
     source = tile if table is tile else day_tile
-    for (gid, mid), some in groupby(_rows(connection, table, gids, span), key=lambda row: (row[0], row[1])):
-        counted: list[tuple[int, bytes]] = []
+    for (gid, mid), some in groupby(rows, key=lambda row: (row[0], row[1])):
+        whole: list[tuple[int, bytes]] = []
         for _, _, start, tot in some:
             if (gid, start - start % DAY) in dirty or len(tot) != SIZE:
                 yield Uncounted(source, gid, mid, start, start + SPANS[source])
             elif is_whole(tot):
-                counted.append((start, tot))
+                whole.append((start, tot))
             else:
                 error = DamagedTile("the sums of a tile fail their checksum")
                 raise where_damaged(table, gid, mid, start, error)
-        if counted:
-            yield _totals(gid, mid, counted, real=names.meter(mid).real)
+        if whole:
+            yield _totals(gid, mid, whole, real=names.meter(mid).real)
 
 
 def _rows(connection: Connection, table: Table, gids: Iterable[int], span: Piece) -> Iterator[Any]:

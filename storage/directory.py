@@ -80,6 +80,16 @@ class Directory:
         found: tuple[Place, ...] | None = self._of(moment, "resource").get((resource_id, project_id))
         return found
 
+    def known_groups(self, moment: Moment, project_id: str | None) -> frozenset[int] | None:
+        """As `groups`; None where nobody asked for them in this moment."""
+        found: frozenset[int] | None = self._of(moment, "project", "resource_group").get(project_id)
+        return found
+
+    def known_parts(self, moment: Moment, mids: frozenset[int]) -> frozenset[int] | None:
+        """As `parts`; None also where nobody asked for them in this moment."""
+        found: frozenset[int] | None = self._of(moment, "shape").get(mids)
+        return found if found is not None and len(found) <= PARTS_MAX else None
+
     def learn_places(
         self, moment: Moment, resource_id: str, project_id: str | None, places: tuple[Place, ...]
     ) -> None:

@@ -14,6 +14,7 @@ from storage.matching import matches
 from storage.moment import Moment, this_moment
 from storage.names import Meter, Names, Owner, Version
 from storage.overdue import Overdue
+from storage.picked import pick, read_picked
 from storage.polled import delta_columns, explode, only, pages, polled
 from storage.query import SampleQuery
 from storage.sealed import sealed_columns
@@ -97,6 +98,8 @@ class Reader:
         question = self.ask(connection, query, versions=False)
         if question is None:
             return
+        self.names.learn_meters(connection, question.selection.mids or ())
+        self.names.learn_projects(connection, question.groups)
         overdue = self.overdue(connection, question)
         start, end = _sealed_since(question, question.since)
         first, last = start + -start % HOUR, end - end % HOUR
@@ -104,8 +107,6 @@ class Reader:
             found = self._everything(connection, question)
             yield from self.named(connection, question, overdue.join(found))
             return
-        self.names.learn_meters(connection, question.selection.mids or ())
-        self.names.learn_projects(connection, question.groups)
         uncounted: list[Uncounted] = []
         read: list[Columns] = []
         for one in self._counted(connection, question, wanted, overdue.days, (first, last)):
@@ -167,13 +168,23 @@ class Reader:
         """
         selection = question.selection
         open_hours = replace(selection, start=max(selection.start or 0, question.marks.sealed))
-        is_open = selection.end is None or selection.end > question.marks.sealed
-        for rows in (
-            polled(connection, hot, open_hours.sql(hot, "%s"), versions=question.versions) if is_open else ()
-        ):
-            yield from explode(connection, self.names, rows, selection.mids)
+        if selection.end is None or selection.end > question.marks.sealed:
+            yield from self._open_hours(connection, replace(question, selection=open_hours))
         if self.may_have_deltas(connection, question):
             yield from self._deltas(connection, question, counted)
+
+    def _open_hours(self, connection: Connection, question: Question) -> Iterator[Columns]:
+        selection = question.selection
+        condition = selection.sql(hot, "%s")
+        if connection.dialect.name == "postgresql" and not question.versions and selection.mids is not None:
+            self.names.learn_shapes(connection, selection.parts or ())
+            gids = frozenset(question.groups)
+            picked = pick(self.names, selection.parts, selection.mids, gids, by_resource=True)
+            if picked is not None:
+                yield from read_picked(connection, self.names, picked, condition)
+                return
+        for rows in polled(connection, hot, condition, versions=question.versions):
+            yield from explode(connection, self.names, rows, selection.mids)
 
     def _deltas(self, connection: Connection, question: Question, counted: Hours | None) -> Iterator[Columns]:
         selection, raw_from = question.selection, question.marks.raw_from
@@ -228,8 +239,9 @@ class Reader:
             whole = replace(span, start=first, end=last)
             yield from totals(connection, names, day_roll, groups, whole, dirty)
             edges = [(start, first), (last, end)]
+        over = question.marks.sealed - question.marks.sealed % DAY  # no later day is compacted
         for begin, until in edges:
-            pieces = [question.piece(gid, begin, until) for gid in groups]
+            pieces = [question.piece(gid, begin, until) for gid in groups if begin < over]
             yield from hourly(connection, names, pieces, dirty, spread=wanted.spread)
 
     def _rest(

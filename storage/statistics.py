@@ -13,6 +13,7 @@ from storage.counting import count
 from storage.database import Database
 from storage.lines import Grain, gather
 from storage.names import Names
+from storage.overall import Overall
 from storage.query import SampleQuery, StatisticsQuery, StatisticsRow
 from storage.readings import Reader
 from storage.sample import from_microseconds, to_microseconds
@@ -30,7 +31,7 @@ class Statistics:
         keep_freed_memory()
         self._database = database
         self._names = Names()
-        self._brief = Brief(database)
+        self._short = (Brief(database), Overall(database))
 
     def compute(self, query: StatisticsQuery) -> list[StatisticsRow]:
         """One row per period, group and unit that holds a sample, in this order."""
@@ -42,14 +43,16 @@ class Statistics:
         start, keys = query.samples.start, {*query.groupby, *query.cardinality}
         if start is not None and keys <= {"resource_id", "project_id"}:
             grain = _grain(query, to_microseconds(start))
-            found = self._brief.figures(names, query.samples, grain.wanted)
-            if found is not None:
-                return count(query, gather(found, grain), grain, names)
+            for short in self._short:
+                found = short.figures(names, query.samples, grain.wanted)
+                if found is not None:
+                    return count(query, gather(found, grain), grain, names)
         reader = Reader(names)
         with self._database.snapshot() as connection:
             grain, blocks = _ask(reader, connection, query)
             parts = gather(blocks, grain)
-        self._brief.remember(reader.moment)
+        for short in self._short:
+            short.remember(reader.moment)
         return count(query, parts, grain, names)
 
 

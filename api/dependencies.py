@@ -38,6 +38,10 @@ class SampleStore(Protocol):
         """Newest first."""
         ...
 
+    async def newest_soon(self, query: SampleQuery, limit: int) -> list[FoundSample] | None:
+        """The same, if it takes no thread to tell; None otherwise."""
+        ...
+
     def get(self, scope: Scope, message_id: str) -> StoredSample | None:
         """The sample of this id, None if the scope does not hold it."""
         ...

@@ -32,17 +32,17 @@ class _Plain:
     rules: Sequence[_Rule]
     arguments: Mapping[str, _Rule]
     takes_request: bool
+    is_coroutine: bool
 
     async def answer(self, request: Request) -> Response:
-        """Runs the handler in a thread, as FastAPI does."""
+        """Runs the handler: in a thread unless it is a coroutine, as FastAPI does."""
         for rule in self.rules:
             await rule(request)
         given = {name: await rule(request) for name, rule in self.arguments.items()}
         if self.takes_request:
             given["request"] = request
-        response: Response = await run_in_threadpool(
-            partial(self.route.endpoint, **request.path_params, **given)
-        )
+        handler = partial(self.route.endpoint, **request.path_params, **given)
+        response: Response = await (handler() if self.is_coroutine else run_in_threadpool(handler))
         return response
 
 
@@ -89,7 +89,7 @@ class Direct:
 def _plain(context: RouteContext) -> _Plain | None:
     """The route, unless something about it needs FastAPI."""
     route = context.original_route
-    if not isinstance(route, APIRoute) or inspect.iscoroutinefunction(route.endpoint):
+    if not isinstance(route, APIRoute):
         return None
     rules = [_rule(depends) for depends in context.dependencies]
     arguments: dict[str, _Rule | None] = {}
@@ -103,7 +103,8 @@ def _plain(context: RouteContext) -> _Plain | None:
     asked = [rule for rule in rules if rule is not None]
     if len(known) < len(arguments) or len(asked) < len(rules):
         return None
-    return _Plain(route, context.path_regex, asked, known, takes_request)
+    is_coroutine = inspect.iscoroutinefunction(route.endpoint)
+    return _Plain(route, context.path_regex, asked, known, takes_request, is_coroutine)
 
 
 def _annotations(parameter: inspect.Parameter) -> Sequence[object]:

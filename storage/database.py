@@ -54,6 +54,7 @@ class Database:
             )
         except (exc.ArgumentError, ValueError) as error:  # ValueError: of a port that is no number
             raise StorageError("database.url is not a database address") from error
+        self._lines = self.dialect.lines(self._line, settings)
         self.dialect.prepare(self.engine)
         event.listen(self.engine, "handle_error", _leave_read_only)
 
@@ -83,13 +84,17 @@ class Database:
         dashboard half its time back.
         """
         with self._translate():
-            try:
-                return self._asked(statement, values)
-            except exc.DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-            self._asking.dispose()  # its connections of the same age are as dead
-            return self._asked(statement, values)
+            rows = self._asked_again(statement, values)
+        if self._lines is not None:
+            self._lines.open_missed()
+        return rows
+
+    async def ask_soon(self, statement: str, values: Sequence[int | bytes]) -> Sequence[Any] | None:
+        """The same for an event loop, which nothing of this makes wait; None when a thread has to `ask`.
+
+        Raises DatabaseUnavailable when that would take as long again.
+        """
+        return None if self._lines is None else await self._lines.ask(statement, values)
 
     @contextmanager
     def write(self, *, limit_s: float = WRITE_LIMIT_S) -> Iterator[Connection]:
@@ -127,8 +132,27 @@ class Database:
 
     def dispose(self) -> None:
         """Closes the pooled connections."""
+        if self._lines is not None:
+            self._lines.close()
         self.engine.dispose()
         self._asking.dispose()
+
+    def _line(self) -> Any:
+        """The driver's connection as `ask` uses it, which no pool knows."""
+        pooled = self._asking.raw_connection()
+        driver = pooled.driver_connection
+        pooled.detach()
+        return driver
+
+    def _asked_again(self, statement: str, values: Sequence[int | str | bytes]) -> Sequence[Any]:
+        """Once more over a new connection if the pooled one was dead."""
+        try:
+            return self._asked(statement, values)
+        except exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        self._asking.dispose()  # its connections of the same age are as dead
+        return self._asked(statement, values)
 
     def _asked(self, statement: str, values: Sequence[int | str | bytes]) -> Sequence[Any]:
         dbapi = self._asking.dialect.loaded_dbapi

@@ -5,10 +5,10 @@ it cannot tell (late readings, deltas, tiles, names nobody has learned) is left 
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from storage.database import Database
 from storage.matching import Matching
@@ -17,16 +17,21 @@ from storage.names import Meter, Names, Owner, Version
 from storage.packing import READING, derived_message_id
 from storage.query import SampleQuery, Scope
 from storage.recent_statement import Statement
-from storage.selection import Selection, times_of
+from storage.selection import Selection, Value, times_of
 from storage.stored import FoundSample
 
 FIRST_PAGE: Final = 256
+SOON: Final = (
+    FIRST_PAGE // 2
+)  # samples that are found and written down in less time than it takes to wake a thread
 KNOWN_MAX: Final = 10_000
 
 _Key = tuple[Scope, str | None, str | None, str | None]
 _Row = tuple[int, int, int, int, int, bytes]  # as in `hot`: rid, ts, part, ver, recv, vals
 _Entry = tuple[int, str, str, str, int, int, int, int | float, Meter, Owner, Version]
 _Places = list[tuple[int, int, Meter]]  # byte of a row's readings, and the meter there
+# Statements with their values, each answered with its rows; returns as `Recent.find`.
+_Search = Generator[tuple[str, Sequence[Value]], Sequence[Any], list[FoundSample] | None]
 
 _REAL, _INTEGER = struct.Struct(">d").unpack_from, struct.Struct(">q").unpack_from
 _ts, _order = itemgetter(1), itemgetter(0, 1, 2, 3, 4)
@@ -54,17 +59,40 @@ class Recent:
 
     def find(self, names: Names, query: SampleQuery, limit: int) -> list[FoundSample] | None:
         """As `Newest.find`; None where that has to be asked."""
+        search = self._search(names, query, limit)
+        try:
+            put = next(search)
+            while True:
+                put = search.send(self._database.ask(*put))
+        except StopIteration as end:
+            return _answer(end)
+
+    async def find_soon(self, names: Names, query: SampleQuery, limit: int) -> list[FoundSample] | None:
+        """The same where an event loop can tell by one short statement; None where it cannot."""
+        known = self._known
+        if known is None or limit > SOON or not (_is_endless(query) or _open_part(query, known.moment)[2]):
+            return None
+        search = self._search(names, query, limit)
+        try:
+            rows = await self._database.ask_soon(*next(search))
+            if rows is not None:
+                search.send(rows)
+        except StopIteration as end:
+            return _answer(end)
+        return None
+
+    def _search(self, names: Names, query: SampleQuery, limit: int) -> _Search:
         known = self._known
         statement = None if known is None else known.statements.get(_key(query))
         if known is None or statement is None or query.message_id is not None:
             return None
         start, end, is_whole = _open_part(query, known.moment)
-        is_endless = query.start is None and query.end is None
+        is_endless = _is_endless(query)
         begin, page = known.reached.get((query, limit), 0) if is_endless else 0, FIRST_PAGE
         while page < 2 * limit:  # few sizes, so that servers know the statement
             page *= 2
         while True:
-            rows = self._rows(*statement.put(max(start, begin), end, page))
+            rows = _rows((yield statement.put(max(start, begin), end, page)))
             if rows is None:
                 return None
             cut = max(begin, rows[-1][1] + 1 if len(rows) == page else 0)
@@ -87,17 +115,6 @@ class Recent:
             known = self._known = _Known(moment)
         known.statements[_key(query)] = Statement(moment, selection, self._database.dialect.mark)
 
-    def _rows(self, statement: str, values: Sequence[int | bytes]) -> list[_Row] | None:
-        """The newest rows of `hot`, newest first; None when the moment is over, or others have to be looked at."""
-        rows: list[_Row] = []
-        for row in self._database.ask(statement, values):
-            if row[5] is not None:
-                rows.append(row)
-            elif row[0]:
-                return None
-        rows.sort(key=_ts, reverse=True)
-        return rows
-
     def _entries(
         self, names: Names, query: SampleQuery, rows: Sequence[_Row], mids: frozenset[int] | None, limit: int
     ) -> list[_Entry] | None:
@@ -111,6 +128,27 @@ class Recent:
             return None if _compete(columns, rows) else _read(names, rows, columns, good, limit)
         except KeyError:
             return None
+
+
+def _answer(end: StopIteration) -> list[FoundSample] | None:
+    found: list[FoundSample] | None = end.value
+    return found
+
+
+def _rows(answered: Iterable[_Row]) -> list[_Row] | None:
+    """The newest rows of `hot`, newest first; None when the moment is over, or others have to be looked at."""
+    rows: list[_Row] = []
+    for row in answered:
+        if row[5] is not None:
+            rows.append(row)
+        elif row[0]:
+            return None
+    rows.sort(key=_ts, reverse=True)
+    return rows
+
+
+def _is_endless(query: SampleQuery) -> bool:
+    return query.start is None and query.end is None
 
 
 def _key(query: SampleQuery) -> _Key:

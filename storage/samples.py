@@ -104,6 +104,10 @@ class Samples:
             self._recent.remember(query, question.moment, question.selection)
         return found
 
+    async def newest_soon(self, query: SampleQuery, limit: int) -> list[FoundSample] | None:
+        """The same for an event loop, where one short statement tells; None where a thread has to ask for `newest`."""
+        return await self._recent.find_soon(self._names, query, limit)
+
     def get(self, scope: Scope, message_id: str) -> StoredSample | None:
         """The sample of this id, or None when there is none in the scope."""
         found = self.find(SampleQuery(scope, message_id=message_id), 1)

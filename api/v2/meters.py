@@ -11,6 +11,7 @@ from api.errors import BadRequest
 from api.policy import may
 from api.v2 import answer, sample_text
 from api.v2.arguments import Asked, json_value
+from api.v2.newest import newest
 from api.v2.parameters import described
 from api.v2.posting import read_samples
 from api.v2.query import METER_FIELDS, SAMPLE_FIELDS, question
@@ -42,13 +43,13 @@ def list_meters(asked: Asked, scope: InScope, parts: Parts) -> Response:
     responses={200: {"model": list[OldSample]}},
     openapi_extra=described("q", "limit"),
 )
-def list_old_samples(name: str, asked: Asked, scope: InScope, parts: Parts) -> Response:
+async def list_old_samples(name: str, asked: Asked, scope: InScope, parts: Parts) -> Response:
     """Samples of one meter that match, newest first; none for a meter nobody knows."""
     asked.check_names("q", "limit")
     wanted = question(asked.conditions(), scope, SAMPLE_FIELDS)
     limit = answer.limit(asked.integer("limit"), parts.settings)
-    found = parts.samples.newest(replace(wanted.query, meter=clean(name)), limit)
-    return answer.text(sample_text.old_samples(found))
+    query = replace(wanted.query, meter=clean(name))
+    return await newest(parts.samples, query, limit, sample_text.old_samples)
 
 
 @router.post(

@@ -8,6 +8,7 @@ from api.errors import NotFound
 from api.policy import may
 from api.v2 import answer, sample_text
 from api.v2.arguments import Asked
+from api.v2.newest import newest
 from api.v2.parameters import described
 from api.v2.query import SAMPLE_FIELDS, question
 from api.v2.schemas import Sample
@@ -22,12 +23,12 @@ router = APIRouter(tags=["samples"])
     responses={200: {"model": list[Sample]}},
     openapi_extra=described("q", "limit"),
 )
-def list_samples(asked: Asked, scope: InScope, parts: Parts) -> Response:
+async def list_samples(asked: Asked, scope: InScope, parts: Parts) -> Response:
     """Samples that match, newest first."""
     asked.check_names("q", "limit")
     wanted = question(asked.conditions(), scope, SAMPLE_FIELDS)
     limit = answer.limit(asked.integer("limit"), parts.settings)
-    return answer.text(sample_text.samples(parts.samples.newest(wanted.query, limit)))
+    return await newest(parts.samples, wanted.query, limit, sample_text.samples)
 
 
 @router.get(

@@ -1,6 +1,6 @@
 """What differs between the databases; one file each, listed in `DIALECTS`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import URL, Connection, Engine, Table
@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from storage.dialects.mysql import MySQL
 from storage.dialects.postgresql import PostgreSQL
+from storage.dialects.postgresql_lines import Lines
 from storage.dialects.sqlite import SQLite
 from storage.errors import StorageError
 from storage.rows import Rows
@@ -54,6 +55,9 @@ class Dialect(Protocol):
         self, driver: Any, statement: str, values: Sequence[int | str | bytes], seconds: float
     ) -> Sequence[Any]:  # Any: the driver's own connection, and rows as tuples
         """The rows of one SELECT on such a connection; it ends when it takes longer, 0 is no limit."""
+
+    def lines(self, opened: Callable[[], Any], settings: DatabaseSettings) -> Lines | None:
+        """What lets an event loop ask on such connections (the driver's own); None: only threads can."""
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """Inserts the rows whose primary key is not there yet; returns how many that were.

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -98,6 +98,9 @@ class MySQL:
             cursor.execute(statement, values)
             rows: Sequence[Any] = cursor.fetchall()
             return rows
+
+    def lines(self, opened: Callable[[], Any], settings: DatabaseSettings) -> None:
+        """Its driver waits for answers."""
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """Multi-row statements; a row whose key is there is left as it is."""

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, cast
 
 from psycopg import Connection as PsycopgConnection
@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from storage.dialects.postgresql_binary import BinaryArray, BinaryArrayDumper, arrays, copied
+from storage.dialects.postgresql_lines import Lines
 from storage.packing import READING
 from storage.rows import Rows
 from storage.settings import DatabaseSettings
@@ -112,6 +113,10 @@ class PostgreSQL:
         connection: PsycopgConnection[tuple[object, ...]] = driver
         sent = [Int8(value) if isinstance(value, int) else value for value in values]
         return connection.cursor(binary=True).execute(statement.encode(), sent, prepare=True).fetchall()
+
+    def lines(self, opened: Callable[[], Any], settings: DatabaseSettings) -> Lines:
+        """By libpq, which does not wait."""
+        return Lines(opened, settings.timeout_s)
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """COPY to staging, then one INSERT that ignores what is there."""

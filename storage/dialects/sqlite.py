@@ -1,6 +1,6 @@
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -86,6 +86,9 @@ class SQLite:
         connection: sqlite3.Connection = driver
         _limit(connection, seconds)
         return connection.execute(statement, values).fetchall()
+
+    def lines(self, opened: Callable[[], Any], settings: DatabaseSettings) -> None:
+        """Its driver waits for answers."""
 
     def insert_new(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """One prepared statement for all rows."""

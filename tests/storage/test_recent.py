@@ -1,5 +1,6 @@
 """The newest samples are answered by one statement where that will do, and never otherwise than by the long way."""
 
+import asyncio
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,10 +13,10 @@ from storage.database import Database
 from storage.names import Names
 from storage.partitions import Partitions
 from storage.query import EVERYTHING, MetadataMatch, SampleQuery, Scope
-from storage.recent import Recent
+from storage.recent import SOON, Recent
 from storage.sample import Sample, StoredSample, make_id
 from storage.samples import Samples
-from storage.stored import FoundSample
+from storage.stored import FoundSample, as_sample
 from storage.watermarks import look
 from tests.factories import MINUTE, NOW, sample, series
 from tests.storage.layers import Maintained
@@ -44,7 +45,14 @@ class Watched:
         with patch.object(Recent, "find", counted):
             found = self._samples.find(query, limit)
         assert found == Samples(self._database).find(query, limit)
+        soon = self.asked_soon(query, limit)
+        assert soon is None or soon == found
         return found
+
+    def asked_soon(self, query: SampleQuery, limit: int) -> list[StoredSample] | None:
+        """What an event loop is told."""
+        found = asyncio.run(self._samples.newest_soon(query, limit))
+        return None if found is None else [as_sample(one) for one in found]
 
 
 @pytest.fixture
@@ -84,6 +92,22 @@ def test_open_hours_are_answered_the_short_way(
         watched.asked(query, limit)
 
     assert watched.short == 4
+
+
+def test_an_event_loop_is_told_what_needs_no_thread(filled: Maintained, database: Database) -> None:
+    last = SampleQuery(EVERYTHING, resource_id="a", start=NOW + 5 * MINUTE)
+    watched = Watched(database, ALL, last)
+    watched.asked(last)  # which no line was free for
+    watched.asked(last)
+
+    soon = [watched.asked_soon(last, 100), watched.asked_soon(ALL, 1), watched.asked_soon(ALL, SOON + 1)]
+
+    can = database.dialect.name.startswith("postgresql")
+    assert [found is not None for found in soon] == [can, can, False]
+    filled.store([sample(timestamp=NOW + 30 * MINUTE, resource_id="a", metadata={"is": "new"})])
+    assert watched.asked_soon(last, 100) is None  # what it is called has to be learned
+    filled.seal(timedelta(hours=3))
+    assert watched.asked_soon(last, 100) is None
 
 
 def test_pages_that_do_not_suffice_are_followed_by_larger_ones(database: Database) -> None:

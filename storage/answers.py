@@ -7,12 +7,12 @@ from datetime import datetime
 from itertools import repeat
 
 import numpy as np
-from numpy.typing import NDArray
 
 from storage.columns import Floats, Integers, Objects, Volumes
 from storage.grouping import Labels
 from storage.query import Cardinality, GroupKey, StatisticsRow
 from storage.sample import from_microseconds
+from storage.sums import quotients
 
 Numbers = Volumes | Objects
 
@@ -23,7 +23,8 @@ class StatisticsTable:
 
     All arrays have one length. Times are microseconds since 1970 UTC; `period_start` is None when no period was
     asked for. `minimum`, `maximum` and `total` are int64 or float64 where that holds every row, else Python's ints and
-    floats. `stddev` is None when it was not asked for, NaN in rows where nobody knows it.
+    floats. No `quotient` where it is what `total` and `count` say: that takes long, and whoever wants it reads `mean`.
+    `stddev` is None when it was not asked for, NaN in rows where nobody knows it.
     """
 
     unit: Labels
@@ -34,7 +35,7 @@ class StatisticsTable:
     minimum: Numbers
     maximum: Numbers
     total: Numbers
-    mean: Floats
+    quotient: Floats | None = None
     stddev: Floats | None = None
     period_start: Integers | None = None
     period_us: int = 0
@@ -42,6 +43,11 @@ class StatisticsTable:
 
     def __len__(self) -> int:
         return len(self.count)
+
+    @property
+    def mean(self) -> Floats:
+        """The float nearest to the exact mean of each row."""
+        return means(self.total, self.count) if self.quotient is None else self.quotient
 
     def rows(self) -> Iterator[StatisticsRow]:
         """An object for each row."""
@@ -77,6 +83,12 @@ class StatisticsTable:
         return (dict(zip(self.cardinality, row, strict=True)) for row in rows)
 
 
+def means(total: Numbers, counted: Integers) -> Floats:
+    """The float nearest to each sum of integers divided by its count."""
+    whole: Integers | Objects = total  # type: ignore[assignment]  # no sum of floats
+    return quotients(whole, counted)
+
+
 def _spans(starts: Integers, width: int) -> Iterator[tuple[datetime, datetime]]:
     """Beginning and end of the period of each row; rows of one period share them."""
     found, inverse = np.unique(starts, return_inverse=True)
@@ -102,7 +114,6 @@ def _mappings(groups: Mapping[GroupKey, Labels], size: int) -> Iterator[Mapping[
 def nothing(groupby: tuple[GroupKey, ...]) -> StatisticsTable:
     """The answer when no sample matches."""
     integers: Integers = np.zeros(0, dtype=np.int64)
-    floats: NDArray[np.float64] = np.zeros(0)
     labels = Labels((), integers)
     groups = dict.fromkeys(groupby, labels)
-    return StatisticsTable(labels, groups, integers, integers, integers, integers, integers, integers, floats)
+    return StatisticsTable(labels, groups, integers, integers, integers, integers, integers, integers)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from storage.answers import Numbers, StatisticsTable, nothing
+from storage.answers import Numbers, StatisticsTable, means, nothing
 from storage.columns import Floats, Integers
 from storage.deviations import deviations
 from storage.grouping import Heap, heaps, labels, places
@@ -20,7 +20,6 @@ from storage.sums import (
     exact,
     joined,
     nearest,
-    quotients,
     real_sums,
     to_float,
     word_sums,
@@ -29,7 +28,10 @@ from storage.sums import (
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One row per key, ascending; `place` is the number of a line of the row."""
+    """One row per key, ascending; `place` is the number of a line of the row.
+
+    No `quotient` where it is what `total` and `count` say.
+    """
 
     key: Integers
     place: Integers
@@ -39,7 +41,12 @@ class Tally:
     minimum: Numbers
     maximum: Numbers
     total: Numbers
-    mean: Floats
+    quotient: Floats | None = None
+
+    @property
+    def mean(self) -> Floats:
+        """The float nearest to the exact mean of each row."""
+        return means(self.total, self.count) if self.quotient is None else self.quotient
 
     def take(self, rows: Integers) -> "Tally":
         """These rows, in this order."""
@@ -52,7 +59,7 @@ class Tally:
             self.minimum[rows],
             self.maximum[rows],
             self.total[rows],
-            self.mean[rows],
+            None if self.quotient is None else self.quotient[rows],
         )
 
 
@@ -73,7 +80,7 @@ def count(query: StatisticsQuery, parts: Sequence[Lines], grain: Grain, names: N
         minimum=tally.minimum,
         maximum=tally.maximum,
         total=tally.total,
-        mean=tally.mean,
+        quotient=tally.quotient,
         stddev=deviations(tally.key, tally.count, tally.mean, sorted_parts) if query.stddev else None,
         period_start=None if width is None else grain.wanted.origin_us + period * width,
         period_us=width or 0,
@@ -91,8 +98,7 @@ def _tally(parts: Sequence[Heap]) -> Tally:
 
 def _of_integers(heap: Heap) -> Tally:
     counted = heap.reduce(np.add, heap.lines.count)
-    total = joined(*_words(heap))
-    return _row(heap, counted, total, quotients(total, counted))
+    return _row(heap, counted, joined(*_words(heap)), None)
 
 
 def _words(heap: Heap) -> Words:
@@ -128,18 +134,19 @@ def _huge(numbers: Sequence[float], counted: int) -> tuple[float, float]:
     return total, total / counted if math.isfinite(total) else float(exact(numbers) / counted)
 
 
-def _row(heap: Heap, counted: Integers, total: Numbers, mean: Floats) -> Tally:
+def _row(heap: Heap, counted: Integers, total: Numbers, quotient: Floats | None) -> Tally:
     lines = heap.lines
+    minimum, maximum = heap.reduce(np.minimum, lines.least), heap.reduce(np.maximum, lines.most)
     return Tally(
         key=heap.key,
         place=heap.order[heap.starts] + heap.offset,
         count=counted,
         first=heap.reduce(np.minimum, lines.first),
         last=heap.reduce(np.maximum, lines.last),
-        minimum=heap.reduce(np.minimum, lines.least) + 0,  # a zero has no sign, whichever came first
-        maximum=heap.reduce(np.maximum, lines.most) + 0,
+        minimum=minimum + 0 if lines.real else minimum,  # a zero has no sign, whichever came first
+        maximum=maximum + 0 if lines.real else maximum,
         total=total,
-        mean=mean,
+        quotient=quotient,
     )
 
 
@@ -186,7 +193,7 @@ def _stacked(one: Tally, other: Tally) -> Tally:
         minimum=numbers(one.minimum, other.minimum),
         maximum=numbers(one.maximum, other.maximum),
         total=numbers(one.total, other.total),
-        mean=np.concatenate([one.mean, other.mean])[order],
+        quotient=np.concatenate([one.mean, other.mean])[order],
     )
 
 

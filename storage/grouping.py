@@ -65,7 +65,7 @@ class Heap:
 
     def sort(self, column: Array) -> Array:
         """A column of the lines, in the order of the rows."""
-        sorted_column: Any = column[self.order]  # Any: as in `Array`
+        sorted_column: Any = column.take(self.order)  # Any: as in `Array`
         found: Array = sorted_column
         return found
 
@@ -105,25 +105,29 @@ def heaps(parts: Sequence[Lines], key: Integers) -> list[Heap]:
     found, offset = [], 0
     for lines in parts:
         own = key[offset : offset + len(lines.gid)]
-        order = sorting(own)
-        ordered = own[order]
-        starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-        found.append(Heap(lines, order, ordered[starts], starts, offset))
+        order, is_single = sorting(own)
+        ordered = own.take(order)
+        if is_single:
+            starts = np.arange(len(order))
+        else:
+            starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+            ordered = ordered[starts]
+        found.append(Heap(lines, order, ordered, starts, offset))
         offset += len(lines.gid)
     return found
 
 
-def sorting(key: Integers) -> Integers:
-    """An order in which the keys ascend."""
+def sorting(key: Integers) -> tuple[Integers, bool]:
+    """An order in which the keys ascend, and whether each of them is known to be there once."""
     least, size = int(key.min()), int(key.max()) - int(key.min()) + 1
     if size <= 4 * len(key):
         # Keys that occur once find their place without a sort.
         slots = np.full(size, -1)
         slots[key - least] = np.arange(len(key))
-        order = slots[slots >= 0]
+        order = slots if size == len(key) and int(slots.min()) >= 0 else slots[slots >= 0]
         if len(order) == len(key):
-            return order
-    return np.argsort(key)
+            return order, True
+    return np.argsort(key), False
 
 
 def chained(parts: Sequence[Lines], column: str) -> Integers:

@@ -9,6 +9,7 @@ Words = NDArray[np.uint64]
 Octets = NDArray[np.uint8]
 
 TAIL = 9  # bytes after the last field that `unpack` may look at (and ignores)
+MANY = 256  # rows that are worth a call of numpy for each place
 WIDE = 57  # a wider field may touch nine bytes
 
 
@@ -43,6 +44,24 @@ def unpack(padded: bytes | Octets, rows: int, count: int, width: int, *, start: 
     if width > WIDE:
         ninth: Octets = np.ndarray(seen.shape, np.uint8, padded, start + 8, (stride, 1))
         fields |= ninth[:, octet].astype(np.uint64) << (np.uint64(64) - offset)
+    return _masked(fields, width)
+
+
+def unpack_across(padded: bytes, rows: int, count: int, width: int, *, start: int, stride: int) -> Words:
+    """As `unpack`, but with a row for each place."""
+    if not count or not width:
+        return np.zeros((count, rows), np.uint64)
+    octet, offset = _octet_plan(count, width)
+    seen: Words = np.ndarray((int(octet[-1]) + 1, rows), "<u8", padded, start, (1, stride))
+    if rows < MANY:
+        fields = seen[octet] >> offset[:, None]
+    else:  # the same, but each place in a processor's cache
+        fields = np.empty((count, rows), np.uint64)
+        for found, at, bit in zip(fields, octet.tolist(), offset, strict=True):
+            np.right_shift(seen[at], bit, out=found)
+    if width > WIDE:
+        ninth: Octets = np.ndarray(seen.shape, np.uint8, padded, start + 8, (1, stride))
+        fields |= ninth[octet].astype(np.uint64) << (np.uint64(64) - offset)[:, None]
     return _masked(fields, width)
 
 

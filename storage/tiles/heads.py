@@ -1,6 +1,6 @@
 """What stands before the records of a tile: their widths, how many readings each slot has, and the outliers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import NamedTuple
 
@@ -114,15 +114,22 @@ def pack_outliers(deltas: Integers, places: Places) -> tuple[int, int, bytes]:
     return len(slot), place_code | delta_code << 4, b"".join(column.tobytes() for column in columns)
 
 
-def unpack_outliers(head: bytes, layout: Layout) -> tuple[Places, Integers]:
-    """Slot and place of every outlier, and its delta."""
-    number, at = layout.outliers, layout.outliers_at
-    slot = np.frombuffer(head, np.uint8, number, at).astype(np.intp)
-    at += number
-    place = np.frombuffer(head, _UNSIGNED[layout.place_code], number, at).astype(np.intp)
-    at += number << layout.place_code
-    delta = np.frombuffer(head, _SIGNED[layout.delta_code], number, at).astype(np.int64)
-    if slot.max(initial=-1) >= layout.slots or place.max(initial=-1) >= layout.deltas:
+def unpack_outliers(tiles: Sequence[tuple[bytes, Layout]]) -> tuple[Places, Integers]:
+    """Slot and place of every outlier of some heads, and its delta; all of them have outliers of the same sizes."""
+    place_code, delta_code = tiles[0][1].place_code, tiles[0][1].delta_code
+    slots, places, deltas = [], [], []
+    for head, layout in tiles:
+        places_at = layout.outliers_at + layout.outliers
+        deltas_at = places_at + (layout.outliers << place_code)
+        slots.append(head[layout.outliers_at : places_at])
+        places.append(head[places_at:deltas_at])
+        deltas.append(head[deltas_at : deltas_at + (layout.outliers << delta_code)])
+    slot = np.frombuffer(b"".join(slots), np.uint8).astype(np.intp)
+    place = np.frombuffer(b"".join(places), _UNSIGNED[place_code]).astype(np.intp)
+    delta = np.frombuffer(b"".join(deltas), _SIGNED[delta_code]).astype(np.int64)
+    numbers = [layout.outliers for _, layout in tiles]
+    known = np.repeat([(layout.slots, layout.deltas) for _, layout in tiles], numbers, axis=0)
+    if (slot >= known[:, 0]).any() or (place >= known[:, 1]).any():
         raise DamagedTile("a tile lists an outlier where it has no reading")
     return (slot, place), delta
 

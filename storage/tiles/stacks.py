@@ -1,6 +1,7 @@
 """Records of many tiles unpacked together: what numpy costs a call is paid once, not once a tile."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -25,35 +26,27 @@ class Part(NamedTuple):
 
 
 def unpack_stack(parts: Sequence[Part]) -> tuple[Integers, NDArray[np.intp]]:
-    """The series of all parts as rows of one grid, and how many values of each row count; the rest is noise."""
+    """The series of all parts as rows of one grid, and how many values of each row count; the rest is noise.
+
+    The grid lies in memory point by point: most is done to the same point of all series at once.
+    """
     sizes = [len(part.records) for part in parts]
     begins = [0, *np.cumsum(sizes).tolist()]
     points = max((part.layout.points for part in parts), default=0)
-    grid = np.zeros((begins[-1], points), np.uint64)
     counts = _counts(parts, begins)
+    grid = np.zeros((points, begins[-1]), np.uint64)
     if not points:
-        return grid.view(np.int64), counts
-    grid[:, 0] = _bases(parts, begins)
-    alike: dict[tuple[int, int], list[int]] = {}
-    for index, part in enumerate(parts):
-        if part.records.shape[1] < part.layout.record_bytes:
-            raise DamagedTile("the records of a tile are cut off")
-        alike.setdefault((part.layout.width, part.layout.deltas), []).append(index)
-    for (width, deltas), some in alike.items():
-        chosen = [parts[index] for index in some]
-        fields = _deltas(chosen, width, deltas)
-        if len(chosen) == len(parts):
-            grid[:, 1:] = fields
-            continue
-        at = 0
-        for index in some:
-            begin, end = begins[index], begins[index + 1]
-            grid[begin:end, 1 : 1 + deltas] = fields[at : at + end - begin]
-            at += end - begin
-    for part, begin in zip(parts, begins, strict=False):
-        if part.layout.outliers:
-            _put_outliers(grid, part, begin)
-    return np.add.accumulate(grid, axis=1, out=grid).view(np.int64), counts
+        return grid.view(np.int64).T, counts
+    _put_fields(grid, parts, begins)
+    _affine(grid[0], sizes, [part.layout.base_shift for part in parts], [part.layout.base for part in parts])
+    _affine(grid[1:], sizes, [part.layout.shift for part in parts], [part.layout.least for part in parts])
+    _put_outliers(grid, parts, begins)
+    if begins[-1] < bits.MANY:
+        np.add.accumulate(grid, axis=0, out=grid)
+    else:  # the same, but each point in a processor's cache
+        for before, point in pairwise(grid):
+            np.add(point, before, out=point)
+    return grid.view(np.int64).T, counts
 
 
 def volumes_of(kinds: Sequence[int], parts: Sequence[Part], grid: Integers) -> Volumes:
@@ -71,56 +64,71 @@ def volumes_of(kinds: Sequence[int], parts: Sequence[Part], grid: Integers) -> V
     return np.concatenate(pieces)
 
 
-def _bases(parts: Sequence[Part], begins: Sequence[int]) -> bits.Words:
-    first = np.zeros((begins[-1], 8), np.uint8)
-    for part, begin in zip(parts, begins, strict=False):
-        size = part.layout.base_bytes
-        if size:
-            first[begin : begin + len(part.records), :size] = part.records[:, :size]
-    words = first.view("<u8")[:, 0]
-    return _affine(
-        words, parts, [part.layout.base_shift for part in parts], [part.layout.base for part in parts]
-    )
+def _put_fields(grid: bits.Words, parts: Sequence[Part], begins: Sequence[int]) -> None:
+    """The packed fields of bases and deltas, as they are."""
+    alike: dict[tuple[int, int, int, int], list[int]] = {}
+    for index, (_, layout, records, _) in enumerate(parts):
+        stride = records.shape[1]
+        if stride < layout.record_bytes:
+            raise DamagedTile("the records of a tile are cut off")
+        if layout.record_bytes:
+            key = stride, layout.base_bytes, layout.width, layout.deltas
+            alike.setdefault(key, []).append(index)
+    for (stride, base_bytes, width, deltas), some in alike.items():
+        padded = b"".join([*[parts[index].records.data for index in some], bytes(bits.TAIL)])
+        rows = (len(padded) - bits.TAIL) // stride
+        base = bits.unpack_across(padded, rows, 1, 8 * base_bytes, start=0, stride=stride)[0]
+        fields = bits.unpack_across(padded, rows, deltas, width, start=base_bytes, stride=stride)
+        at = 0
+        for begin, end in _runs(some, begins):
+            grid[0, begin:end] = base[at : at + end - begin]
+            grid[1 : 1 + deltas, begin:end] = fields[:, at : at + end - begin]
+            at += end - begin
 
 
-def _deltas(parts: Sequence[Part], width: int, deltas: int) -> bits.Words:
-    """The deltas of parts that have as many, of the same width."""
-    size = bits.size(deltas, width)
-    stride = size + bits.TAIL
-    packed = np.zeros((sum(len(part.records) for part in parts), stride), np.uint8)
-    begin = 0
-    for part in parts if size else ():
-        end, at = begin + len(part.records), part.layout.base_bytes
-        packed[begin:end, :size] = part.records[:, at : at + size]
-        begin = end
-    fields = bits.unpack(packed, len(packed), deltas, width, start=0, stride=stride)
-    return _affine(
-        fields, parts, [part.layout.shift for part in parts], [part.layout.least for part in parts]
-    )
+def _runs(some: Sequence[int], begins: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """From where to where the series of these parts stand; of parts side by side at once."""
+    first = some[0]
+    for index, after in pairwise([*some, -1]):
+        if after != index + 1:
+            yield begins[first], begins[index + 1]
+            first = after
 
 
-def _affine(
-    fields: bits.Words, parts: Sequence[Part], shifts: Sequence[int], bases: Sequence[int]
-) -> bits.Words:
-    """The fields of each part shifted, its base added."""
-    sizes = [len(part.records) for part in parts]
-    shape = (-1, *[1] * (fields.ndim - 1))
+def _affine(fields: bits.Words, sizes: Sequence[int], shifts: Sequence[int], bases: Sequence[int]) -> None:
+    """Shifts the fields of each part (so many along the last axis), and adds its base."""
     if any(shifts):
-        fields = fields << np.repeat(np.array(shifts, np.uint64), sizes).reshape(shape)
-    base = np.array([base & _ALL for base in bases], np.uint64)
-    found: bits.Words = fields + np.repeat(base, sizes).reshape(shape)
-    return found
+        np.left_shift(fields, np.repeat(np.array(shifts, np.uint64), sizes), out=fields)
+    if any(bases):
+        base = np.array([base & _ALL for base in bases], np.uint64)
+        np.add(fields, np.repeat(base, sizes), out=fields)
 
 
-def _put_outliers(grid: bits.Words, part: Part, begin: int) -> None:
-    at = part.layout.outliers_at
-    if part.rank is not None and part.head.find(part.rank, at, at + part.layout.outliers) < 0:
-        return  # a byte for the slot of each stands first
-    (slot, place), delta = unpack_outliers(part.head, part.layout)
-    if part.rank is not None:
-        mine = slot == part.rank
-        slot, place, delta = np.zeros(int(mine.sum()), np.intp), place[mine], delta[mine]
-    grid[begin + slot, place + 1] = delta.view(np.uint64)
+def _put_outliers(grid: bits.Words, parts: Sequence[Part], begins: Sequence[int]) -> None:
+    """The outliers of all parts, those of equal sizes together."""
+    alike: dict[tuple[int, int], list[int]] = {}
+    for index, part in enumerate(parts):
+        layout, at = part.layout, part.layout.outliers_at
+        # A byte for the slot of each stands first.
+        if layout.outliers and (
+            part.rank is None or part.head.find(part.rank, at, at + layout.outliers) >= 0
+        ):
+            alike.setdefault((layout.place_code, layout.delta_code), []).append(index)
+    for some in alike.values():
+        chosen = [parts[one] for one in some]
+        (slot, place), delta = unpack_outliers([(part.head, part.layout) for part in chosen])
+        numbers = [part.layout.outliers for part in chosen]
+        column = np.repeat([begins[one] for one in some], numbers)
+        if any(part.rank is not None for part in chosen):
+            rank = np.repeat([-1 if part.rank is None else part.rank for part in chosen], numbers)
+            mine = (rank < 0) | (slot == rank)
+            slot, place, delta, column = (
+                np.where(rank < 0, slot, 0)[mine],
+                place[mine],
+                delta[mine],
+                column[mine],
+            )
+        grid[place + 1, column + slot] = delta.view(np.uint64)
 
 
 def _counts(parts: Sequence[Part], begins: Sequence[int]) -> NDArray[np.intp]:

@@ -36,7 +36,7 @@ def unpack(head: bytes, layout: Layout, raw: bytes) -> tuple[Integers, NDArray[n
     start = layout.base_bytes
     fields = bits.unpack(padded, slots, layout.deltas, layout.width, start=start, stride=stride)
     grid[:, 1:] = _affine(fields, layout.least, layout.shift)
-    (slot, place), delta = unpack_outliers(head, layout)
+    (slot, place), delta = unpack_outliers([(head, layout)])
     grid[slot, place + 1] = delta.view(np.uint64)
     return np.add.accumulate(grid, axis=1).view(np.int64), counts
 

@@ -32,7 +32,7 @@ class Labels:
 
     def take(self, rows: Integers) -> "Labels":
         """The labels of these rows, in this order."""
-        return Labels(self.names, self.index[rows])
+        return Labels(self.names, self.index.take(rows) if len(self.names) > 1 else self.index[: len(rows)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ def places(parts: Sequence[Lines], groupby: Sequence[GroupKey], names: Names) ->
     period = chained(parts, "period")
     unit = _labels(chained(parts, "mid"), lambda mid: names.meter(mid).unit)
     groups = tuple(labels(parts, key, names) for key in groupby)
-    first = int(period.min())
-    key, size = period - first, int(period.max()) - first + 1
+    first, last = int(period.min()), int(period.max())
+    key, size = period - first, last - first + 1
     for label in (*groups, unit):
         if len(label.names) == 1:
             continue
@@ -154,20 +154,26 @@ def _project(number: int, names: Names) -> str | None:
 
 
 def _labels(numbers: Integers, name_of: Callable[[int], str | None]) -> Labels:
-    distinct, inverse = _distinct(numbers)
-    found = [name_of(number) for number in distinct.tolist()]
+    distinct, number, least = _distinct(numbers)
+    found = [name_of(one) for one in distinct.tolist()]
     ordered = sorted(set(found), key=lambda name: (name is not None, name or ""))
+    if len(ordered) == 1:
+        return Labels(tuple(ordered), np.zeros(len(numbers), dtype=np.int64))
     ranks = {name: rank for rank, name in enumerate(ordered)}
-    return Labels(tuple(ordered), np.array([ranks[name] for name in found])[inverse])
+    rank = np.array([ranks[name] for name in found])[number]
+    return Labels(tuple(ordered), rank if least is None else rank.take(numbers - least))
 
 
-def _distinct(numbers: Integers) -> tuple[Integers, Integers]:
-    """The numbers, each once and ascending, and where each is found among them."""
+def _distinct(numbers: Integers) -> tuple[Integers, Integers, int | None]:
+    """The numbers, each once and ascending; where among them each is found, and None.
+
+    Or, instead of None, the least of them, and where among them it is found, one more than it, and so on.
+    """
     least, size = int(numbers.min()), int(numbers.max()) - int(numbers.min()) + 1
     if size == 1:
-        return numbers[:1], np.zeros(len(numbers), dtype=np.int64)
+        return numbers[:1], np.zeros(1, dtype=np.int64), least
     if size > 4 * len(numbers):
-        return np.unique(numbers, return_inverse=True)
+        return *np.unique(numbers, return_inverse=True), None
     present = np.zeros(size, dtype=np.int64)
     present[numbers - least] = 1
-    return np.flatnonzero(present) + least, (np.cumsum(present) - 1)[numbers - least]
+    return np.flatnonzero(present) + least, np.maximum(np.cumsum(present) - 1, 0), least

@@ -54,7 +54,7 @@ def _table(chance: random.Random, size: int) -> StatisticsTable:
         minimum=_numbers(chance, size),
         maximum=_numbers(chance, size),
         total=_numbers(chance, size),
-        mean=_numbers(chance, size).astype(np.float64),
+        quotient=_numbers(chance, size).astype(np.float64),
         stddev=chance.choice((None, _numbers(chance, size).astype(np.float64))),
         period_start=first // HOUR * HOUR if chance.random() < 0.7 else None,
         period_us=HOUR,

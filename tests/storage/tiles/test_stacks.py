@@ -195,6 +195,24 @@ def test_hourly_figures_decoded_together_are_what_they_are_one_by_one(
         }
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_hundreds_of_records_are_decoded_as_few_are(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    days = []
+    for _ in range(5):
+        size = int(chance.integers(60, 128)) * rolls.HOURS
+        wide = chance.integers(INT64_MIN, INT64_MAX, size, endpoint=True)
+        rare = np.where(chance.random(size) < 0.01, wide, 12)
+        walk = chance.integers(0, 1 << int(chance.choice([5, 20, 58])), size)
+        days.append({rolls.LEAST: wide, rolls.HIGH: rare, rolls.LOW: walk, rolls.COUNT: np.full(size, 12)})
+
+    ((places, found),) = decode_rolls([RollRow(rolls.encode_roll(day)) for day in days], frozenset(days[0]))
+
+    assert places == list(range(5))
+    for number, column in found.items():
+        assert column.tolist() == np.concatenate([day[number] for day in days]).tolist()
+
+
 @some
 @given(st.integers(0, 10**6), st.data())
 def test_damage_among_many_days_of_figures_is_found_and_placed(place: int, data: st.DataObject) -> None:

@@ -56,7 +56,10 @@ class Picked:
         return ", ".join(_NONE if one is None else f"string_agg({one}, ''::bytea)" for one in columns)
 
     def columns(self, names: Names, row: Sequence[Any]) -> Iterator[Columns]:
-        """The readings in the answer, of several of one kind and time the first one; without versions and arrivals."""
+        """The readings in the answer, of several of one kind and time the first one; without versions and arrivals.
+
+        Without `by_resource` every `rid` is 0: nobody looks at them, and nobody need know their names.
+        """
         gids, rids, times, vals, parts, arrivals = row
         if times is None:
             return
@@ -76,9 +79,9 @@ class Picked:
             for mid in sorted({mid for _, mid in self.places.values()}):
                 at = order[(gid[order] == one) & (mids[order] == mid)]
                 if len(at):
-                    own = words[at]
+                    own, nobody = words[at], np.zeros(len(at), np.int64)
                     volume: Volumes = own.view(np.float64) if names.meter(mid).real else own
-                    yield Columns(one, mid, rid[at], ts[at], np.zeros(len(at), np.int64), volume)
+                    yield Columns(one, mid, rid[at] if self.by_resource else nobody, ts[at], nobody, volume)
 
     def _meters(self, names: Names, part: Integers) -> tuple[Integers, Integers]:
         """The meter of each reading, and a number for what it is of, whichever kind of number it is."""

@@ -121,6 +121,25 @@ def test_the_first_of_two_readings_of_different_shapes_counts(database: Database
     assert (row.count, row.maximum) == (2, 5)
 
 
+def test_nobody_need_know_a_resource_that_was_silent_when_its_project_was_asked_for(
+    database: Database,
+) -> None:
+    store, watched = Maintained(database), Watched(database)
+    silent, loud = sample(resource_id="a"), sample(resource_id="b")
+    before = [replace(one, timestamp=NOW - 5 * HOUR) for one in (silent, loud)]
+    store.store([*before, replace(before[0], meter="disk", type="gauge")])
+    store.seal(timedelta(hours=-2))
+    store.store([loud])
+    query = StatisticsQuery(ALL, None, ("project_id",))
+    watched.asked(query)
+    store.store([silent, replace(silent, meter="disk", type="gauge")])
+
+    (row,) = watched.asked(query)
+
+    assert watched.short == watched.packs
+    assert row.count == 4
+
+
 def test_nobody_sees_the_groups_of_another_project(database: Database) -> None:
     store, watched = Maintained(database), Watched(database)
     store.store([sample(resource_id="a", project_id=name) for name in ("one", "two")])

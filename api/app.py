@@ -45,6 +45,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # api.middleware has our own
         middleware=_middleware(services),
     )
     app.state.services = services

@@ -3,11 +3,10 @@
 import traceback
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.middleware import add_headers, route_of
+from api.middleware import route_of, with_headers
 from api.rendering import internal_error
 
 log = structlog.get_logger()
@@ -25,5 +24,5 @@ async def answer_fault(request: Request, error: Exception) -> Response:
         places=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-5:]],
     )
     response = internal_error(request.scope["path"])
-    add_headers(MutableHeaders(raw=response.raw_headers), request_id)
+    response.raw_headers = with_headers(response.raw_headers, request_id)
     return response

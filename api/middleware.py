@@ -3,12 +3,13 @@
 import re
 import time
 import uuid
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import is_loopback
@@ -19,12 +20,13 @@ from api.rendering import render
 _GLOBAL_ID: Final = re.compile(r"req-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Asked every few seconds by load balancers and Prometheus: worth a line only when the answer is bad.
 _PROBES: Final = frozenset({"/healthz", "/healthcheck", "/readyz", "/metrics"})
-_SAFE: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_REQUEST_ID: Final = b"x-openstack-request-id"
+_SAFE: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
 
 log = structlog.get_logger()
 
@@ -53,7 +55,7 @@ class Tracing:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                add_headers(MutableHeaders(scope=message), request_id)
+                message["headers"] = with_headers(message["headers"], request_id)
             await send(message)
 
         try:
@@ -147,11 +149,11 @@ class TrailingSlash:
         await self._app(scope, receive, send)
 
 
-def add_headers(headers: MutableHeaders, request_id: str) -> None:
-    """Puts the request id and the headers browsers need on an answer that does not have them."""
-    headers["X-Openstack-Request-Id"] = request_id
-    for name, value in _SAFE.items():
-        headers.setdefault(name, value)
+def with_headers(headers: Collection[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """An answer's headers, the request id and those of the headers browsers need that it does not have."""
+    named = dict(headers)
+    missing = [header for header in ((_REQUEST_ID, request_id.encode()), *_SAFE) if header[0] not in named]
+    return [*headers, *missing]
 
 
 def route_of(scope: Scope) -> str:

@@ -8,11 +8,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from api.errors import BadRequest, InvalidInput, UnknownArgument
 from api.scope import check_project
 from api.v2 import times
+from api.v2.arguments import SHORT
 from storage.alarm import Condition
 from storage.query import MetadataMatch, SampleQuery, Scope
 from storage.sample import EPOCH, INT64_MAX, INT64_MIN
@@ -41,6 +43,18 @@ class Question:
     end: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The time bounds as given, and those of the query: widened on both sides by the offset."""
+
+    start: datetime | None
+    end: datetime | None
+    start_open: bool
+    end_closed: bool
+    begin: datetime | None
+    until: datetime | None
+
+
 def question(conditions: Sequence[Condition], scope: Scope, fields: frozenset[str]) -> Question:
     """The question of these conditions (all must hold), within the scope.
 
@@ -59,6 +73,7 @@ def question(conditions: Sequence[Condition], scope: Scope, fields: frozenset[st
             is_contradiction |= plain.setdefault(name, condition.value) != condition.value
             if name == "project":
                 check_project(scope, condition.value)
+    span = _span(conditions, plain.get("search_offset"))
     query = SampleQuery(
         scope,
         meter=plain.get("meter"),
@@ -68,13 +83,20 @@ def question(conditions: Sequence[Condition], scope: Scope, fields: frozenset[st
         source=plain.get("source"),
         message_id=plain.get("message_id"),
         metadata=tuple(metadata),
+        start=span.begin,
+        end=span.until,
+        start_open=span.start_open,
+        end_closed=span.end_closed,
     )
-    asked = _bounded(query, conditions, plain.get("search_offset"))
-    return replace(asked, query=_none_of(asked.query)) if is_contradiction else asked
+    return Question(_none_of(query) if is_contradiction else query, span.start, span.end)
 
 
 def convert(value: str, kind: str) -> str | int | float | bool | datetime:
     """The value in its declared type; raises BadRequest, worded as Ceilometer did."""
+    return _known_conversion(value, kind) if len(value) <= SHORT else _convert(value, kind)
+
+
+def _convert(value: str, kind: str) -> str | int | float | bool | datetime:
     if not kind:
         return _guess(value)
     converter = _CONVERTERS.get(kind)
@@ -86,6 +108,9 @@ def convert(value: str, kind: str) -> str | int | float | bool | datetime:
         return converter(value)
     except ValueError as error:
         raise BadRequest(f"Unable to convert the value {value} to the expected data type {kind}.") from error
+
+
+_known_conversion: Final = lru_cache(4096)(_convert)
 
 
 def _none_of(query: SampleQuery) -> SampleQuery:
@@ -123,21 +148,20 @@ def _metadata(key: str, condition: Condition) -> MetadataMatch:
     return MetadataMatch(key, value, condition.value)
 
 
-def _bounded(query: SampleQuery, conditions: Sequence[Condition], offset: str | None) -> Question:
-    """The question with its time range, widened on both sides by the offset (minutes)."""
+def _span(conditions: Sequence[Condition], offset: str | None) -> _Span:
     start = end = None
+    start_open = end_closed = False
     for condition in conditions:
         if condition.field == "timestamp":
             if condition.op in {"gt", "ge"}:
-                start, query = _moment(condition), replace(query, start_open=condition.op == "gt")
+                start, start_open = _moment(condition), condition.op == "gt"
             else:
-                end, query = _moment(condition), replace(query, end_closed=condition.op == "le")
+                end, end_closed = _moment(condition), condition.op == "le"
     width = _offset(offset, has_bound=bool(start or end))
     try:
-        widened = replace(query, start=start and start - width, end=end and end + width)
+        return _Span(start, end, start_open, end_closed, start and start - width, end and end + width)
     except OverflowError as error:
         raise InvalidInput("search_offset", offset, "the time is outside the calendar") from error
-    return Question(widened, start, end)
 
 
 def _moment(condition: Condition) -> datetime:

@@ -21,6 +21,9 @@ class Broken:
     def newest(self, query: SampleQuery, limit: int) -> list[FoundSample]:
         raise self._error
 
+    async def newest_soon(self, query: SampleQuery, limit: int) -> None:
+        return None
+
 
 def test_errors_have_the_shape_clients_read(world: World) -> None:
     answer = world.client().get("/v2/samples?limit=0")

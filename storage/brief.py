@@ -6,11 +6,14 @@ It is put with the watermarks and numbers of an earlier question, and finds out 
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from storage.answers import StatisticsTable
+from storage.by_hour import Found, is_by_hour, table
 from storage.columns import Columns, Figures, Wanted
 from storage.counted import Uncounted
 from storage.database import Database
@@ -20,13 +23,14 @@ from storage.hourly import Day, figures_of
 from storage.moment import Moment
 from storage.names import Names, Owner
 from storage.polled import columns_of, sorted_out
-from storage.query import SampleQuery
+from storage.query import SampleQuery, StatisticsQuery
 from storage.selection import times_of
 from storage.tables_tiles import STAMPS
 from storage.tiled import Piece
 from storage.tiles import heads, rolls
 from storage.tiles.codec import Block
 from storage.tiles.layout import checked_rank
+from storage.tiles.records import Record, of_roll, of_tile
 from storage.tiles.roll_stacks import RollRow
 from storage.tiles.span_stacks import SpanRow, SpanStack
 from storage.watermarks import DAY, HOUR
@@ -34,6 +38,8 @@ from storage.watermarks import DAY, HOUR
 FOREVER = 2**62
 MOVED, ROLLED, TILED, OPEN = range(4)
 RANKS_MAX = 50_000
+# The long way says what is damaged, and learns what nobody knows yet.
+_LONG_WAY = (DamagedTile, LookupError)
 
 Row = Sequence[Any]  # kind, then as in the statement: integers and bytes
 
@@ -70,19 +76,19 @@ class Brief:
 
     def figures(self, names: Names, query: SampleQuery, wanted: Wanted) -> list[Columns | Figures] | None:
         """As `Reader.figures`; None where that has to be asked."""
-        try:
+        with suppress(*_LONG_WAY):
             asked = self._asked(names, query, wanted)
-            if asked is None:
-                return None
-            rows = self._database.ask(*_statement(asked, self._database.dialect.mark))
-            if any(row[0] == MOVED and row[1] for row in rows):
-                return None
-            return list(self._told(names, asked, [row for row in rows if row[0] != MOVED]))
-        except (
-            DamagedTile,
-            LookupError,
-        ):  # the long way says what is damaged, and learns what nobody knows yet
-            return None
+            rows = None if asked is None else self._rows(asked)
+            return None if asked is None or rows is None else list(self._told(names, asked, rows))
+        return None
+
+    def by_hour(self, names: Names, query: StatisticsQuery, wanted: Wanted) -> StatisticsTable | None:
+        """The whole answer, where that is one of a meter by the hour; None where that has to be counted."""
+        with suppress(*_LONG_WAY):
+            asked = self._asked(names, query.samples, wanted) if is_by_hour(query) else None
+            if asked is not None and len(asked.mids) == 1 and (rows := self._rows(asked)) is not None:
+                return table(names, query, asked.place[1], self._found(asked, rows))
+        return None
 
     def _asked(self, names: Names, query: SampleQuery, wanted: Wanted) -> _Asked | None:
         moment, (start, end) = self._moment, times_of(query)
@@ -124,6 +130,44 @@ class Brief:
         if len(places) != 1 or not names.knows(places[0]):
             return None
         return places[0]
+
+    def _rows(self, asked: _Asked) -> list[Row] | None:
+        """What there is; None where the moment is over, or something is late."""
+        rows = self._database.ask(*_statement(asked, self._database.dialect.mark))
+        found = [row for row in rows if row[0] != MOVED]
+        return None if any(row[1] for row in rows if row[0] == MOVED) else found
+
+    def _found(self, asked: _Asked, rows: Sequence[Row]) -> Found:
+        """The resource's records."""
+        (mid,), slot, piece = asked.mids, asked.place[2], asked.piece
+        some: dict[tuple[int, bool], dict[int, Record]] = {
+            (kind, is_stamps): {} for kind in (ROLLED, TILED) for is_stamps in (False, True)
+        }
+        ranks: dict[tuple[bytes, int], int | None] = {}
+        for kind, _, number, start, _, w, _, slots, head, raw in rows:
+            if kind == OPEN:
+                continue
+            known = slots, rolls.slots_in(head) if kind == ROLLED else heads.slots_in(head)
+            if known not in ranks:
+                ranks[known] = checked_rank(*known, slot)
+            if (rank := ranks[known]) is None:
+                continue
+            block = Block(w, head, raw or b"")  # beyond a damaged row's end: NULL
+            if kind == ROLLED:
+                self._expect(asked, rank)
+            record = of_roll(block, rank) if kind == ROLLED else of_tile(block, number, rank)
+            some[kind, number == STAMPS][start] = record
+        hot = [(row[3], row[4], row[9]) for row in rows if row[0] == OPEN]
+        return Found(
+            mid=mid,
+            start=piece.start,
+            end=piece.end,
+            days=some[ROLLED, False],
+            day_stamps=some[ROLLED, True],
+            hours=some[TILED, False],
+            hour_stamps=some[TILED, True],
+            hot=hot,
+        )
 
     def _told(self, names: Names, asked: _Asked, rows: Sequence[Row]) -> Iterator[Columns | Figures]:
         """What the rows hold; raises LookupError where the long way has to be gone."""

@@ -139,7 +139,7 @@ def figures_of(
                 if times is None:
                     times = _times(piece, stamps)
                 records = _with_times(piece, mid, records, times)
-            if _is_counted(records.columns, real=names.meter(mid).real):
+            if is_counted(records.columns, real=names.meter(mid).real):
                 yield from _figures(names, piece, mid, records)
             else:
                 yield from (_uncounted(piece, mid, start) for start in sorted({day.start for day in some}))
@@ -191,7 +191,8 @@ def _with_times(piece: Piece, mid: int, records: _Records, times: _Records) -> _
     return _Records(places, {**records.columns, **found})
 
 
-def _is_counted(found: Columns, *, real: bool) -> bool:
+def is_counted(found: Columns, *, real: bool) -> bool:
+    """Whether these columns have times and sums."""
     total = rolls.TOTAL in found if real else (rolls.EXCESS in found or rolls.HIGH in found)
     return total and found.keys() >= TIMES
 
@@ -216,10 +217,11 @@ def _figures(names: Names, piece: Piece, mid: int, records: _Records) -> Iterato
         rid, begin = rid[chosen], begin[chosen]
         found = {number: column[chosen] for number, column in found.items()}
     if len(rid):
-        yield _counted(piece.gid, mid, rid, begin, found)
+        yield counted(piece.gid, mid, rid, begin, found)
 
 
-def _counted(gid: int, mid: int, rid: Integers, begin: Integers, found: Columns) -> Figures:
+def counted(gid: int, mid: int, rid: Integers, begin: Integers, found: Columns) -> Figures:
+    """The figures of hours that begin then, from their columns."""
     count, least = cast("Integers", found[rolls.COUNT]), found[rolls.LEAST]
     if rolls.TOTAL in found:
         most, high, low = found[rolls.RANGE], found[rolls.TOTAL], np.zeros_like(count)

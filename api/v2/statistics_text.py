@@ -21,9 +21,8 @@ from storage.sample import to_microseconds
 NULL: Final = "null"
 SECOND: Final = 1_000_000
 EXACT: Final = 2**53
-# Between these, 0 included, msgspec writes floats as Python does: 1e16 is 1e+16 in Python, 0.00001 is 1e-05.
+# From here on, and 0, msgspec writes floats as Python does, but for the sign of an exponent: 1e16 is 1e+16.
 LEAST_ALIKE: Final = 1e-4
-ALIKE_BELOW: Final = 1e16
 FEW: Final = 32  # so many times are written sooner one by one
 
 Part = str | Sequence[str]  # what stands in every row, or what stands in each of them
@@ -104,8 +103,8 @@ def _floats(columns: Sequence[Any]) -> list[list[str]]:  # Any: as in _STANDARD
     if columns and not any(column.dtype == object for column in columns):
         numbers = np.concatenate(columns, dtype=np.float64)
         sizes = np.abs(numbers)
-        if (((sizes >= LEAST_ALIKE) | (sizes == 0)) & (sizes < ALIKE_BELOW)).all():
-            texts = msgspec.json.encode(numbers.tolist())[1:-1].decode().split(",")
+        if (((sizes >= LEAST_ALIKE) | (sizes == 0)) & (sizes < np.inf)).all():
+            texts = msgspec.json.encode(numbers.tolist())[1:-1].decode().replace("e", "e+").split(",")
             size = len(texts) // len(columns)
             return [texts[at : at + size] for at in range(0, len(texts), size)]
     return [

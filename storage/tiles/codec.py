@@ -138,15 +138,20 @@ def decode_values_of(head: bytes, record: bytes, slot: int, w: int) -> tuple[Val
     values = as_values(opened.kind, _single(opened, head, record, slot, w))
     if slot >= opened.layout.slots:
         return values, []
+    positions = positions_of(opened, head, slot)
+    if positions is not None and len(positions) != len(values):
+        raise DamagedTile("positions and readings of a tile differ in number")
+    return values, positions
+
+
+def positions_of(opened: Opened, head: bytes, slot: int) -> list[int] | None:
+    """Which of its stamps a slot has a reading at; None: all."""
     if opened.positions is None or not opened.marked >> slot & 1:
-        return values, None
+        return None
     rank = (opened.marked & ((1 << slot) - 1)).bit_count()
     size = opened.positions.record_bytes
     at = opened.positions.end + rank * size
-    positions = plain(strides.unpack_record(head, opened.positions, head[at : at + size], rank))
-    if len(positions) != len(values):
-        raise DamagedTile("positions and readings of a tile differ in number")
-    return values, positions
+    return plain(strides.unpack_record(head, opened.positions, head[at : at + size], rank))
 
 
 def open_values(head: bytes) -> Opened:

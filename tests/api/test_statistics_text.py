@@ -66,7 +66,7 @@ def _labels(chance: random.Random, size: int, names: tuple[str | None, ...]) -> 
 
 
 def _numbers(chance: random.Random, size: int) -> Numbers:
-    kind = chance.randrange(6)
+    kind = chance.randrange(7)
     if kind == 0:
         return np.array([chance.randrange(-(2**63), 2**63) for _ in range(size)])
     if kind == 1:
@@ -75,7 +75,7 @@ def _numbers(chance: random.Random, size: int) -> Numbers:
         return np.array([chance.choice((2**70, 5, 0.25)) for _ in range(size)], dtype=object)
     if kind == 3:
         return np.array([chance.choice((math.nan, math.inf, 1.5)) for _ in range(size)])
-    exponents = (-3, 15) if kind == 4 else (-12, 300)
+    exponents = {4: (-3, 15), 5: (14, 300)}.get(kind, (-12, 300))
     return np.array([chance.choice((-1, 0, 1)) * 10 ** chance.uniform(*exponents) for _ in range(size)])
 
 

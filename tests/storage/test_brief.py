@@ -10,6 +10,7 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import update
 
+from storage.answers import StatisticsTable
 from storage.brief import Brief
 from storage.columns import Columns, Figures, Wanted
 from storage.database import Database
@@ -38,10 +39,11 @@ QUERIES = (
 
 
 class Watched:
-    """A store that was asked before; `brief` counts the answers of one statement."""
+    """A store that was asked before; `brief` counts the answers of one statement, `hourly` those by the hour."""
 
     def __init__(self, database: Database) -> None:
         self._database, self._statistics, self.brief = database, Statistics(database), 0
+        self.hourly = 0
 
     def asked(self, query: StatisticsQuery) -> list[StatisticsRow]:
         """The answer, which is that of a store that has nothing to remember."""
@@ -61,7 +63,17 @@ class Watched:
             self.brief += answer is not None
             return answer
 
-        with patch.object(Brief, "figures", counted):
+        by_hour = Brief.by_hour
+
+        def counted_hours(
+            brief: Brief, names: Names, query: StatisticsQuery, wanted: Wanted
+        ) -> StatisticsTable | None:
+            answer = by_hour(brief, names, query, wanted)
+            self.brief += answer is not None
+            self.hourly += answer is not None
+            return answer
+
+        with patch.object(Brief, "figures", counted), patch.object(Brief, "by_hour", counted_hours):
             yield
 
 
@@ -86,6 +98,27 @@ def test_answers_are_those_of_the_long_way_whatever_happens_meanwhile(database: 
     assert watched.brief > 5
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_hours_are_those_of_the_long_way_whichever_layer_has_them(database: Database, seed: int) -> None:
+    chance, store, watched = random.Random(seed), Maintained(database), Watched(database)
+    samples, begin = sorted(history(seed), key=lambda one: one.timestamp), NOW - 60 * HOUR
+    for cut in (begin + 30 * HOUR, begin + 47 * HOUR, NOW + HOUR):
+        store.store([one for one in samples if begin <= one.timestamp < cut])
+        store.seal(cut - NOW - chance.randrange(2, 9) * HOUR)
+        if chance.random() < 0.7:
+            store.compact()
+        begin = cut
+        watched.asked(QUERIES[0])
+        for meter in ("cpu", "cpu_util", "memory.usage", "odd"):
+            of_one = replace(OF_ONE, meter=meter, resource_id=f"instance-{chance.randrange(1, 6)}")
+            later = MIDNIGHT - chance.randrange(40) * HOUR
+            for query in (of_one, replace(of_one, end=later), replace(of_one, start=later)):
+                for _ in range(2):  # the first question may learn where its records are
+                    watched.asked(StatisticsQuery(query, 3600, chance.choice(((), ("resource_id",)))))
+
+    assert watched.hourly > 20
+
+
 def test_a_resource_is_answered_from_every_layer_without_being_asked_for_before(database: Database) -> None:
     store, watched = Maintained(database), Watched(database)
     store.store(
@@ -98,7 +131,7 @@ def test_a_resource_is_answered_from_every_layer_without_being_asked_for_before(
 
     found = watched.asked(StatisticsQuery(replace(of, resource_id="b"), 3600, ("resource_id",)))
 
-    assert watched.brief == 1
+    assert watched.brief == watched.hourly == 1
     assert sum(row.count for row in found) == 30 * 60
     assert {row.groups["resource_id"] for row in found} == {"b"}
 

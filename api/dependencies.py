@@ -58,6 +58,10 @@ class StatisticsStore(Protocol):
         """Ordered by period, then groups, then unit."""
         ...
 
+    async def table_soon(self, query: StatisticsQuery) -> StatisticsTable | None:
+        """The same, if it takes no thread to tell; None otherwise."""
+        ...
+
 
 class ResourceStore(Protocol):
     """Lists resources and meters; `storage.resources.Resources` is one."""

@@ -36,6 +36,7 @@ from storage.tiles.span_stacks import SpanRow, SpanStack
 from storage.watermarks import DAY, HOUR
 
 FOREVER = 2**62
+SOON = DAY  # a day is read and counted in less time than it takes to wake a thread
 MOVED, ROLLED, TILED, OPEN = range(4)
 RANKS_MAX = 50_000
 # The long way says what is damaged, and learns what nobody knows yet.
@@ -90,6 +91,22 @@ class Brief:
                 return table(names, query, asked.place[1], self._found(asked, rows))
         return None
 
+    async def by_hour_soon(
+        self, names: Names, query: StatisticsQuery, wanted: Wanted
+    ) -> StatisticsTable | None:
+        """The same where an event loop can tell; None where a thread has to ask."""
+        with suppress(*_LONG_WAY):
+            asked = None
+            if is_by_hour(query) and self._is_known(names, query.samples):
+                asked = self._asked(names, query.samples, wanted)
+            if asked is None or len(asked.mids) > 1 or asked.end - asked.start > SOON:
+                return None
+            answered = await self._database.ask_soon(*_statement(asked, self._database.dialect.mark))
+            rows = None if answered is None else _still(answered)
+            if rows is not None:
+                return table(names, query, asked.place[1], self._found(asked, rows))
+        return None
+
     def _asked(self, names: Names, query: SampleQuery, wanted: Wanted) -> _Asked | None:
         moment, (start, end) = self._moment, times_of(query)
         if moment is None or start is None or query.looks_around or query.message_id is not None:
@@ -104,6 +121,13 @@ class Brief:
         if not mids or place is None or any(names.meter(mid).type == "delta" for mid in mids):
             return None
         return _Asked(moment, place, mids, start, end, self._ranks.get((place[0], place[2]), place[2]))
+
+    def _is_known(self, names: Names, query: SampleQuery) -> bool:
+        """Whether nobody has to be asked where the resource is."""
+        project_id = query.project_id if query.scope.everything else query.scope.project_id
+        if self._moment is None or query.resource_id is None:
+            return False
+        return names.directory.known_places(self._moment, query.resource_id, project_id) is not None
 
     def _place(self, names: Names, query: SampleQuery, moment: Moment) -> Place | None:
         """Where the resource is, if there is one that may be seen; `names` know it then."""
@@ -132,10 +156,7 @@ class Brief:
         return places[0]
 
     def _rows(self, asked: _Asked) -> list[Row] | None:
-        """What there is; None where the moment is over, or something is late."""
-        rows = self._database.ask(*_statement(asked, self._database.dialect.mark))
-        found = [row for row in rows if row[0] != MOVED]
-        return None if any(row[1] for row in rows if row[0] == MOVED) else found
+        return _still(self._database.ask(*_statement(asked, self._database.dialect.mark)))
 
     def _found(self, asked: _Asked, rows: Sequence[Row]) -> Found:
         """The resource's records."""
@@ -214,7 +235,13 @@ class Brief:
             raise LookupError("another record than was thought")
 
 
-def _statement(asked: _Asked, mark: str) -> tuple[str, list[int | str | bytes]]:
+def _still(rows: Sequence[Row]) -> list[Row] | None:
+    """What there is; None where the moment is over, or something is late."""
+    found = [row for row in rows if row[0] != MOVED]
+    return None if any(row[1] for row in rows if row[0] == MOVED) else found
+
+
+def _statement(asked: _Asked, mark: str) -> tuple[str, list[int | bytes]]:
     """Ten columns of whatever there is: kind, group, then as in the table each row comes from."""
     (gid, rid, _), piece, marks = asked.place, asked.piece, asked.moment.marks
     mids = [STAMPS, *sorted(asked.mids)]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, get_args
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.dependencies import InScope, Parts, StatisticsStore
@@ -18,6 +19,7 @@ from api.v2.parameters import described
 from api.v2.query import SAMPLE_FIELDS, Question, question
 from api.v2.schemas import STANDARD, Statistics
 from collector.text import clean
+from storage.answers import StatisticsTable
 from storage.query import Cardinality, GroupKey, Scope, StatisticsQuery
 
 MAX_PERIOD_S: Final = 100 * 366 * 86400
@@ -43,15 +45,24 @@ class _Wanted:
     responses={200: {"model": list[Statistics]}},
     openapi_extra=described("q", "period", "groupby", "aggregate"),
 )
-def compute_statistics(name: str, asked: Asked, scope: InScope, parts: Parts) -> Response:
+async def compute_statistics(name: str, asked: Asked, scope: InScope, parts: Parts) -> Response:
     """Statistics of one meter, by period, group and unit; periods without samples are left out."""
     wanted = _wanted(name, asked, scope)
-    _check_periods(wanted.query, parts.statistics, parts.settings)
-    table = parts.statistics.table(wanted.query)
-    if len(table) > parts.settings.max_statistics:
-        raise BadRequest(
-            f"More than {parts.settings.max_statistics} statistics: ask for fewer groups or periods"
-        )
+    if _has_few_periods(wanted.query, parts.settings):
+        table = await parts.statistics.table_soon(wanted.query)
+        if table is not None:
+            return _written(wanted, table, parts.settings)
+    return await run_in_threadpool(_computed, wanted, parts.statistics, parts.settings)
+
+
+def _computed(wanted: _Wanted, store: StatisticsStore, settings: ApiSettings) -> Response:
+    _check_periods(wanted.query, store, settings)
+    return _written(wanted, store.table(wanted.query), settings)
+
+
+def _written(wanted: _Wanted, table: StatisticsTable, settings: ApiSettings) -> Response:
+    if len(table) > settings.max_statistics:
+        raise BadRequest(f"More than {settings.max_statistics} statistics: ask for fewer groups or periods")
     bounds = (wanted.asked.start, wanted.asked.end)
     return answer.text(statistics_text.statistics(table, wanted.aggregates, bounds))
 
@@ -100,15 +111,20 @@ def _check_periods(query: StatisticsQuery, store: StatisticsStore, settings: Api
 
     The samples are only asked for when the bounds of the question themselves allow too many.
     """
-    if query.period_s is None:
+    if query.period_s is None or _has_few_periods(query, settings):
         return
     period, limit = timedelta(seconds=query.period_s), settings.max_periods
-    start, end = query.samples.start, query.samples.end or datetime.now(UTC)
-    if start is not None and (end - start) / period <= limit:
-        return
     whole = store.table(StatisticsQuery(query.samples))
     if len(whole) and timedelta(microseconds=int(whole.last.max() - whole.first.min())) / period > limit:
         raise BadRequest(
             f"Period {query.period_s} would give more than {limit} periods: "
             "ask for a longer period or a shorter time range"
         )
+
+
+def _has_few_periods(query: StatisticsQuery, settings: ApiSettings) -> bool:
+    """Whether there are no more between the bounds of the question than allowed."""
+    start, end = query.samples.start, query.samples.end or datetime.now(UTC)
+    if query.period_s is None or start is None:
+        return False
+    return (end - start) / timedelta(seconds=query.period_s) <= settings.max_periods

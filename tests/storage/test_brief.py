@@ -1,5 +1,6 @@
 """Figures of a resource are answered by one statement where that will do, and never otherwise than by the long way."""
 
+import asyncio
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,17 +40,24 @@ QUERIES = (
 
 
 class Watched:
-    """A store that was asked before; `brief` counts the answers of one statement, `hourly` those by the hour."""
+    """A store that was asked before.
+
+    `brief` counts the answers of one statement, `hourly` those by the hour, `soon` those without a thread.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database, self._statistics, self.brief = database, Statistics(database), 0
-        self.hourly = 0
+        self.hourly = self.soon = 0
 
     def asked(self, query: StatisticsQuery) -> list[StatisticsRow]:
         """The answer, which is that of a store that has nothing to remember."""
         with self._counted():
             found = self._statistics.compute(query)
         assert found == Statistics(self._database).compute(query)
+        soon = asyncio.run(self._statistics.table_soon(query))
+        if soon is not None:
+            self.soon += 1
+            assert list(soon.rows()) == found
         return found
 
     @contextmanager
@@ -112,11 +120,13 @@ def test_hours_are_those_of_the_long_way_whichever_layer_has_them(database: Data
         for meter in ("cpu", "cpu_util", "memory.usage", "odd"):
             of_one = replace(OF_ONE, meter=meter, resource_id=f"instance-{chance.randrange(1, 6)}")
             later = MIDNIGHT - chance.randrange(40) * HOUR
-            for query in (of_one, replace(of_one, end=later), replace(of_one, start=later)):
+            within_a_day = replace(of_one, start=later, end=later + 20 * HOUR)
+            for query in (of_one, replace(of_one, end=later), within_a_day):
                 for _ in range(2):  # the first question may learn where its records are
                     watched.asked(StatisticsQuery(query, 3600, chance.choice(((), ("resource_id",)))))
 
     assert watched.hourly > 20
+    assert watched.soon or database.engine.dialect.name != "postgresql"
 
 
 def test_a_resource_is_answered_from_every_layer_without_being_asked_for_before(database: Database) -> None:

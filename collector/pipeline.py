@@ -51,7 +51,7 @@ class Pipeline:
         metrics: CollectorMetrics,
         *,
         others: Sequence[Publisher] = (),
-        batch_size: int = 20_000,
+        batch_size: int = 40_000,
         telemetry_secret: str | None = None,
     ) -> None:
         self._publishing = Publishing(keeper, others, metrics)

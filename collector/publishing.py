@@ -1,7 +1,6 @@
 """What is on its way into one transaction, and how it gets to every publisher."""
 
 import dataclasses
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -105,9 +104,6 @@ class Publishing:
 
     def __init__(self, keeper: Keeper, others: Sequence[Publisher], metrics: CollectorMetrics) -> None:
         self._keeper, self._others, self._metrics = keeper, others, metrics
-        self._turn = (
-            threading.Lock()
-        )  # one batch of this process at a time: they would only wait for one another
 
     def publish(self, pending: Pending) -> Sequence[Refused]:
         """Publish all of it; returns what the keeper quarantined as too old, which is not among what is pending.
@@ -117,12 +113,11 @@ class Publishing:
         if not len(pending):
             return ()
         batch = pending.batch()
-        with self._turn:
-            keep = self._keeper.publish_batch
-            too_old = self._timed(self._keeper, lambda: keep(batch, pending.refused, pending.received_at))
-            if too_old is None:
-                too_old = ()
-                self._publish_one_by_one(pending)
+        keep = self._keeper.publish_batch
+        too_old = self._timed(self._keeper, lambda: keep(batch, pending.refused, pending.received_at))
+        if too_old is None:
+            too_old = ()
+            self._publish_one_by_one(pending)
         reach("ingest.committed")
         for refused in pending.refused:
             self._metrics.refused.labels(refused.origin).inc()

@@ -98,7 +98,7 @@ class CollectorSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch_size: int = Field(
-        default=20_000, ge=1, le=100_000, description="Samples of one transaction at most"
+        default=40_000, ge=1, le=100_000, description="Samples of one transaction at most"
     )
     batch_wait: float = Field(
         default=1.0, ge=0, le=60, description="Seconds the first message of a batch waits for others"

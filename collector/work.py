@@ -13,7 +13,7 @@ from collector.message import Message, Origin
 
 log = structlog.get_logger()
 
-AT_ONCE = 2  # one is read while the database has the other
+AT_ONCE = 2  # while one waits for the database, the other goes on
 
 Process = Callable[[Sequence[Message]], None]
 

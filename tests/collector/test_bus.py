@@ -1,6 +1,7 @@
 """The bus against a real RabbitMQ."""
 
 import pytest
+from pika.adapters.utils import io_services_utils
 
 from collector import bus as bus_module
 from collector.bus import SamplePublisher, inspect
@@ -170,6 +171,21 @@ def test_inspection_tells_what_a_broker_lacks_and_what_waits(url: str, database:
     assert before.waiting == {}
     assert during.missing_exchanges == ()
     assert set(during.waiting) == {"nephometer.dead", "nephometer.samples", "nephometer.notifications"}
+
+
+def test_a_connection_reads_more_at_once_than_pika_would(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = set[int]()
+    transport = io_services_utils._AsyncTransportBase
+    receive = transport._sigint_safe_recv
+
+    def watched(socket: object, size: int) -> bytes:
+        sizes.add(size)
+        return bytes(receive(socket, size))
+
+    monkeypatch.setattr(transport, "_sigint_safe_recv", staticmethod(watched))
+    inspect(settings(url))
+
+    assert bus_module.READ_BYTES in sizes
 
 
 def test_inspection_of_a_broker_that_is_away_says_so() -> None:

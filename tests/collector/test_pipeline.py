@@ -1,4 +1,6 @@
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -54,6 +56,24 @@ def test_a_delta_reading_without_an_id_is_named_after_its_batch() -> None:
     ids = [sample.id for sample in publisher.samples]
     assert ids[:2] == ids[2:]
     assert len(set(ids)) == 2
+
+
+def test_batches_of_two_threads_are_with_the_database_at_once() -> None:
+    together = threading.Barrier(2)
+
+    class Meeting(StubPublisher):
+        def publish_batch(
+            self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
+        ) -> Sequence[Refused] | None:
+            together.wait(5)  # raises when nobody else comes
+            return super().publish_batch(batch, refused, received_at)
+
+    publisher = Meeting()
+    both = pipeline(publisher)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(both.process, [[batch(good(1))], [batch(good(2))]]))
+
+    assert sorted(publisher.samples, key=repr) == sorted([good(1), good(2)], key=repr)
 
 
 def test_batches_are_handed_over_as_soon_as_they_are_large_enough() -> None:

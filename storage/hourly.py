@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from storage.asking import ask, marks
-from storage.columns import Figures, Floats, Integers, Volumes
+from storage.columns import Figures, Integers, Volumes
 from storage.counted import GroupDay, Uncounted
 from storage.errors import DamagedTile
 from storage.names import Names
@@ -126,7 +126,7 @@ def figures_of(
     names: Names, piece: Piece, by_mid: Mapping[int, Sequence[Day]], *, spread: bool
 ) -> Iterator[Figures | Uncounted]:
     """The entries of one group, whose resources are known to `names`; raises DamagedTile."""
-    wanted = TIMES | VALUES | ({rolls.SPREAD} if spread else set())
+    wanted = TIMES | VALUES | ({rolls.SPREAD, rolls.SQUARES} if spread else set())
     times: _Records | None = None
     stamps = by_mid.get(STAMPS, ())
     for mid, days in by_mid.items():
@@ -230,7 +230,7 @@ def counted(gid: int, mid: int, rid: Integers, begin: Integers, found: Columns) 
         high, low = _integer_sums(count, cast("Integers", least), cast("dict[int, Integers]", found))
     first = begin + cast("Integers", found[rolls.FIRST])
     last = begin + cast("Integers", found[rolls.LAST])
-    spread = cast("Floats | None", found.get(rolls.SPREAD))
+    spread = rolls.spread_of(found)
     return Figures(gid, mid, rid, begin, count, first, last, least, most, high, low, spread)
 
 
@@ -239,7 +239,8 @@ def _integer_sums(
 ) -> tuple[Integers, Integers]:
     """count * least and what exceeds it, in two words."""
     if rolls.EXCESS in found:
-        high, low = found[rolls.EXCESS] >> WORD, found[rolls.EXCESS] & LOW
+        excess = rolls.excess(found)
+        high, low = excess >> WORD, excess & LOW
     else:
         high, low = found[rolls.HIGH], found[rolls.LOW]
     low = low + count * (least & LOW)

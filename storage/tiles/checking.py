@@ -153,7 +153,7 @@ def _is_sum(total: Total, found: Mapping[int, Volumes], real: bool) -> bool:
         return math.isclose(math.fsum(sums), total.high, rel_tol=1e-9, abs_tol=1e-9 * max(map(abs, sums)))
     count, least = found[rolls.COUNT].tolist(), found[rolls.LEAST].tolist()
     if rolls.EXCESS in found:
-        excess = sum(found[rolls.EXCESS].tolist())
+        excess = sum(rolls.excess(found).tolist())
     elif rolls.HIGH in found and rolls.LOW in found:
         excess = (sum(found[rolls.HIGH].tolist()) << WORD) + sum(found[rolls.LOW].tolist())
     else:

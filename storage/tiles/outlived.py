@@ -13,7 +13,7 @@ from storage.tiles.codec import Block
 from storage.tiles.layout import TileRow, slots_of
 
 TIMES = frozenset((rolls.COUNT, rolls.FIRST, rolls.LAST))
-EVERY = frozenset(range(rolls.LAST_VERSION + 1))
+EVERY = frozenset(range(rolls.SQUARES + 1))
 
 
 def outlived(connection: Connection, gid: int, day: int, there: Collection[int]) -> list[TileRow]:

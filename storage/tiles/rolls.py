@@ -20,15 +20,20 @@ from storage.tiles.codec import Block, decode_values, decode_values_of, encode_t
 from storage.tiles.kinds import DECIMALS, EXACT, as_integers, as_volumes
 from storage.watermarks import DAY, HOUR
 
-# The columns by number. Integer sums are `EXCESS` over count * least, or HIGH and LOW where that is beyond int64.
+# The columns by number. Integer sums are `EXCESS` over count * (least + range / 2), or HIGH and LOW over count * least
+# where that is beyond int64.
 COUNT, FIRST, LAST, LEAST, RANGE, EXCESS, HIGH, LOW, TOTAL, SPREAD = range(10)
 # Of cumulative meters: the first reading over the least, the most over the last, what restarts within the hour add
 # to last - first, and the versions of the first and last reading.
 OPENING, CLOSING, RESTARTED, FIRST_VERSION, LAST_VERSION = range(10, 15)
+SQUARES = 15  # instead of SPREAD: count times it, where that is an integer
 
 HOURS = 24
 Grids = Mapping[int, Volumes]
 
+_SQUARES_BELOW = float(1 << 31)  # count times the range: its square is below 2**62
+_UNIT = np.uint32(0xFF)  # the bits of a float32 that are left out of SPREAD
+_HALF_UNIT = np.uint32(0x80)
 _COLUMN = Struct("<BHH")  # number, bytes in a record, bytes of the head
 _SUM = Struct("<H")
 _HEAD_SUM = Struct("<I")
@@ -146,20 +151,39 @@ def hourly_values(cells: Cells, volume: Volumes) -> dict[int, Volumes]:
         low = np.add.reduceat(excess & np.uint64(0xFFFFFFFF), begins).astype(np.int64)
         high, low = high + (low >> 32), low & 0xFFFFFFFF
         if high.max() < 1 << 31:
-            columns[EXCESS] = high << 32 | low
+            columns[EXCESS] = (high << 32 | low) - _half(cells.sizes, columns[RANGE])
         else:
             columns[HIGH], columns[LOW] = high, low
     return {number: cells.grid(column) for number, column in columns.items()}
 
 
 def hourly_spread(cells: Cells, volume: Volumes) -> dict[int, Volumes]:
-    """SPREAD: the sum of squares of the distances to the mean of the hour, to seven digits; nothing beyond 1e38."""
+    """The sum of squares of the distances to the mean of the hour: SQUARES of integers, if it fits, else SPREAD.
+
+    SPREAD has five digits, which halves its bytes; nothing is kept beyond 1e38.
+    """
+    if not is_real(volume) and (squares := _squares(cells, cast("Integers", volume))) is not None:
+        return {SQUARES: cells.grid(squares)}
     floats = volume.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = np.add.reduceat(floats, cells.begins) / cells.sizes
         spread = np.add.reduceat((floats - np.repeat(mean, cells.sizes)) ** 2, cells.begins)
-        rounded = spread.astype(np.float32).astype(np.float64)
+        pattern = spread.astype(np.float32).view(np.uint32)
+        rounded = ((pattern + _HALF_UNIT) & ~_UNIT).view(np.float32).astype(np.float64)
     return {SPREAD: cells.grid(rounded)} if np.isfinite(rounded).all() else {}
+
+
+def excess(found: Mapping[int, Volumes]) -> Integers:
+    """What the sums are over count * least, told by COUNT, RANGE and EXCESS."""
+    count, ranges, over = (cast("Integers", found[number]) for number in (COUNT, RANGE, EXCESS))
+    return over + _half(count, ranges)
+
+
+def spread_of(found: Mapping[int, Volumes]) -> Floats | None:
+    """The sum of squares of the distances to the mean, of hours with a reading; None where it is not kept."""
+    if SQUARES in found:
+        return found[SQUARES] / found[COUNT]
+    return cast("Floats | None", found.get(SPREAD))
 
 
 def hourly_counters(cells: Cells, volume: Volumes, ver: Integers, generation: Integers) -> dict[int, Volumes]:
@@ -180,6 +204,21 @@ def hourly_counters(cells: Cells, volume: Volumes, ver: Integers, generation: In
         LAST_VERSION: ver[cells.ends],
     }
     return {number: cells.grid(column) for number, column in columns.items()}
+
+
+def _half(count: Integers, ranges: Volumes) -> Integers:
+    """What readings in the middle between least and most would add to count * least; wraps."""
+    return count * cast("Integers", ranges) >> 1
+
+
+def _squares(cells: Cells, volume: Integers) -> Integers | None:
+    """SQUARES; None where they may be beyond int64."""
+    above = volume - np.repeat(np.minimum.reduceat(volume, cells.begins), cells.sizes)
+    if above.min() < 0 or float(above.max()) * float(cells.sizes.max()) >= _SQUARES_BELOW:
+        return None
+    total = np.add.reduceat(above, cells.begins)
+    squares: Integers = cells.sizes * np.add.reduceat(above * above, cells.begins) - total * total
+    return squares
 
 
 def columns_of(block: Block) -> list[tuple[int, int, int, bytes]]:

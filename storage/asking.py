@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from storage.dialects.postgresql import binary_rows, copy_rows
+from storage.dialects.postgresql import binary_rows, changed_rows, copy_rows
 
 Value = int | str | bytes
 Answers = Sequence[Any]  # a tuple of integers, text and bytes for each row
@@ -18,6 +18,15 @@ def ask(connection: Connection, statement: str, values: Sequence[Value] = ()) ->
     if connection.dialect.paramstyle == "qmark":
         statement = statement.replace("%s", "?")
     return connection.exec_driver_sql(statement, tuple(values)).all()
+
+
+def change(connection: Connection, statement: str, values: Sequence[Value] = ()) -> int:
+    """How many rows an UPDATE or DELETE found; it is written as those of `ask`."""
+    if connection.dialect.name == "postgresql":
+        return changed_rows(connection, statement, values)
+    if connection.dialect.paramstyle == "qmark":
+        statement = statement.replace("%s", "?")
+    return connection.exec_driver_sql(statement, tuple(values)).rowcount
 
 
 def put(connection: Connection, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:

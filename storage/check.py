@@ -20,7 +20,7 @@ from storage.tiled import SPANS, Piece, sealed_series
 from storage.tiles import rolls
 from storage.tiles.checking import Expected, check_roll, check_span
 from storage.tiles.codec import Block
-from storage.tiles.compact import hourly_columns
+from storage.tiles.compact import Generations, hourly_columns
 from storage.tiles.layout import Series, TileRow, place_of
 from storage.tiles.totals import pack_total
 from storage.watermarks import DAY, HOUR, Watermarks, look
@@ -142,10 +142,11 @@ class Check:
     ) -> Iterator[Damage]:
         """Damages of hourly figures, compared with the readings of the day."""
         expected: dict[int, Expected] = {}
+        generations = Generations(connection, self._names)
         for mid, one in series.items():
             cells = rolls.Cells(one.slot, one.ts)
             times = cells.times(one.ts)
-            columns = times | hourly_columns(connection, self._names, mid, one, cells)
+            columns = times | hourly_columns(self._names, mid, one, cells, generations)
             expected[mid] = Expected(pack_total(one.ts, one.volume), columns)
         found = [*_aligned(rows, day, DAY), *check_roll(rows, day, expected)]
         found += [(mid, "its hourly figures are missing") for mid in expected if mid not in rows]

@@ -60,10 +60,11 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for questions; nothing written on it is kept."""
-        with self._translate(), self._begun(self._limited(self.settings.timeout_s)) as connection:
+        """A connection for questions; nothing may be written on it."""
+        begin = partial(self.dialect.begin_reading, seconds=self.settings.timeout_s)
+        with self._translate(), self._begun(begin, **self.dialect.begin_options) as connection:
             yield connection
-            connection.rollback()
+            connection.commit()  # after a rollback psycopg would forget its prepared statements
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -75,7 +76,7 @@ class Database:
         begin = partial(self.dialect.snapshot, seconds=timeout_s)
         with self._translate(), self._begun(begin, **self.dialect.begin_options) as connection:
             yield connection
-            connection.commit()  # after a rollback psycopg would forget its prepared statements
+            connection.commit()  # as above
 
     def ask(self, statement: str, values: Sequence[int | str | bytes]) -> Sequence[Any]:
         """The rows of one SELECT, as tuples: a snapshot by itself, so that nothing is begun or ended around it.
@@ -179,9 +180,6 @@ class Database:
         with self._begun(begin, write=True, **self.dialect.begin_options) as connection:
             yield connection
             connection.commit()
-
-    def _limited(self, limit_s: float) -> Callable[[Connection], None]:
-        return partial(self.dialect.limit, seconds=limit_s)
 
     @contextmanager
     def _begun(self, begin: Callable[[Connection], None], **options: object) -> Iterator[Connection]:

@@ -24,15 +24,14 @@ from storage.tables_tiles import STAMPS, tile
 from storage.tiles.compact import Compactor
 from storage.tiles.reseal import Resealer, ripe_rows
 from storage.tiles.seal import Sealed, Sealer
-from storage.watermarks import DAY, HOUR, Watermarks, known
+from storage.watermarks import DAY, HOUR, Watermarks, as_watermarks, known
 
 STEPS_A_TURN = 100  # of each stage: then whoever asked may look at the clock
 HOURS_A_DROP = 24  # in a long turn; SQLite looks at every row of the table to delete some
 HOURS_AHEAD = 3  # that have a partition before they begin
 TRY_AGAIN = timedelta(minutes=10)  # to make partitions that somebody was in the way of
 
-_LATE = select(select(late.c.gid).limit(1).exists())
-
+_LOOK = "SELECT name, at, EXISTS (SELECT 1 FROM late) FROM watermark"
 
 NOTHING_YET = Watermarks(0, 0, 0, 0, 0)
 
@@ -158,9 +157,9 @@ class Maintenance:
         self._resealer.damaged.found.clear()
         self._compactor.damaged.found.clear()
         self._given_up.clear()
-        with self._database.read() as connection:
-            self._marks = known(connection)
-            self._has_late = bool(connection.execute(_LATE).scalar_one())
+        rows = self._database.ask(_LOOK, ())
+        self._marks = as_watermarks({name: at for name, at, _ in rows})
+        self._has_late = any(has_late for _, _, has_late in rows)
 
     @property
     def _sealed(self) -> int:

@@ -3,7 +3,7 @@
 What is damaged is left to `storage.tiled`, which reads one by one and says where it is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -43,10 +43,7 @@ def sealed_columns(connection: Connection, names: Names, table: Table, piece: Pi
         for slot in sorted(piece.slots or ()) if few else (None,):
             rows = _rows(connection, table, part, slot)
             stack = SpanStack({(row.start, row.mid): row.found for row in rows if row.mid <= STAMPS})
-            by_mid: dict[int, list[_Row]] = {}
-            for row in rows:
-                if row.mid > STAMPS:
-                    by_mid.setdefault(row.mid, []).append(row)
+            by_mid = _by_meter(rows)
             names.learn_meters(connection, by_mid)
             one = part if slot is None else replace(part, slots=frozenset((slot,)))
             for mid, some in by_mid.items():
@@ -54,6 +51,23 @@ def sealed_columns(connection: Connection, names: Names, table: Table, piece: Pi
                     for series in _series(connection, table, one, stack, some[at : at + step]):
                         rid = names.rids(connection, piece.gid, series.slot)
                         yield Columns(piece.gid, mid, rid, series.ts, series.ver, series.volume)
+
+
+def whole_series(connection: Connection, table: Table, piece: Piece) -> Iterator[tuple[int, Series]]:
+    """The readings of all slots, of each meter together or tile by tile; raises DamagedTile naming it."""
+    rows = _rows(connection, table, piece, None)
+    stack = SpanStack({(row.start, row.mid): row.found for row in rows if row.mid <= STAMPS})
+    for mid, some in _by_meter(rows).items():
+        for series in _series(connection, table, piece, stack, some):
+            yield mid, series
+
+
+def _by_meter(rows: Iterable[_Row]) -> dict[int, list[_Row]]:
+    by_mid: dict[int, list[_Row]] = {}
+    for row in rows:
+        if row.mid > STAMPS:
+            by_mid.setdefault(row.mid, []).append(row)
+    return by_mid
 
 
 def _series(

@@ -7,9 +7,9 @@ ahead of `sealed`: no new row before it enters `hot`, so the hours between can b
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
-from storage.asking import ask
+from storage.asking import ask, change
 from storage.errors import SchemaMismatch
 from storage.tables import hot
 from storage.tables_tiles import watermark
@@ -17,7 +17,8 @@ from storage.tables_tiles import watermark
 HOUR = 3_600_000_000  # microseconds
 DAY = 24 * HOUR
 
-_TURN = update(watermark).where(watermark.c.name == "turn").values(at=watermark.c.at + 1)
+_TURN = "UPDATE watermark SET at = at + 1 WHERE name = 'turn'"
+_MOVE = "UPDATE watermark SET at = %s WHERE name = %s"
 # Written out, because every transaction that stores samples begins with it.
 _HELD = "SELECT name, at FROM watermark WHERE name IN ('closed', 'raw_from')"
 _SHARED = {
@@ -72,20 +73,19 @@ def hold(connection: Connection) -> tuple[int, int]:
 
 def take_turn(connection: Connection) -> Watermarks:
     """The watermarks, which nobody else's maintenance moves until this transaction ends."""
-    if connection.execute(_TURN).rowcount != 1:
+    if change(connection, _TURN) != 1:
         raise SchemaMismatch("the watermarks are missing: run `nephometer db upgrade`")
     return known(connection)
 
 
 def move(connection: Connection, name: str, at: int) -> None:
     """Moves one watermark; the caller has the turn."""
-    connection.execute(update(watermark).where(watermark.c.name == name).values(at=at))
+    change(connection, _MOVE, (at, name))
 
 
 def close(connection: Connection, at: int) -> None:
     """Moves `closed` on to this time, which waits for all that `hold` it; needs no turn, as it never goes back."""
-    later = (watermark.c.name == "closed", watermark.c.at < at)
-    connection.execute(update(watermark).where(*later).values(at=at))
+    change(connection, f"{_MOVE} AND at < %s", (at, "closed", at))
 
 
 def as_watermarks(found: Mapping[str, int]) -> Watermarks:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import psutil
 import psycopg
 import pymysql
 
@@ -102,10 +103,12 @@ class Process:
                 self.kill()
 
     def kill(self) -> None:
-        """End it at once by SIGKILL."""
+        """End it at once by SIGKILL; returns when its sessions, which PostgreSQL's notice themselves, ended, too."""
         if self._process is not None and self.is_running:
+            sessions = psutil.Process(self._process.pid).children()
             self._process.kill()
             self._process.wait()
+            psutil.wait_procs(sessions, timeout=10)
 
     def _spawn(self) -> None:
         with self._log.open("ab") as log:

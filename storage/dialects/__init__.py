@@ -39,6 +39,9 @@ class Dialect(Protocol):
     def begin(self, connection: Connection, seconds: float) -> None:
         """As `limit`, as the first of a transaction that writes, on a connection with `begin_options`."""
 
+    def begin_reading(self, connection: Connection, seconds: float) -> None:
+        """The same of a transaction that writes nothing."""
+
     def limit(self, connection: Connection, seconds: float) -> None:
         """Ends any statement of this transaction that takes longer; 0 is no limit.
 

@@ -65,6 +65,10 @@ class MySQL:
         """Nothing but the limit."""
         self.limit(connection, seconds)
 
+    def begin_reading(self, connection: Connection, seconds: float) -> None:
+        """Nothing but the limit."""
+        self.limit(connection, seconds)
+
     def limit(self, connection: Connection, seconds: float) -> None:
         """Holds until the next transaction sets its own."""
         connection.exec_driver_sql(

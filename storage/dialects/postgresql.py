@@ -77,6 +77,12 @@ class PostgreSQL:
             "BEGIN ISOLATION LEVEL READ COMMITTED; " + _LIMIT.format(int(seconds * 1000))
         )
 
+    def begin_reading(self, connection: Connection, seconds: float) -> None:
+        """One round trip."""
+        connection.exec_driver_sql(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; " + _LIMIT.format(int(seconds * 1000))
+        )
+
     def limit(self, connection: Connection, seconds: float) -> None:
         """Holds until the transaction ends."""
         connection.exec_driver_sql(_LIMIT.format(int(seconds * 1000)))
@@ -198,6 +204,17 @@ def binary_rows(connection: Connection, statement: str, values: Sequence[object]
     try:
         with driver.cursor(binary=True) as cursor:
             return cursor.execute(statement.encode(), values or None).fetchall()
+    except PsycopgError as error:
+        if driver.broken:
+            connection.invalidate(error)
+        raise _wrapped(connection, statement, error) from error
+
+
+def changed_rows(connection: Connection, statement: str, values: Sequence[object]) -> int:
+    """How many rows a statement with `%s` for each value changed; straight from the driver."""
+    driver = _driver(connection)
+    try:
+        return driver.execute(statement.encode(), values or None).rowcount
     except PsycopgError as error:
         if driver.broken:
             connection.invalidate(error)

@@ -67,6 +67,10 @@ class SQLite:
         """Nothing but the limit."""
         self.limit(connection, seconds)
 
+    def begin_reading(self, connection: Connection, seconds: float) -> None:
+        """Nothing but the limit."""
+        self.limit(connection, seconds)
+
     def limit(self, connection: Connection, seconds: float) -> None:
         """SQLite asks every so many steps of its machine whether to go on."""
         _limit(cast("sqlite3.Connection", connection.connection.driver_connection), seconds)

@@ -8,9 +8,10 @@ from storage.columns import Integers, Volumes
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
+from storage.sealed import whole_series
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tidying import tidy
-from storage.tiled import Piece, sealed_series
+from storage.tiled import Piece
 from storage.tiles import rolls
 from storage.tiles.damaged import Damaged
 from storage.tiles.layout import Series, TileRow, lay_out, stamps_of
@@ -66,7 +67,7 @@ class Compactor:
         parts: dict[int, list[Series]] = {}
         piece = Piece(gid, None, None, day, day + DAY)
         for table in (day_tile, tile):
-            for _, mid, series in sealed_series(connection, table, piece):
+            for mid, series in whole_series(connection, table, piece):
                 parts.setdefault(mid, []).append(series)
         meters = merged_meters(parts)
         self._names.learn_meters(connection, meters)
@@ -102,9 +103,12 @@ def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[Til
     times = whole.times(ts)
     found = [TileRow(STAMPS, STAMPS, of[STAMPS].slots, rolls.encode_roll(times), b"")]
     shared: dict[int, rolls.Cells] = {}  # readings that came together share their arrays
+    generations = Generations(connection, names)
     for mid, series in meters.items():
-        cells = shared.setdefault(id(series.ts), rolls.Cells(series.slot, series.ts))
-        columns = hourly_columns(connection, names, mid, series, cells)
+        if id(series.ts) not in shared:
+            shared[id(series.ts)] = rolls.Cells(series.slot, series.ts)
+        cells = shared[id(series.ts)]
+        columns = hourly_columns(names, mid, series, cells, generations)
         if len(series.ts) != len(ts):
             columns |= _own_times(cells.times(series.ts), cells, times, whole)
         found.append(TileRow(mid, STAMPS, of[mid].slots, rolls.encode_roll(columns), of[mid].tot))
@@ -112,13 +116,12 @@ def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[Til
 
 
 def hourly_columns(
-    connection: Connection, names: Names, mid: int, series: Series, cells: rolls.Cells
+    names: Names, mid: int, series: Series, cells: rolls.Cells, generations: "Generations"
 ) -> dict[int, Volumes]:
     """The hourly figures of a meter's day, without counts and times."""
     found = rolls.hourly_values(cells, series.volume)
     if names.meter(mid).type == "cumulative":
-        generation = _generations(connection, names, series.ver)
-        return found | rolls.hourly_counters(cells, series.volume, series.ver, generation)
+        return found | rolls.hourly_counters(cells, series.volume, series.ver, generations.of(series.ver))
     return found | rolls.hourly_spread(cells, series.volume)
 
 
@@ -131,12 +134,25 @@ def _own_times(
     return {} if alike else own
 
 
-def _generations(connection: Connection, names: Names, ver: Integers) -> Integers:
-    """A number for the generation of each version."""
-    versions, at = np.unique(ver, return_inverse=True)
-    names.learn_versions(connection, versions.tolist())
-    numbers: dict[str | None, int] = {}
-    generation = [
-        numbers.setdefault(names.version(one).generation, len(numbers)) for one in versions.tolist()
-    ]
-    return np.array(generation, np.int64)[at]
+class Generations:
+    """The generations of versions, looked up once for all meters that share an array of them."""
+
+    def __init__(self, connection: Connection, names: Names) -> None:
+        self._connection, self._names = connection, names
+        self._known: dict[int, tuple[Integers, Integers]] = {}
+
+    def of(self, ver: Integers) -> Integers:
+        """A number for the generation of each version."""
+        if id(ver) not in self._known:
+            self._known[id(ver)] = ver, self._numbered(ver)
+        return self._known[id(ver)][1]
+
+    def _numbered(self, ver: Integers) -> Integers:
+        begins = np.flatnonzero(np.diff(ver, prepend=-1))  # a version lasts
+        versions, at = np.unique(ver[begins], return_inverse=True)
+        self._names.learn_versions(self._connection, versions.tolist())
+        numbers: dict[str | None, int] = {}
+        generation = [
+            numbers.setdefault(self._names.version(one).generation, len(numbers)) for one in versions.tolist()
+        ]
+        return np.repeat(np.array(generation, np.int64)[at], np.diff(begins, append=len(ver)))

@@ -46,22 +46,36 @@ class Layout(NamedTuple):
     record_bytes: int  # of each slot
 
 
+class Counts(NamedTuple):
+    """How many readings the slots of a tile have, as its head says it."""
+
+    slots: int
+    points: int
+    width: int
+    missing: bytes
+
+
+def pack_counts(counts: NDArray[np.intp], points: int) -> Counts:
+    """The counts of the slots, the largest of which is `points`; heads of tiles that have the same ones share them."""
+    missing = (points - counts).astype(np.uint64)[None, :]
+    width = int(missing.max(initial=0)).bit_length()
+    return Counts(len(counts), points, width, bits.pack(missing, width).tobytes())
+
+
 def pack_head(
-    counts: NDArray[np.intp],
-    points: int,
+    counts: Counts,
     *,
     bases: tuple[int, int, int],
     deltas: tuple[int, int, int],
     outliers: tuple[int, int, bytes],
 ) -> bytes:
     """The head of a tile: bases are (bytes, shift, base), deltas (width, shift, least), outliers of `pack_outliers`."""
-    missing = (points - counts).astype(np.uint64)[None, :]
-    count_width = int(missing.max(initial=0)).bit_length()
     base, least = _number(bases[2]), _number(deltas[2])
     number, codes, listed = outliers
     sizes = len(base) | len(least) << 4
-    fields = _FIELDS.pack(len(counts), count_width, *bases[:2], *deltas[:2], codes, sizes, number, points)
-    return b"".join((fields, base, least, bits.pack(missing, count_width).tobytes(), listed))
+    slots, points, width, missing = counts
+    fields = _FIELDS.pack(slots, width, *bases[:2], *deltas[:2], codes, sizes, number, points)
+    return b"".join((fields, base, least, missing, listed))
 
 
 def parse(head: bytes, start: int, stop: int) -> Layout:

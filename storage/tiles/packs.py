@@ -15,6 +15,7 @@ from storage.tiles.heads import (
     OUTLIERS_MAX,
     POINTS_MAX,
     SLOTS_MAX,
+    pack_counts,
     pack_head,
     pack_outliers,
     signed_code,
@@ -62,23 +63,25 @@ def pack(stack: Integers, counts: NDArray[np.intp]) -> list[Packed]:
     fields, outside = _fields(deltas, filled, windows)
     shifts = _trailing_zeros(fields.reshape(len(grid), -1))
     firsts = _firsts(grid[:, :, 0], counts) if points else [_First(np.zeros(0, "<u8"), 0, 0)] * len(grid)
+    counted = pack_counts(counts, points)
+    listed = [] if outside is None else np.flatnonzero(outside.any((1, 2))).tolist()
     found = []
     for one, ((least, most), shift, first) in enumerate(zip(windows, shifts, firsts, strict=True)):
         width = ((most - least) >> shift).bit_length()
         octets = first.octets if points else np.zeros((slots, 0), np.uint8)
         outliers = (0, 0, b"")
-        if outside is not None:
+        if outside is not None and one in listed:
             slot, place = np.nonzero(outside[one])
             outliers = pack_outliers(deltas[one], (slot, place))
         head = pack_head(
-            counts,
-            points,
+            counted,
             bases=(octets.shape[1], first.shift, first.base),
             deltas=(width, shift, least),
             outliers=outliers,
         )
-        raw = np.hstack((octets, bits.pack(fields[one] >> np.uint64(shift), width))) if width else octets
-        found.append(Packed(head, raw.shape[1], raw.tobytes()))
+        if width:
+            octets = np.concatenate((octets, bits.pack(fields[one] >> np.uint64(shift), width)), axis=1)
+        found.append(Packed(head, octets.shape[1], octets.tobytes()))
     return found
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from sqlalchemy import Connection, Table, bindparam, delete, update
+from sqlalchemy import Connection, Table
 
-from storage.asking import ask, marks, put
+from storage.asking import ask, change, marks, put
 from storage.columns import Columns, Integers
 from storage.names import Names
 from storage.tables_tiles import seen
@@ -16,7 +16,7 @@ from storage.tiles.sightings import sight, unpack_sightings
 
 Meters = Mapping[int, Series]  # by mid
 
-_SEEN = update(seen).where(seen.c.gid == bindparam("group")).values(body=bindparam("packed"))
+_SEEN = "UPDATE seen SET body = %s WHERE gid = %s"
 
 
 def as_rows(gid: int, start: int, rows: Sequence[TileRow]) -> list[tuple[int | bytes, ...]]:
@@ -29,7 +29,8 @@ def as_rows(gid: int, start: int, rows: Sequence[TileRow]) -> list[tuple[int | b
 
 def delete_span(connection: Connection, table: Table, gid: int, start: int, end: int) -> None:
     """Removes the rows of a group that begin in this span."""
-    connection.execute(delete(table).where(table.c.gid == gid, table.c.start >= start, table.c.start < end))
+    gone = f"DELETE FROM {table.name} WHERE gid = %s AND start >= %s AND start < %s"  # noqa: S608 - our tables
+    change(connection, gone, (gid, start, end))
 
 
 def note_sightings(connection: Connection, groups: Mapping[int, Meters]) -> None:
@@ -37,16 +38,14 @@ def note_sightings(connection: Connection, groups: Mapping[int, Meters]) -> None
     gids = sorted(groups)
     asked = f"SELECT gid, body FROM seen WHERE gid IN ({marks(gids)})"  # noqa: S608 - only marks
     known = {gid: unpack_sightings(body) for gid, body in ask(connection, asked, gids)}
-    fresh, changed = [], []
+    fresh = []
     for gid, meters in groups.items():
         found = sight(meters.values())
         if gid in known:
-            changed.append({"group": gid, "packed": known[gid].joined(found).pack()})
+            change(connection, _SEEN, (known[gid].joined(found).pack(), gid))
         else:
             fresh.append((gid, found.pack()))
     put(connection, seen, fresh)
-    if changed:
-        connection.execute(_SEEN, changed)
 
 
 def as_meters(connection: Connection, names: Names, gid: int, found: Sequence[Columns]) -> dict[int, Series]:

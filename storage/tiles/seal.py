@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 from sqlalchemy import Connection, and_, func, select
 
@@ -15,7 +16,7 @@ from storage.columns import Columns
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
-from storage.polled import PolledRows, explode, polled
+from storage.polled import Condition, PolledRows, compete, explode, polled
 from storage.sample import to_microseconds
 from storage.tables import hot
 from storage.tables_tiles import tile
@@ -46,6 +47,7 @@ class Sealer:
         self._grace = grace
         self._names = Names()
         self._closed = 0
+        self._compete = False  # whether some group had readings of one kind in rows of several shapes
         self._sizes: Sizes = []  # of the hour before
         self.sealed = 0  # how far, as this process knows: others may have come farther
 
@@ -101,12 +103,20 @@ class Sealer:
         now: Sizes = []
         for first, last in _batches(sizes):
             some = "ts >= %s AND ts < %s AND gid BETWEEN %s AND %s", (start, start + HOUR, first, last)
-            for rows in polled(connection, hot, some, in_pages=False):
+            for rows in self._read(connection, some):
                 readings += self._seal_groups(connection, start, rows)
                 now += _counted(rows)
         if now:
             self._sizes = sorted(now)
         return Sealed(start, readings, len(now)) if now else None
+
+    def _read(self, connection: Connection, some: Condition) -> list[list[PolledRows]]:
+        """Rows of `hot`; when they arrived is asked only where that decides which of two readings came first."""
+        found = list(polled(connection, hot, some, arrivals=self._compete, in_pages=False))
+        if self._compete or not compete(connection, self._names, chain.from_iterable(found)):
+            return found
+        self._compete = True
+        return list(polled(connection, hot, some, in_pages=False))
 
     def _seal_groups(self, connection: Connection, start: int, rows: Iterable[PolledRows]) -> int:
         by_group: dict[int, list[Columns]] = {}

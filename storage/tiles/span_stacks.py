@@ -46,24 +46,35 @@ class SpanStack:
     def __init__(self, rows: Mapping[Key, SpanRow]) -> None:
         self._rows = rows
         self._known: dict[tuple[Key, ...], _Records | None] = {}
+        self._whole: dict[int, tuple[_Records, Integers, Integers]] = {}  # by id: slots and integers in a row
 
     def series(self, rows: Sequence[tuple[int, int, SpanRow]], *, versions: bool) -> Series | None:
         """The readings in rows of one meter (beginning, line, row), by row, slot and time; None where stamps miss.
 
-        Without `versions` they are all 0. Raises DamagedTile.
+        Without `versions` they are all 0. Meters with readings at all stamps share their arrays. Raises DamagedTile.
         """
         found = _records([row for _, _, row in rows], open_values)
         stamps = self._of([(start, STAMPS) for start, _, _ in rows])
-        if stamps is None or (ts := _beside(stamps, found)) is None:
+        if stamps is None or (times := self._beside(stamps, found)) is None:
             return None
+        slot, ts = times
         ver: Integers | None = None
         if versions:
             lines = self._of([(start, line) for start, line, _ in rows])
-            if lines is None or (ver := _beside(lines, found)) is None:
+            if lines is None or (said := self._beside(lines, found)) is None:
                 return None
-        slot = np.repeat(found.places & (1 << SLOT_BITS) - 1, found.counts)
+            ver = said[1]
         volume = _flat(found.grid, found.counts)
         return Series(slot, ts, np.zeros(len(slot), np.int64) if ver is None else ver, volume)
+
+    def _beside(self, some: _Records, found: _Records) -> tuple[Integers, Integers] | None:
+        """The slot of each reading, and the stamp or version beside it; None where there are not as many."""
+        if not _alike(some, found):
+            beside = _beside(some, found)
+            return None if beside is None else (_slots(found), beside)
+        if id(some) not in self._whole:
+            self._whole[id(some)] = some, _slots(some), cast("Integers", _flat(some.grid, some.counts))
+        return self._whole[id(some)][1:]
 
     def _of(self, keys: Sequence[Key]) -> _Records | None:
         """The stamps or versions in these rows; None where one is missing."""
@@ -109,6 +120,17 @@ def _part(row: SpanRow, opened: Opened) -> Part:
     if len(row.slots) != opened.layout.slots:
         raise DamagedTile("slots and records of a tile differ in number")
     return Part(block.head, opened.layout, records)
+
+
+def _alike(some: _Records, found: _Records) -> bool:
+    """Whether there is a reading at every place."""
+    same = np.array_equal(some.places, found.places) and np.array_equal(some.counts, found.counts)
+    return same and not found.marked
+
+
+def _slots(found: _Records) -> Integers:
+    slots: Integers = np.repeat(found.places & (1 << SLOT_BITS) - 1, found.counts)
+    return slots
 
 
 def _beside(some: _Records, found: _Records) -> Integers | None:

@@ -17,7 +17,7 @@ from storage.samples import Samples
 from storage.settings import DatabaseSettings
 from storage.statistics import Statistics
 from tests.databases import sqlite_with_schema
-from tests.factories import NOW
+from tests.factories import NOW, sample
 from tests.storage.layers import HOUR, Maintained, batches, history, told
 
 M1 = MetadataMatch("instance_type", "m1", "m1")
@@ -132,3 +132,17 @@ def assert_the_same_in_every_layer(database: Database, untouched: Database, seed
     assert_alike(answers(database), expected)
     store.compact()
     assert_alike(answers(database), expected)
+
+
+def test_the_first_of_readings_in_rows_of_several_shapes_is_sealed(database: Database) -> None:
+    store = Maintained(database)
+    for hour in range(3):  # in the first one no two of them compete
+        first = sample(resource_id="a", timestamp=NOW - (5 - hour) * HOUR, volume=5)
+        if hour:
+            store.store([first, replace(first, meter="memory", type="gauge")])
+        store.store([replace(first, volume=7 if hour else 5)])
+
+    assert store.seal() >= 3
+
+    found = Samples(database).find(SampleQuery(EVERYTHING, meter=first.meter), 10)
+    assert [one.sample.volume for one in found] == [5, 5, 5]

@@ -17,7 +17,6 @@ from api.policy import caller
 from api.scope import scope
 from api.settings import AlarmSettings, ApiSettings
 from storage.alarms import Alarms
-from storage.answers import StatisticsTable
 from storage.deliveries import Deliveries
 from storage.query import (
     MeterSummary,
@@ -26,9 +25,10 @@ from storage.query import (
     Scope,
     StatisticsQuery,
 )
-from storage.retention import Kept
+from storage.reading.answers import StatisticsTable
+from storage.reading.stored import FoundSample
 from storage.sample import Refused, Sample, StoredSample
-from storage.stored import FoundSample
+from storage.upkeep.retention import Kept
 
 
 class SampleStore(Protocol):

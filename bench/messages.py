@@ -18,8 +18,8 @@ from bench.workload import (
     resource_name,
 )
 from collector.envelope import encode_batch
-from storage.batch import Deltas, Polled, SampleBatch
-from storage.keys import MeterKey, ResourceKey, VersionKey
+from storage.ingest.batch import Deltas, Polled, SampleBatch
+from storage.ingest.keys import MeterKey, ResourceKey, VersionKey
 from storage.sample import DEFAULT_SOURCE, Sample, from_microseconds
 
 # One reading of all meters of an instance: (instance, poll).

@@ -9,18 +9,18 @@ from bench.rows import WrongAnswer
 from bench.workload import FLAVORS, METERS, Workload, project_name, resource_name
 from collector.columns import join
 from collector.frame import take_apart
-from storage.answers import StatisticsTable
-from storage.batch import SampleBatch
 from storage.database import Database
-from storage.maintenance import Done, Maintenance
+from storage.ingest.batch import SampleBatch
 from storage.migrate import upgrade
-from storage.partitions import Partitions
 from storage.query import EVERYTHING, MetadataMatch, SampleQuery, Scope, StatisticsQuery
+from storage.reading.answers import StatisticsTable
 from storage.sample import StoredSample, from_microseconds, to_microseconds
 from storage.samples import Samples
 from storage.series import Series
 from storage.settings import DatabaseSettings, MaintenanceSettings, RetentionSettings
 from storage.statistics import Statistics
+from storage.upkeep.maintenance import Done, Maintenance
+from storage.upkeep.partitions import Partitions
 
 PLACES = {meter.name: place for place, meter in enumerate(METERS)}
 HOUR_S = 3600

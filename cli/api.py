@@ -12,9 +12,9 @@ from cli.schema import DatabaseCheck, SchemaCheck
 from cli.settings import Loaded
 from storage.alarms import Alarms
 from storage.resources import Resources
-from storage.retention import kept
 from storage.samples import Samples
 from storage.statistics import Statistics
+from storage.upkeep.retention import kept
 
 
 def run(loaded: Loaded) -> int:

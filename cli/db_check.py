@@ -17,8 +17,8 @@ from cli.invocation import ConfigFile
 from cli.output import Format, Options, OutputFormat, columns
 from cli.session import width
 from storage import migrate
-from storage.check import Check, Damage
 from storage.database import Database
+from storage.upkeep.check import Check, Damage
 
 DAMAGES = columns("table", "group", "project", "meter", "start", "mid", "reason", times=("start",))
 

@@ -8,8 +8,8 @@ import typer
 from cli import output
 from cli.database import open_existing, settings_of
 from cli.invocation import ConfigFile
-from storage.cluster import SHARDS, Cluster, Placement
 from storage.tables import EVERYWHERE
+from storage.upkeep.cluster import SHARDS, Cluster, Placement
 
 
 def distribute(

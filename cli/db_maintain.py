@@ -18,7 +18,7 @@ from cli.database import open_existing
 from cli.errors import CliError
 from cli.invocation import ConfigFile, LogLevel
 from cli.process import stopped_by_signals
-from storage.maintenance import Done, Maintenance, Stage, Step
+from storage.upkeep.maintenance import Done, Maintenance, Stage, Step
 
 INTERRUPTED = 130
 TITLES: Mapping[Stage, str] = {

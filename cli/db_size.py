@@ -11,7 +11,7 @@ from cli.database import open_existing, settings_of
 from cli.invocation import ConfigFile
 from cli.output import ChosenColumns, Format, Options, OutputFormat, columns
 from cli.session import width
-from storage.size import LayerSize, MeterSize, StoreSize, measure
+from storage.upkeep.size import LayerSize, MeterSize, StoreSize, measure
 
 ROWS = columns("of", "name", "bytes", "samples", "bytes_per_sample", hidden=("type", "unit"))
 WHOLE = columns(

@@ -14,8 +14,8 @@ from collector.maintenance import MaintenanceLoop, MaintenanceMetrics
 from storage.database import Database
 from storage.durability import weaknesses
 from storage.errors import DatabaseUnavailable
-from storage.leases import Leases
-from storage.maintenance import Maintenance
+from storage.upkeep.leases import Leases
+from storage.upkeep.maintenance import Maintenance
 
 log = structlog.get_logger()
 

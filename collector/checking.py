@@ -19,10 +19,10 @@ from collector.judging import VERSIONS_BYTES
 from collector.normalize import FUTURE_LIMIT, Unfit, normalize
 from collector.remembered import Remembered
 from collector.volumes import settle_volumes
-from storage.arrangement import canonical
-from storage.batch import SampleBatch, integers, widths_of
 from storage.columns import Integers
-from storage.keys import ID_BYTES, MeterKey, ResourceKey, VersionKey
+from storage.ingest.arrangement import canonical
+from storage.ingest.batch import SampleBatch, integers, widths_of
+from storage.ingest.keys import ID_BYTES, MeterKey, ResourceKey, VersionKey
 from storage.sample import Sample, to_microseconds
 
 # What was made of texts is remembered, and weighs so much at most, twice over (`Remembered`).

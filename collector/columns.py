@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 
 from collector.frame import CODES, DELTAS, READINGS, ROWS, Parts
-from storage.batch import NO_DELTAS, Deltas, Polled, integers
 from storage.columns import Integers
+from storage.ingest.batch import NO_DELTAS, Deltas, Polled, integers
 
 _KINDS = {code: np.dtype(f"<{code}") for code in CODES.values()}
 

@@ -25,7 +25,7 @@ from itertools import accumulate
 from collector.draft import Draft, unreadable
 from collector.errors import InvalidMessage
 from collector.listed import draft_of, moment_of, parse_json
-from storage.keys import ID_BYTES, volume_of
+from storage.ingest.keys import ID_BYTES, volume_of
 
 MAGIC = b"nephometer.samples 2\n"
 COUNTS = struct.Struct("<4I4Bq")

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from collector.frame import CODES, COUNTS, MAGIC, NO_ID
 from collector.listed import encode_json, lists_of
-from storage.arrangement import Around, Arrangement
-from storage.keys import ID_BYTES
+from storage.ingest.arrangement import Around, Arrangement
+from storage.ingest.keys import ID_BYTES
 from storage.sample import INT64_MAX, INT64_MIN, Sample
 
 _About = tuple[str | None, str, int]  # user, source, place of the metadata

@@ -8,7 +8,7 @@ from collector.draft import Draft
 from collector.message import Message, refusal
 from collector.normalize import Unfit, normalize
 from collector.text import remembering_metadata
-from storage.arrangement import canonical
+from storage.ingest.arrangement import canonical
 from storage.sample import Refused, Sample
 
 REFUSED_ALONE = 100  # readings of one message

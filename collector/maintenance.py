@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from collector.backoff import Backoff
 from storage.errors import StorageError
-from storage.leases import Leases
-from storage.maintenance import Done, Stage
 from storage.settings import MaintenanceSettings
+from storage.upkeep.leases import Leases
+from storage.upkeep.maintenance import Done, Stage
 
 LEASE = "maintenance"
 LONGEST_PAUSE_S = 60.0
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class Work(Protocol):
-    """What is done by turns; `storage.maintenance.Maintenance` is one."""
+    """What is done by turns; `storage.upkeep.maintenance.Maintenance` is one."""
 
     @property
     def damaged(self) -> list[str]:

@@ -29,7 +29,7 @@ from collector.normalize import Unfit, normalize
 from collector.publishers import Keeper, Publisher
 from collector.publishing import Pending, Publishing, as_draft
 from collector.text import remembering_metadata
-from storage.batch import SampleBatch, pieces
+from storage.ingest.batch import SampleBatch, pieces
 from storage.sample import Refused, Sample, make_id
 
 __all__ = ["Message", "Origin", "Pipeline"]

@@ -14,9 +14,9 @@ from collector.errors import PublisherUnavailable
 from collector.message import Message, refusal
 from collector.metrics import CollectorMetrics
 from collector.publishers import Keeper, Publisher, Rejected
-from storage.arranged import arrange
-from storage.batch import SampleBatch, join
 from storage.faults import reach
+from storage.ingest.arranged import arrange
+from storage.ingest.batch import SampleBatch, join
 from storage.sample import Refused, Sample
 
 log = structlog.get_logger()

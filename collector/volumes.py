@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.normalize import EXACT_FLOAT, INTEGER_UNITS
-from storage.batch import SampleBatch, spread, starts, widths_of
 from storage.columns import Integers
-from storage.keys import MeterKey
+from storage.ingest.batch import SampleBatch, spread, starts, widths_of
+from storage.ingest.keys import MeterKey
 from storage.sample import INT64_MIN
 
 _Flags = NDArray[np.bool_]

@@ -70,7 +70,7 @@ class Database:
     def snapshot(self) -> Iterator[Connection]:
         """As `read`, for questions about samples: all of them are answered as of one moment.
 
-        The first one is `storage.moment.this_moment` or `storage.watermarks.look`. Nothing may be written.
+        The first one is `storage.reading.moment.this_moment` or `storage.watermarks.look`. Nothing may be written.
         """
         timeout_s = self.settings.timeout_s
         begin = partial(self.dialect.snapshot, seconds=timeout_s)

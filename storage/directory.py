@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from storage.moment import Moment
 from storage.packing import unpack_mids
+from storage.reading.moment import Moment
 from storage.tables import meter, project, resource, resource_group, shape
 
 LIMIT = 50_000  # names of a kind that are remembered

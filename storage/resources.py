@@ -8,12 +8,12 @@ import numpy as np
 from sqlalchemy import Connection, Table, and_, func, select
 
 from storage.database import Database
-from storage.matching import matches
 from storage.names import Names
 from storage.query import MeterSummary, ResourceSummary, SampleQuery, Scope
-from storage.readings import Question, Reader
+from storage.reading.matching import matches
+from storage.reading.readings import Question, Reader
+from storage.reading.selection import Selection
 from storage.sample import from_microseconds
-from storage.selection import Selection
 from storage.tables import delta, hot, late, series
 from storage.tables_tiles import seen
 from storage.tiles.sightings import Sightings, unpack_sightings

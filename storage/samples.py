@@ -9,21 +9,21 @@ from functools import partial
 from sqlalchemy import Connection
 
 from storage import watermarks
-from storage.arranged import arrange
-from storage.batch import SampleBatch
 from storage.database import Database
-from storage.dimensions import Dimensions, meter_key, resource_key
 from storage.faults import reach
+from storage.ingest.arranged import arrange
+from storage.ingest.batch import SampleBatch
+from storage.ingest.dimensions import Dimensions, meter_key, resource_key
+from storage.ingest.too_old import older, refuse
+from storage.ingest.writing import Numbered, insert, number
 from storage.names import Names
-from storage.newest import Newest
 from storage.packing import derived_message_id
 from storage.quarantine import keep
 from storage.query import SampleQuery, Scope, Stored
-from storage.recent import Recent
+from storage.reading.newest import Newest
+from storage.reading.recent import Recent
+from storage.reading.stored import FoundSample, as_sample
 from storage.sample import Refused, Sample, StoredSample, to_microseconds
-from storage.stored import FoundSample, as_sample
-from storage.too_old import older, refuse
-from storage.writing import Numbered, insert, number
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,16 @@ from sqlalchemy import Connection
 
 from storage.columns import Columns, Wanted
 from storage.database import Database
-from storage.latest import Latest
-from storage.lines import Grain, gather
 from storage.names import Names
-from storage.percentiles import percentiles
-from storage.polled import only
 from storage.query import PercentileRow, RateRow, SampleQuery, StatisticsQuery
-from storage.rates import rates
-from storage.readings import Reader
+from storage.reading.latest import Latest
+from storage.reading.lines import Grain, gather
+from storage.reading.percentiles import percentiles
+from storage.reading.polled import only
+from storage.reading.rates import rates
+from storage.reading.readings import Reader
+from storage.reading.stored import FoundSample, as_sample, found_samples, newest_first
 from storage.sample import StoredSample, to_microseconds
-from storage.stored import FoundSample, as_sample, found_samples, newest_first
 
 MICROSECONDS = 1_000_000
 

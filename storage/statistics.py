@@ -5,17 +5,17 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from storage.allocation import keep_freed_memory
-from storage.answers import StatisticsTable
-from storage.brief import Brief
 from storage.columns import Columns, Figures, Wanted
-from storage.counting import count
 from storage.database import Database
-from storage.lines import Grain, gather
 from storage.names import Names
-from storage.overall import Overall
 from storage.query import SampleQuery, StatisticsQuery, StatisticsRow
-from storage.readings import Reader
+from storage.reading.allocation import keep_freed_memory
+from storage.reading.answers import StatisticsTable
+from storage.reading.brief import Brief
+from storage.reading.counting import count
+from storage.reading.lines import Grain, gather
+from storage.reading.overall import Overall
+from storage.reading.readings import Reader
 from storage.sample import from_microseconds, to_microseconds
 from storage.watermarks import look
 

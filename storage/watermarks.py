@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from storage.asking import ask, change
 from storage.errors import SchemaMismatch
+from storage.reading.asking import ask, change
 from storage.tables import hot
 from storage.tables_tiles import watermark
 

@@ -13,9 +13,9 @@ from storage import tables_alarms, tables_tiles
 from storage.database import Database
 from storage.errors import StorageError
 from storage.migrate import upgrade
-from storage.partitions import Partitions
 from storage.settings import DatabaseSettings
 from storage.tables import id_counter, metadata
+from storage.upkeep.partitions import Partitions
 from tests.servers import DatabaseServer
 
 __all__ = ["tables_alarms", "tables_tiles"]  # imported so that `metadata` has its tables

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from api.dependencies import SampleStore
 from api.v2 import answer
 from storage.query import SampleQuery
-from storage.stored import FoundSample
+from storage.reading.stored import FoundSample
 
 
 async def newest(

@@ -9,8 +9,8 @@ from typing import Final, Generic, TypeVar
 
 from api.v2 import times
 from storage.names import Meter, Owner, Version
+from storage.reading.stored import FoundSample
 from storage.sample import flatten
-from storage.stored import FoundSample
 
 T = TypeVar("T")
 

@@ -19,8 +19,8 @@ from api.v2.parameters import described
 from api.v2.query import SAMPLE_FIELDS, Question, question
 from api.v2.schemas import STANDARD, Statistics
 from collector.text import clean
-from storage.answers import StatisticsTable
 from storage.query import Cardinality, GroupKey, Scope, StatisticsQuery
+from storage.reading.answers import StatisticsTable
 
 MAX_PERIOD_S: Final = 100 * 366 * 86400
 

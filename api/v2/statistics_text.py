@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from api.v2 import times
 from api.v2.arguments import Aggregate
-from storage.answers import StatisticsTable
 from storage.columns import Integers
 from storage.query import Cardinality
+from storage.reading.answers import StatisticsTable
 from storage.sample import to_microseconds
 
 NULL: Final = "null"

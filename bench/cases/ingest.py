@@ -15,7 +15,7 @@ from bench.peers.rows import MariaDBRows, SQLiteRows, tuples
 from bench.product import Store, answer
 from bench.rows import Row, at_least
 from bench.workload import CPU, DAY, METERS, STEP, Workload
-from storage.batch import SampleBatch
+from storage.ingest.batch import SampleBatch
 
 REPLAYED = 12  # cycles
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from storage.batch import SampleBatch
+from storage.ingest.batch import SampleBatch
 from storage.sample import Refused, Sample
 
 

@@ -9,11 +9,11 @@ import structlog
 from collector.errors import PublisherUnavailable
 from collector.metrics import CollectorMetrics
 from collector.publishers import Rejected
-from storage.batch import SampleBatch
 from storage.errors import DataRefused, StorageError
+from storage.ingest.batch import SampleBatch
+from storage.ingest.too_old import TOO_OLD_ORIGIN
 from storage.query import Stored
 from storage.sample import Refused, Sample
-from storage.too_old import TOO_OLD_ORIGIN
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from storage.dialects.postgresql import PostgreSQL
 from storage.dialects.postgresql_lines import Lines
 from storage.dialects.sqlite import SQLite
 from storage.errors import StorageError
-from storage.rows import Rows
+from storage.ingest.rows import Rows
 from storage.settings import DatabaseSettings
 
 

@@ -5,9 +5,9 @@ import numpy as np
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from storage.kept import kept_of
+from storage.ingest.kept import kept_of
+from storage.ingest.rows import Rows
 from storage.packing import READING
-from storage.rows import Rows
 from storage.settings import DatabaseSettings
 
 # https://mariadb.com/kb/en/mariadb-error-codes/

@@ -20,8 +20,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from storage.dialects.postgresql_binary import BinaryArray, BinaryArrayDumper, arrays, copied
 from storage.dialects.postgresql_lines import Lines
+from storage.ingest.rows import Rows
 from storage.packing import READING
-from storage.rows import Rows
 from storage.settings import DatabaseSettings
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from storage.batch import spread, starts
 from storage.columns import Integers
+from storage.ingest.batch import spread, starts
+from storage.ingest.rows import Rows
 from storage.packing import READING
-from storage.rows import Rows
 
 COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_END = b"\xff\xff"

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, cast
 from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from storage.kept import kept_of
-from storage.rows import Rows
+from storage.ingest.kept import kept_of
+from storage.ingest.rows import Rows
 from storage.settings import DatabaseSettings
 
 STEPS_BETWEEN_LOOKS = 100_000

@@ -3,20 +3,20 @@
 import numpy as np
 from sqlalchemy import Connection, func, select
 
-from storage.asking import put
 from storage.columns import Integers, Volumes
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
-from storage.sealed import whole_series
+from storage.reading.asking import put
+from storage.reading.sealed import whole_series
+from storage.reading.tiled import Piece
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
-from storage.tidying import tidy
-from storage.tiled import Piece
 from storage.tiles import rolls
 from storage.tiles.damaged import Damaged
 from storage.tiles.layout import Series, TileRow, lay_out, stamps_of
 from storage.tiles.rows import Meters, as_rows, delete_span, merged_meters
 from storage.tiles.seal import Sealed
+from storage.upkeep.tidying import tidy
 from storage.watermarks import DAY, Watermarks, move, take_turn
 
 GROUPS_AT_ONCE = 16

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
-from storage.asking import put
 from storage.names import Names
-from storage.polled import delta_columns
+from storage.reading.asking import put
+from storage.reading.polled import delta_columns
 from storage.tables import delta
 from storage.tables_tiles import STAMPS, day_roll
 from storage.tiles import rolls

@@ -6,8 +6,8 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from storage.errors import DamagedTile
+from storage.reading.tiled import where_damaged
 from storage.tables_tiles import STAMPS, day_roll
-from storage.tiled import where_damaged
 from storage.tiles import rolls
 from storage.tiles.codec import Block
 from storage.tiles.layout import TileRow, slots_of

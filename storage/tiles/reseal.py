@@ -7,15 +7,15 @@ from itertools import chain
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, tuple_
 
-from storage.asking import put
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
-from storage.polled import PolledRows, explode, polled
+from storage.reading.asking import put
+from storage.reading.polled import PolledRows, explode, polled
+from storage.reading.tiled import Piece, sealed_series
 from storage.sample import to_microseconds
 from storage.tables import late
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
-from storage.tiled import Piece, sealed_series
 from storage.tiles.compact import write_day
 from storage.tiles.damaged import Damaged
 from storage.tiles.layout import Series, lay_out

@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 from sqlalchemy import Connection, Table
 
-from storage.asking import ask, change, marks, put
 from storage.columns import Columns, Integers
 from storage.names import Names
+from storage.reading.asking import ask, change, marks, put
 from storage.tables_tiles import seen
 from storage.tiles.layout import Counts, Series, TileRow, place_of
 from storage.tiles.sightings import sight, unpack_sightings

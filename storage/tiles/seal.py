@@ -11,12 +11,12 @@ from itertools import chain
 
 from sqlalchemy import Connection, and_, func, select
 
-from storage.asking import put
 from storage.columns import Columns
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
-from storage.polled import Condition, PolledRows, compete, explode, polled
+from storage.reading.asking import put
+from storage.reading.polled import Condition, PolledRows, compete, explode, polled
 from storage.sample import to_microseconds
 from storage.tables import hot
 from storage.tables_tiles import tile

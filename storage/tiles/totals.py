@@ -71,12 +71,5 @@ def is_whole(tot: bytes) -> bool:
     return _checked(tot[: -_SUM.size]) == tot
 
 
-def sum_of_integers(volumes: Integers) -> tuple[int, int]:
-    """The exact sum of int64 in two words: high and low (0 <= low < 2**32)."""
-    high = int((volumes >> np.int64(WORD)).sum())
-    low = int((volumes & np.int64((1 << WORD) - 1)).sum())
-    return high + (low >> WORD), low & ((1 << WORD) - 1)
-
-
 def _checked(total: bytes) -> bytes:
     return total + _SUM.pack(crc32(total))

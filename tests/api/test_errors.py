@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from api.settings import ApiSettings
 from storage.errors import DatabaseUnavailable, SchemaMismatch, TookTooLong
 from storage.query import SampleQuery
-from storage.stored import FoundSample
+from storage.reading.stored import FoundSample
 from tests.api.world import World, fault
 
 

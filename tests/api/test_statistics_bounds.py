@@ -1,7 +1,7 @@
 """How much statistics one request may ask for."""
 
 from api.settings import ApiSettings
-from storage.answers import StatisticsTable, nothing
+from storage.reading.answers import StatisticsTable, nothing
 from tests.api.world import World, conditions, fault
 
 PATH = "/v2/meters/m/statistics"

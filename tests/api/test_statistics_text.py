@@ -9,9 +9,9 @@ import pytest
 
 from api.v2 import statistics_text, times
 from api.v2.arguments import Aggregate
-from storage.answers import Numbers, StatisticsTable
 from storage.columns import Integers
-from storage.grouping import Labels
+from storage.reading.answers import Numbers, StatisticsTable
+from storage.reading.grouping import Labels
 from storage.sample import from_microseconds
 
 HOUR, SECOND = 3_600_000_000, 1_000_000

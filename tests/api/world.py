@@ -22,11 +22,11 @@ from storage.alarms import Alarms
 from storage.database import Database
 from storage.deliveries import Deliveries
 from storage.resources import Resources
-from storage.retention import kept
 from storage.sample import Sample
 from storage.samples import Samples
 from storage.settings import DatabaseSettings
 from storage.statistics import Statistics
+from storage.upkeep.retention import kept
 from tests.databases import sqlite_with_schema
 from tests.factories import MINUTE, NOW, sample
 

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import func, select, update
 
 from storage.database import Database
-from storage.maintenance import Maintenance, Step
 from storage.query import EVERYTHING, SampleQuery
 from storage.sample import Sample
 from storage.samples import Samples
 from storage.settings import DatabaseSettings
 from storage.tables_tiles import day_tile
+from storage.upkeep.maintenance import Maintenance, Step
 from tests.cli.conftest import Nephometer
 from tests.databases import sqlite_with_schema
 from tests.factories import sample

@@ -16,7 +16,7 @@ from collector.mapping import MeterMapping
 from collector.metrics import CollectorMetrics
 from collector.pipeline import Message, Origin, Pipeline
 from collector.publishers import Rejected
-from storage.batch import SampleBatch
+from storage.ingest.batch import SampleBatch
 from storage.sample import Refused, Sample
 
 NOW = datetime(2024, 11, 23, 12, 0, tzinfo=UTC)

@@ -13,7 +13,7 @@ from collector.envelope import encode_batch
 from collector.frame import Parts, take_apart
 from collector.pipeline import Message, Pipeline
 from collector.remembered import Remembered
-from storage.batch import SampleBatch
+from storage.ingest.batch import SampleBatch
 from storage.sample import INT64_MAX, INT64_MIN, Sample, make_id
 from tests.collector.factories import MAPPING, NOW, SAMPLE, StubPublisher, batch, good, metrics
 

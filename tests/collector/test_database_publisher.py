@@ -6,8 +6,8 @@ import pytest
 
 from collector.errors import PublisherUnavailable
 from collector.publishers.database import DatabasePublisher
-from storage.batch import SampleBatch
 from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch
+from storage.ingest.batch import SampleBatch
 from storage.query import Stored
 from storage.sample import Refused, Sample
 from tests.collector.factories import (

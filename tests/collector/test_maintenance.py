@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 from collector.maintenance import MaintenanceLoop, MaintenanceMetrics
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
-from storage.leases import Leases
-from storage.maintenance import Done, Stage
 from storage.settings import DatabaseSettings, MaintenanceSettings
+from storage.upkeep.leases import Leases
+from storage.upkeep.maintenance import Done, Stage
 from tests.databases import sqlite_with_schema
 from tests.factories import NOW
 

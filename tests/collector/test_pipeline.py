@@ -9,7 +9,7 @@ import pytest
 from collector.errors import PublisherUnavailable
 from collector.pipeline import Pipeline
 from collector.publishers import Rejected
-from storage.batch import SampleBatch
+from storage.ingest.batch import SampleBatch
 from storage.sample import Refused, Sample
 from tests.collector.factories import (
     MAPPING,

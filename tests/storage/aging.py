@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Table, func, select
 
 from storage.database import Database
-from storage.maintenance import Maintenance
 from storage.query import EVERYTHING, SampleQuery, StatisticsQuery, StatisticsRow
 from storage.sample import Sample
 from storage.settings import MaintenanceSettings, RetentionSettings
 from storage.statistics import Statistics
+from storage.upkeep.maintenance import Maintenance
 from tests.factories import NOW, sample
 
 DAY = timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Stand-ins for the parts of Citus that `storage.cluster` calls: they refuse what Citus refuses, and remember.
+"""Stand-ins for the parts of Citus that `storage.upkeep.cluster` calls: they refuse what Citus refuses, and remember.
 
 Citus itself is in none of the places the tests may install from, so this is as near as they get.
 """

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from storage.database import Database
-from storage.partition_kinds import SPAN, PostgreSQL
 from storage.query import EVERYTHING, SampleQuery
 from storage.sample import to_microseconds
 from storage.samples import Samples
 from storage.settings import DatabaseSettings
+from storage.upkeep.partition_kinds import SPAN, PostgreSQL
 from tests.databases import WithSchema
 from tests.factories import MINUTE, NOW, sample, series
 

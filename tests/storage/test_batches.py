@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Table, func, select, update
 
-from storage import distinct
-from storage.arranged import arrange
-from storage.batch import SampleBatch, join, pieces
 from storage.database import Database
+from storage.ingest import distinct
+from storage.ingest.arranged import arrange
+from storage.ingest.batch import SampleBatch, join, pieces
 from storage.quarantine import Quarantine
 from storage.query import EVERYTHING, SampleQuery, Stored
 from storage.sample import Sample, make_id, to_microseconds

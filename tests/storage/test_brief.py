@@ -11,12 +11,12 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import update
 
-from storage.answers import StatisticsTable
-from storage.brief import Brief
 from storage.columns import Columns, Figures, Wanted
 from storage.database import Database
 from storage.names import Names
 from storage.query import EVERYTHING, SampleQuery, Scope, StatisticsQuery, StatisticsRow
+from storage.reading.answers import StatisticsTable
+from storage.reading.brief import Brief
 from storage.statistics import Statistics
 from storage.tables_tiles import day_roll
 from tests.factories import NOW, sample, series

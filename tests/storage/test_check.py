@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, and_, delete, insert, select, update
 
-from storage.check import Check, Damage
 from storage.database import Database
 from storage.errors import DamagedTile
-from storage.maintenance import Maintenance
 from storage.query import EVERYTHING, SampleQuery, StatisticsQuery
 from storage.sample import from_microseconds
 from storage.samples import Samples
@@ -21,6 +19,8 @@ from storage.settings import DatabaseSettings, MaintenanceSettings, RetentionSet
 from storage.statistics import Statistics
 from storage.tables import hot
 from storage.tables_tiles import day_roll, day_tile, tile, watermark
+from storage.upkeep.check import Check, Damage
+from storage.upkeep.maintenance import Maintenance
 from storage.watermarks import HOUR, look
 from tests.databases import sqlite_with_schema
 from tests.factories import NOW

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage.cluster import Cluster, Placement
 from storage.database import Database
 from storage.errors import SchemaMismatch, StorageError
 from storage.migrate import upgrade
 from storage.settings import DatabaseSettings
 from storage.tables import DISTRIBUTE, EVERYWHERE, metadata, project
+from storage.upkeep.cluster import Cluster, Placement
 from tests.servers import DatabaseServer
 from tests.storage.citus import calls, install
 

@@ -18,11 +18,11 @@ from sqlalchemy import (
 )
 
 from storage import tables_alarms, tables_tiles
-from storage.cluster import placements
 from storage.database import Database
 from storage.migrate import upgrade
 from storage.settings import DatabaseSettings
 from storage.tables import BY_GROUP, COPIED, metadata
+from storage.upkeep.cluster import placements
 from tests.servers import DatabaseServer
 from tests.storage.cluster_rules import complaints, complaints_of_server
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage import grouping, lines
 from storage.columns import Columns, Figures, Wanted
-from storage.counting import count
-from storage.lines import Grain, gather
 from storage.query import EVERYTHING, Cardinality, GroupKey, SampleQuery, StatisticsQuery, StatisticsRow
+from storage.reading import grouping, lines
+from storage.reading.counting import count
+from storage.reading.lines import Grain, gather
 from storage.sample import from_microseconds
 from tests.storage.per_reading import SPAN, Known, Reading, blocks_of, figures_of, group_of, rows_of
 

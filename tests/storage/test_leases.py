@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from storage.database import Database
-from storage.leases import Leases
+from storage.upkeep.leases import Leases
 from tests.factories import NOW
 
 MINUTE = timedelta(minutes=1)

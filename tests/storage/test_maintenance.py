@@ -11,13 +11,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Table, func, select, update
 
-from storage.check import Check
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
 from storage.faults import ARMED
-from storage.maintenance import Maintenance, Stage
-from storage.partition_kinds import SPAN
-from storage.partitions import Partitions
 from storage.query import EVERYTHING, SampleQuery, StatisticsQuery, StatisticsRow
 from storage.sample import Sample, to_microseconds
 from storage.samples import Samples
@@ -25,6 +21,10 @@ from storage.settings import DatabaseSettings, MaintenanceSettings, RetentionSet
 from storage.statistics import Statistics
 from storage.tables import hot, late
 from storage.tables_tiles import day_tile, tile
+from storage.upkeep.check import Check
+from storage.upkeep.maintenance import Maintenance, Stage
+from storage.upkeep.partition_kinds import SPAN
+from storage.upkeep.partitions import Partitions
 from storage.watermarks import DAY, Watermarks, look
 from tests.factories import NOW, sample
 from tests.storage.layers import Maintained, batches, history
@@ -219,7 +219,7 @@ def test_a_process_that_is_killed_leaves_the_rest_to_another(database: Database)
     before = everything(database)
     program = (
         "from datetime import datetime; from storage.database import Database;"
-        "from storage.maintenance import Maintenance; from storage.settings import *;"
+        "from storage.upkeep.maintenance import Maintenance; from storage.settings import *;"
         f"database = Database(DatabaseSettings(url={database.settings.url!r}));"
         "work = Maintenance(database, MaintenanceSettings(), RetentionSettings(raw='1d'));"
         f"work.turn(datetime.fromisoformat({AT.isoformat()!r}))"

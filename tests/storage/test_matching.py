@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from storage.matching import holds
 from storage.query import MetadataMatch
+from storage.reading.matching import holds
 
 
 @pytest.mark.parametrize(

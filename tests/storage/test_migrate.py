@@ -10,10 +10,10 @@ from sqlalchemy import inspect, select
 from storage import tables_alarms
 from storage.database import Database
 from storage.migrate import offline_sql, state, upgrade
-from storage.partitions import Partitions
 from storage.sample import to_microseconds
 from storage.settings import DatabaseSettings
 from storage.tables import hot, metadata
+from storage.upkeep.partitions import Partitions
 from storage.watermarks import HOUR
 from tests.factories import NOW
 from tests.servers import DatabaseServer

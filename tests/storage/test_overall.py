@@ -13,8 +13,8 @@ from sqlalchemy import update
 from storage.columns import Columns, Figures, Wanted
 from storage.database import Database
 from storage.names import Names
-from storage.overall import Overall
 from storage.query import EVERYTHING, SampleQuery, Scope, StatisticsQuery, StatisticsRow
+from storage.reading.overall import Overall
 from storage.statistics import Statistics
 from storage.tables_tiles import day_roll
 from tests.factories import NOW, sample, series

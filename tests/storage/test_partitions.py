@@ -15,11 +15,11 @@ from sqlalchemy import func, select, text
 
 from storage.database import Database
 from storage.faults import ARMED
-from storage.partition_kinds import SPAN, Partition
-from storage.partitions import Partitions
 from storage.sample import to_microseconds
 from storage.settings import DatabaseSettings
 from storage.tables import hot
+from storage.upkeep.partition_kinds import SPAN, Partition
+from storage.upkeep.partitions import Partitions
 from storage.watermarks import HOUR, look
 from tests.databases import WithSchema
 from tests.factories import NOW
@@ -145,7 +145,7 @@ def test_an_hour_that_has_begun_without_a_partition_goes_on_without_one_or_is_mo
 def test_more_rows_than_can_be_moved_in_passing_stay_where_they_are(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.partition_kinds.MOVED_ROWS_MAX", 1)
+    monkeypatch.setattr("storage.upkeep.partition_kinds.MOVED_ROWS_MAX", 1)
     fill(database, HOUR_12, HOUR_12 + 1)
 
     partitions = Partitions(database)
@@ -227,7 +227,7 @@ def test_dropping_that_was_killed_is_finished_by_the_next(database: Database, po
     fill(database, 1, HOUR_12, HOUR_12 + SPAN)
     program = (
         "from storage.database import Database; from storage.settings import DatabaseSettings;"
-        "from storage.partitions import Partitions;"
+        "from storage.upkeep.partitions import Partitions;"
         f"Partitions(Database(DatabaseSettings(url={database.settings.url!r}))).drop_before({HOUR_12 + SPAN})"
     )
 

@@ -2,9 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from storage import polled
 from storage.database import Database
 from storage.query import EVERYTHING, SampleQuery, StatisticsQuery
+from storage.reading import polled
 from storage.sample import SampleType, make_id
 from storage.samples import Samples
 from storage.statistics import Statistics

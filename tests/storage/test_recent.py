@@ -11,12 +11,12 @@ import pytest
 
 from storage.database import Database
 from storage.names import Names
-from storage.partitions import Partitions
 from storage.query import EVERYTHING, MetadataMatch, SampleQuery, Scope
-from storage.recent import SOON, Recent
+from storage.reading.recent import SOON, Recent
+from storage.reading.stored import FoundSample, as_sample
 from storage.sample import Sample, StoredSample, make_id
 from storage.samples import Samples
-from storage.stored import FoundSample, as_sample
+from storage.upkeep.partitions import Partitions
 from storage.watermarks import look
 from tests.factories import MINUTE, NOW, sample, series
 from tests.storage.layers import Maintained

@@ -7,11 +7,9 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from storage.database import Database
-from storage.maintenance import Maintenance
 from storage.quarantine import Quarantine
 from storage.query import EVERYTHING, SampleQuery
 from storage.resources import Resources
-from storage.retention import Retention
 from storage.sample import Refused, from_microseconds, make_id, to_microseconds
 from storage.samples import Samples
 from storage.settings import RetentionSettings
@@ -19,6 +17,8 @@ from storage.tables import delta, delta_identity, late, quarantine
 from storage.tables_alarms import alarm_change, delivery, delivery_attempt
 from storage.tables_tiles import STAMPS, day_roll, day_tile
 from storage.tiles.damaged import Damaged
+from storage.upkeep.maintenance import Maintenance
+from storage.upkeep.retention import Retention
 from storage.watermarks import look
 from tests.factories import NOW, sample
 from tests.storage.aging import (

@@ -8,13 +8,13 @@ from sqlalchemy import func, select
 from storage.database import Database
 from storage.query import EVERYTHING, SampleQuery, StatisticsQuery
 from storage.resources import Resources
-from storage.retention import Retention
 from storage.sample import Sample, from_microseconds, make_id
 from storage.samples import Samples
 from storage.statistics import Statistics
 from storage.tables import delta, meter
 from storage.tables_tiles import day_roll
 from storage.tiles.damaged import Damaged
+from storage.upkeep.retention import Retention
 from tests.factories import MINUTE, NOW, sample
 from tests.storage.aging import (
     ALL,

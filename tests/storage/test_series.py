@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from storage.columns import Wanted
 from storage.database import Database
-from storage.lines import Grain, gather
-from storage.percentiles import percentiles
 from storage.query import EVERYTHING, MetadataMatch, RateRow, SampleQuery, Scope, StatisticsQuery
-from storage.rates import rates
+from storage.reading.lines import Grain, gather
+from storage.reading.percentiles import percentiles
+from storage.reading.rates import rates
 from storage.sample import Sample, make_id
 from storage.samples import Samples
 from storage.series import Series

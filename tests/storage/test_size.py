@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, make_url, select, text
 
-from storage import census, tables_alarms
+from storage import tables_alarms
 from storage.database import Database
-from storage.disk import free_bytes, is_here, table_bytes
-from storage.partitions import Partitions
 from storage.sample import make_id, to_microseconds
 from storage.samples import Samples
 from storage.settings import DatabaseSettings
-from storage.size import LAYERS, LayerSize, MeterSize, StoreSize, measure
 from storage.tables import metadata, meter, resource
 from storage.tables_tiles import day_roll, day_tile, tile
 from storage.tiles.compact import Compactor
 from storage.tiles.seal import Sealer
+from storage.upkeep import census
+from storage.upkeep.disk import free_bytes, is_here, table_bytes
+from storage.upkeep.partitions import Partitions
+from storage.upkeep.size import LAYERS, LayerSize, MeterSize, StoreSize, measure
 from storage.watermarks import DAY, HOUR, move
 from tests.factories import CPU, CPU_UTIL, MINUTE, NOW, sample, series
 

@@ -7,8 +7,8 @@ from sqlalchemy import select
 from storage.database import Database
 from storage.names import Names
 from storage.query import EVERYTHING, SampleQuery
-from storage.readings import Reader, sealed_part
-from storage.sealed import sealed_columns
+from storage.reading.readings import Reader, sealed_part
+from storage.reading.sealed import sealed_columns
 from storage.tables import hot
 from storage.tables_tiles import day_tile, tile
 from storage.watermarks import look

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.columns import Integers
-from storage.sums import (
+from storage.reading.sums import (
     SMALL,
     exact,
     integer_deviations,

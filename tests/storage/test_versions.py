@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from storage import samples as stage
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
+from storage.ingest.versions import FEW
 from storage.query import EVERYTHING, SampleQuery
 from storage.samples import Samples
 from storage.tables import version
-from storage.versions import FEW
 from tests.factories import MINUTE, NOW, sample
 
 

@@ -20,9 +20,9 @@ from collector.publishers.database import DatabasePublisher
 from storage.database import Database
 from storage.faults import ARMED
 from storage.log import configure
-from storage.maintenance import Maintenance
 from storage.samples import Samples
 from storage.settings import DatabaseSettings
+from storage.upkeep.maintenance import Maintenance
 from tests.torture.life import MAINTENANCE, RETENTION, Delivery, Life, life
 from tests.torture.oracle import Oracle
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from storage.database import Database
-from storage.maintenance import Maintenance
 from storage.query import EVERYTHING, SampleQuery, StatisticsQuery
 from storage.sample import Sample
 from storage.samples import Samples
 from storage.settings import DatabaseSettings
 from storage.statistics import Statistics
+from storage.upkeep.maintenance import Maintenance
 from tests.factories import CPU, NOW
 from tests.torture.life import MAINTENANCE, RETENTION
 

@@ -10,11 +10,11 @@ import pytest
 
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
-from storage.maintenance import Maintenance
 from storage.query import EVERYTHING, SampleQuery, StatisticsQuery
 from storage.samples import Samples
 from storage.settings import DatabaseSettings, RetentionSettings
 from storage.statistics import Statistics
+from storage.upkeep.maintenance import Maintenance
 from storage.watermarks import look
 from tests.torture.life import MAINTENANCE
 from tests.torture.store import BATCH, FIRST, ticks

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, and_, select, update
 
-from storage.check import Check
 from storage.database import Database
 from storage.errors import DamagedTile
 from storage.query import EVERYTHING, SampleQuery, Scope, StatisticsQuery
@@ -15,6 +14,7 @@ from storage.sample import from_microseconds
 from storage.samples import Samples
 from storage.statistics import Statistics
 from storage.tables_tiles import day_roll, day_tile, tile
+from storage.upkeep.check import Check
 from tests.factories import NOW
 from tests.storage.layers import Maintained, history
 

@@ -17,11 +17,11 @@ from sqlalchemy import Connection, delete, event, insert, make_url, text
 
 from collector.maintenance import MaintenanceLoop, MaintenanceMetrics
 from storage.errors import DatabaseUnavailable
-from storage.leases import Leases
 from storage.sample import Refused
 from storage.settings import MaintenanceSettings
 from storage.tables import late
 from storage.tiles import seal
+from storage.upkeep.leases import Leases
 from storage.watermarks import HOUR
 from tests.end_to_end.program import eventually
 from tests.factories import NOW

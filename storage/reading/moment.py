@@ -1,0 +1,62 @@
+"""The moment a question is asked in, by one statement: how far maintenance is, and whether names are new."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from storage.reading.asking import ask
+from storage.watermarks import Watermarks, as_watermarks
+
+# Written out, because every question begins with it. It names `hot`, `late` and `delta`, so that they stay as they are
+# until the transaction ends (MariaDB drops no partition of a table a transaction has named).
+_STATEMENT = """
+SELECT 0 AS kind, name, at AS value FROM watermark
+UNION ALL SELECT 1, name, value FROM id_counter
+UNION ALL SELECT 2, 'late', count(*) FROM (SELECT gid FROM late LIMIT 1) AS some_late
+UNION ALL SELECT 2, 'delta', count(*) FROM (SELECT gid FROM delta LIMIT 1) AS some_delta
+UNION ALL SELECT 2, 'hot', count(*) FROM (SELECT gid FROM hot LIMIT 0) AS no_hot
+"""
+
+
+_KINDS = ("meter", "project", "resource", "resource_group", "shape")  # of names that `Directory` knows
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What one transaction sees. `counters`: the last number handed out to each kind of name."""
+
+    marks: Watermarks
+    counters: Mapping[str, int]
+    has_late: bool
+    has_delta: bool
+
+    def moved(self, mark: str) -> Sequence[tuple[str, Sequence[int]]]:
+        """Rows there are once the watermarks or the numbers of names are no longer those of this moment.
+
+        What stands after FROM, and the values of its marks: so a question of one statement finds out whether it was
+        put rightly.
+        """
+        marks = {name: getattr(self.marks, name) for name in Watermarks.__slots__}
+        counters = {kind: self.counters[kind] for kind in _KINDS if kind in self.counters}
+        kinds = ", ".join(f"'{kind}'" for kind in _KINDS)
+        return (
+            (f"watermark WHERE name <> 'turn' AND NOT ({_are(marks, 'at', mark)})", (*marks.values(),)),
+            (
+                f"id_counter WHERE name IN ({kinds}) AND NOT ({_are(counters, 'value', mark)})",
+                (*counters.values(),),
+            ),
+        )
+
+
+def this_moment(connection: Connection) -> Moment:
+    """The moment of this transaction; its first question (`Database.snapshot`)."""
+    found: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
+    for kind, name, value in ask(connection, _STATEMENT):
+        found[kind][name] = value
+    marks, counters, some = found
+    return Moment(as_watermarks(marks), counters, bool(some["late"]), bool(some["delta"]))
+
+
+def _are(named: Mapping[str, int], column: str, mark: str) -> str:
+    return " OR ".join(f"(name = '{name}' AND {column} = {mark})" for name in named) or "1 = 0"

@@ -1,0 +1,189 @@
+"""How each database makes, finds and drops the partitions of `hot`: statements for `storage.upkeep.partitions`."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Protocol
+
+import structlog
+from sqlalchemy import Connection
+
+from storage.sample import from_microseconds
+from storage.watermarks import HOUR
+
+REST, UNTIL = "hot_rest", "hot_until_"
+SPAN = 4 * HOUR  # of a partition: to make and drop one costs PostgreSQL as much as to store 2000 samples
+LOCK_WAIT_S = 1
+MOVED_ROWS_MAX = 500_000  # MariaDB copies them while writers wait: a few seconds
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Rows from `start` to before `end`, microseconds since 1970 UTC; None: no bound."""
+
+    name: str
+    start: int | None
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Statements of one transaction that make so many partitions."""
+
+    made: int
+    statements: Sequence[str]
+
+
+class Kind(Protocol):
+    """How a database does it."""
+
+    def find(self, connection: Connection) -> list[Partition]:
+        """The partitions, oldest first, `hot_rest` last."""
+
+    def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:
+        """What makes partitions with these consecutive beginnings as far as it can be done now."""
+
+    def drop(self, name: str) -> Sequence[str]:
+        """What drops one partition."""
+
+    def place(self, name: str) -> str:
+        """What stands after FROM to mean one partition."""
+
+
+class PostgreSQL:
+    """Attaching locks only `hot_rest`, so that writers of other times go on; dropping locks all of `hot`."""
+
+    def find(self, connection: Connection) -> list[Partition]:
+        """Bounds read as the server prints them."""
+        rows = connection.exec_driver_sql(
+            "SELECT relname, pg_get_expr(relpartbound, pg_class.oid) AS bound FROM pg_inherits"
+            " JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'hot'::regclass"
+        ).all()
+        found = [Partition(row.relname, *_bounds(row.bound)) for row in rows if row.bound]
+        return sorted(found, key=lambda partition: (partition.start is None, partition.start))
+
+    def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:
+        """A transaction for each partition that is neither there nor has rows in `hot_rest`."""
+        made = {partition.start for partition in there}
+        missing = [start for start in starts if start not in made]
+        if not missing:
+            return []
+        begun = connection.exec_driver_sql(
+            f"SELECT DISTINCT ts / {SPAN} * {SPAN} AS start FROM {REST}"  # noqa: S608 - our names, integers
+            f" WHERE ts >= {missing[0]} AND ts < {missing[-1] + SPAN}"
+        )
+        taken = {int(row.start) for row in begun}
+        return [Step(1, self._make(start)) for start in missing if start not in taken]
+
+    def drop(self, name: str) -> Sequence[str]:
+        """Waits a second for its locks."""
+        return (f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'", f"DROP TABLE IF EXISTS {name}")
+
+    def place(self, name: str) -> str:
+        """Each partition is a table."""
+        return name
+
+    def _make(self, start: int) -> Sequence[str]:
+        name = _name(start)
+        return (
+            f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'",
+            f"CREATE TABLE {name} (LIKE hot INCLUDING ALL)",
+            f"ALTER TABLE hot ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({start + SPAN})",
+        )
+
+
+class MariaDB:
+    """Partitions follow each other without gaps: new ones are split from `hot_rest`, which should be empty."""
+
+    def find(self, connection: Connection) -> list[Partition]:
+        """Each begins where the one before it ends."""
+        rows = connection.exec_driver_sql(
+            "SELECT partition_name AS name, partition_description AS bound FROM information_schema.partitions"
+            " WHERE table_schema = DATABASE() AND table_name = 'hot' AND partition_name IS NOT NULL"
+            " ORDER BY partition_ordinal_position"
+        ).all()
+        found: list[Partition] = []
+        for row in rows:
+            end = None if row.bound == "MAXVALUE" else int(row.bound)
+            found.append(Partition(row.name, found[-1].end if found else None, end))
+        return found
+
+    def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:
+        """One statement; none while `hot_rest` has more rows than can be copied in passing.
+
+        Where nothing was made yet, the partition of older rows is split, too: what comes first may be of the past.
+        """
+        begin, split = there[-1].start, [REST]
+        is_first = len(there) == 2 and there[0].name.startswith(UNTIL) and starts[0] < (begin or 0)
+        if is_first and self._is_small(connection, there[0].name):
+            begin, split = None, [there[0].name, REST]
+        missing = [start for start in starts if begin is None or start >= begin]
+        if not missing:
+            return []
+        if not self._is_small(connection, REST):
+            log.warning("partition_rest_is_large", rows_more_than=MOVED_ROWS_MAX)
+            return []
+        ends = {_name(start): str(start + SPAN) for start in missing}
+        if begin != missing[0]:
+            ends = {_name(missing[0], UNTIL): str(missing[0])} | ends
+        ends[REST] = "MAXVALUE"
+        pieces = ", ".join(f"PARTITION {name} VALUES LESS THAN ({end})" for name, end in ends.items())
+        return [
+            Step(
+                len(missing),
+                [
+                    f"ALTER TABLE hot WAIT {LOCK_WAIT_S} REORGANIZE PARTITION {', '.join(split)} INTO ({pieces})"
+                ],
+            )
+        ]
+
+    def _is_small(self, connection: Connection, name: str) -> bool:
+        some = f"SELECT 1 FROM hot PARTITION ({name}) LIMIT {MOVED_ROWS_MAX + 1}"  # noqa: S608 - our names, integers
+        counted = connection.exec_driver_sql(f"SELECT count(*) FROM ({some}) few").scalar_one()  # noqa: S608 - as above
+        return int(counted) <= MOVED_ROWS_MAX
+
+    def drop(self, name: str) -> Sequence[str]:
+        """Commits whatever went before it."""
+        return (f"ALTER TABLE hot WAIT {LOCK_WAIT_S} DROP PARTITION IF EXISTS {name}",)
+
+    def place(self, name: str) -> str:
+        """A table can be asked by partition."""
+        return f"hot PARTITION ({name})"
+
+
+class SQLite:
+    """One table."""
+
+    def find(self, connection: Connection) -> list[Partition]:  # noqa: ARG002 - there are none
+        """None."""
+        return []
+
+    def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:  # noqa: ARG002 - as above
+        """Nothing to do."""
+        return []
+
+    def drop(self, name: str) -> Sequence[str]:  # noqa: ARG002 - as above
+        """Nothing to do."""
+        return ()
+
+    def place(self, name: str) -> str:
+        """The table."""
+        return name
+
+
+KINDS: dict[str, type[Kind]] = {
+    "sqlite": SQLite, "postgresql": PostgreSQL, "mysql": MariaDB, "mariadb": MariaDB
+}  # fmt: skip
+
+
+def _name(start: int, before: str = "hot_") -> str:
+    return f"{before}{from_microseconds(start).astimezone(UTC):%Y%m%d%H}"
+
+
+def _bounds(bound: str) -> tuple[int | None, int | None]:
+    """`FOR VALUES FROM ('1') TO ('2')`, or `DEFAULT`."""
+    numbers = [int(number) for number in re.findall(r"-?\d+", bound)]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else (None, None)

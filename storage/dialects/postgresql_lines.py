@@ -19,7 +19,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq.abc import PGresult
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage.errors import DatabaseUnavailable
+from storage.errors import TookTooLong
 
 MOST: Final = (
     4  # the loop puts one question after the other, each for a fraction of a millisecond: more gain nothing
@@ -48,7 +48,7 @@ class Lines:
     async def ask(self, statement: str, values: Sequence[int | bytes]) -> Sequence[Any] | None:
         """The rows of one SELECT; None when a thread has to ask: it is long, no line is free, or it failed here.
 
-        Raises DatabaseUnavailable for a question that took too long.
+        Raises TookTooLong for a question that did.
         """
         if len(values) > VALUES:
             return None
@@ -62,7 +62,7 @@ class Lines:
             async with asyncio.timeout(self._timeout_s + SPARE_S):
                 rows = await line.rows(statement, values, self._timeout_s)
         except (errors.QueryCanceled, TimeoutError) as error:
-            raise DatabaseUnavailable(f"the question took too long: {error}") from error
+            raise TookTooLong(f"the question took too long: {error}") from error
         except PsycopgError:  # whoever asks instead meets the same, or finds that it has passed
             return None
         finally:

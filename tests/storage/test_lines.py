@@ -7,7 +7,7 @@ import pytest
 
 from storage.database import Database
 from storage.dialects.postgresql_lines import MOST, STATEMENTS, VALUES
-from storage.errors import DatabaseUnavailable
+from storage.errors import TookTooLong
 from storage.settings import DatabaseSettings
 from tests.servers import DatabaseServer
 
@@ -59,7 +59,7 @@ def test_a_restarted_server_is_asked_by_a_thread_first(asked: Database, postgres
 
 
 def test_a_question_that_takes_too_long_is_ended(asked: Database) -> None:
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(TookTooLong):
         asyncio.run(asked.ask_soon("SELECT 1 FROM pg_sleep(30)", ()))
 
     assert connections(asked) == 1

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from api.dependencies import body
 from api.errors import BadRequest, InvalidInput, UnknownArgument
+from api.v2.query import SHORT
 from collector.errors import InvalidMessage
 from collector.strict_json import parse
 from collector.text import clean
@@ -17,9 +18,6 @@ from storage.alarm import Condition
 
 MAX_CONDITIONS = 64
 MAX_INTEGER_DIGITS = 40
-SHORT: Final = (
-    200  # characters of an argument that is remembered: whoever asks again mostly changes a time and no more
-)
 
 _TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
 _OBJECTS: Mapping[str, tuple[str, ...]] = {

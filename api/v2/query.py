@@ -14,7 +14,6 @@ from typing import Final
 from api.errors import BadRequest, InvalidInput, UnknownArgument
 from api.scope import check_project
 from api.v2 import times
-from api.v2.arguments import SHORT
 from storage.alarm import Condition
 from storage.query import MetadataMatch, SampleQuery, Scope
 from storage.sample import EPOCH, INT64_MAX, INT64_MIN
@@ -24,6 +23,8 @@ RESOURCE_FIELDS: Final = METER_FIELDS | {"timestamp", "search_offset"}
 SAMPLE_FIELDS: Final = RESOURCE_FIELDS | {"meter", "message_id"}
 
 OPERATORS: Final = ("lt", "le", "eq", "ne", "ge", "gt")
+# Characters of an argument that is remembered: whoever asks again mostly changes a time and no more.
+SHORT: Final = 200
 MAX_OFFSET_MINUTES: Final = 100 * 366 * 24 * 60
 
 _RANGE: Final = frozenset({"lt", "le", "ge", "gt"})

@@ -7,7 +7,8 @@ import pytest
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from api.v2.arguments import SHORT, arguments
+from api.v2.arguments import arguments
+from api.v2.query import SHORT
 from collector.text import clean
 
 LONG = "v" * SHORT

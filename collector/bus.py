@@ -140,7 +140,7 @@ class _Session:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set and the batch in work is done, or `FINISH_S` later without it."""
         while not stop.is_set():
-            self._connection.process_data_events(time_limit=TICK_S)
+            self._connection.process_data_events(min(TICK_S, self._work.idle_s(time.monotonic())))
             if self._is_cancelled or not self._channel.is_open:
                 raise BusUnavailable("the broker ended a consumer")
             self._work.turn(time.monotonic())

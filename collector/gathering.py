@@ -1,6 +1,7 @@
 """Deliveries gathered into batches."""
 
 import hashlib
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +10,7 @@ from collector.frame import samples_in
 from collector.message import HEAD_BYTES, Message, Origin
 
 BYTES_LIMIT = 16 * 2**20  # of one batch, so that memory stays small whatever arrives
+PAUSE = 0.1  # of the longest wait: when nothing came for so long, nothing else is waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +31,21 @@ class Gathered:
 
 
 class Gathering:
-    """The batch that is being gathered. Times are monotonic seconds."""
+    """The batch that is being gathered. Times are monotonic seconds.
+
+    Its first message waits for others at most `wait_s`, and a tenth of it after the last one that came.
+    """
 
     def __init__(self, limits: dict[Origin, Limits], wait_s: float) -> None:
         self._limits = limits
-        self._wait_s = wait_s
+        self._wait_s, self._pause_s = wait_s, wait_s * PAUSE
         self._start_anew()
 
     def add(self, origin: Origin, tag: int, body: bytes, received_at: datetime, now_s: float) -> None:
         """Take in one delivery."""
         if not self._gathered.messages:
             self._since_s = now_s
+        self._last_s = now_s
         self._gathered.messages.append(_message(origin, body, received_at, self._limits[origin].body_bytes))
         self._gathered.last_tags[origin] = tag
         self._counts[origin] += 1
@@ -48,13 +54,18 @@ class Gathering:
 
     def is_due(self, now_s: float) -> bool:
         """Whether there is a batch that is large enough or has waited long enough."""
+        return now_s >= self.due_at_s
+
+    @property
+    def due_at_s(self) -> float:
+        """From when on the batch is due if nothing else comes; infinity when there is none."""
         if not self._gathered.messages:
-            return False
-        is_full = any(
+            return math.inf
+        is_full = self._bytes >= BYTES_LIMIT or any(
             count >= self._limits[origin].deliveries or self._samples[origin] >= self._limits[origin].samples
             for origin, count in self._counts.items()
         )
-        return is_full or self._bytes >= BYTES_LIMIT or now_s - self._since_s >= self._wait_s
+        return self._since_s if is_full else min(self._since_s + self._wait_s, self._last_s + self._pause_s)
 
     def take(self) -> Gathered:
         """The batch; gathering begins anew."""
@@ -67,7 +78,7 @@ class Gathering:
         self._counts: Counter[Origin] = Counter()
         self._samples: Counter[Origin] = Counter()
         self._bytes = 0
-        self._since_s = 0.0
+        self._since_s = self._last_s = 0.0
 
 
 def _message(origin: Origin, body: bytes, received_at: datetime, limit_bytes: int) -> Message:

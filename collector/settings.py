@@ -101,7 +101,10 @@ class CollectorSettings(BaseModel):
         default=40_000, ge=1, le=100_000, description="Samples of one transaction at most"
     )
     batch_wait: float = Field(
-        default=1.0, ge=0, le=60, description="Seconds the first message of a batch waits for others"
+        default=1.0,
+        ge=0,
+        le=60,
+        description="Seconds the first message of a batch waits for others; the last one a tenth of it",
     )
     notification_limit_bytes: int = Field(
         default=2**20, ge=1024, description="Bytes of a notification; larger ones go to quarantine unread"

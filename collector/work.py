@@ -1,5 +1,6 @@
 """The work on gathered batches, in threads that are not the connection's."""
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -44,6 +45,14 @@ class Work:
     def is_going_on(self) -> bool:
         """Whether a batch is in work."""
         return any(not job.is_done for job in self._held)
+
+    def idle_s(self, now_s: float) -> float:
+        """How long no turn is needed unless something comes or a batch is done; infinity: until then."""
+        if any(job.has_failed for job in self._held):
+            return 0.0 if self._retry_at_s is None else max(0.0, self._retry_at_s - now_s)
+        if self._retry_at_s is not None or len(self._held) >= AT_ONCE:
+            return math.inf
+        return max(0.0, self._gathering.due_at_s - now_s)
 
     def turn(self, now_s: float, *, start: bool = True) -> None:
         """Settle the batches that are done, and `start` on the next: those that failed, else a gathered one."""

@@ -1,3 +1,4 @@
+import math
 import random
 import threading
 from collections.abc import Sequence
@@ -25,11 +26,22 @@ def gathering_of(*origins: Origin) -> Gathering:
     return gathering
 
 
-def test_a_batch_is_due_when_it_has_waited_long_enough() -> None:
+def test_a_batch_is_due_when_nothing_came_for_a_tenth_of_the_wait() -> None:
     gathering = gathering_of("notifications", "agent")
 
-    assert not gathering.is_due(10.9)
-    assert gathering.is_due(11)
+    assert not gathering.is_due(10.09)
+    assert gathering.is_due(10.1)
+    assert gathering.due_at_s == 10.1
+
+
+def test_a_batch_to_which_more_keeps_coming_is_due_when_its_first_message_has_waited_long_enough() -> None:
+    gathering = Gathering({"agent": Limits(1000, 1000, 2**20)}, 1.0)
+
+    for tag in range(1, 16):
+        gathering.add("agent", tag, b"body", NOW, now_s=10 + tag / 16)
+
+    assert not gathering.is_due(11)
+    assert gathering.is_due(11.0625)
 
 
 def test_a_batch_is_due_at_once_when_one_queue_has_given_enough() -> None:
@@ -184,6 +196,32 @@ def test_a_program_error_is_no_reason_to_acknowledge() -> None:
     work.turn(11)
 
     assert acknowledged == []
+
+
+def test_nothing_is_to_be_done_until_the_batch_is_due_or_may_be_tried_again() -> None:
+    done, away = threading.Semaphore(0), [True, False]
+
+    def process(_messages: Sequence[Message]) -> None:
+        if away.pop(0):
+            raise PublisherUnavailable("away")
+
+    gathering = gathering_of()
+    work = Work(gathering, process, lambda *_tag: None, done.release)
+    assert work.idle_s(10) == math.inf
+    gathering.add("agent", 1, b"body", NOW, now_s=10)
+    assert work.idle_s(10) == pytest.approx(0.1)
+    assert work.idle_s(12) == 0
+
+    work.turn(12)
+    assert done.acquire(timeout=5)
+    assert work.idle_s(12) == 0  # it failed, which is to be noticed
+    work.turn(12)
+    assert 0 < work.idle_s(12) <= LONGEST_S
+    gathering.add("agent", 2, b"later", NOW, now_s=20)
+    work.turn(30)
+    assert done.acquire(timeout=5)
+    work.turn(30, start=False)
+    assert work.idle_s(30) == 0  # the next one has waited longer than it has to
 
 
 def test_waiting_times_double_with_jitter_up_to_a_limit_below_5_seconds() -> None:

@@ -1,6 +1,7 @@
 """Short questions from an event loop to PostgreSQL, which nothing of them makes wait.
 
-psycopg's own asynchronous cursors take twice the time of libpq beneath them, which is used here.
+psycopg's own asynchronous cursors take twice the time of libpq beneath them, which is used here. An event loop listens
+to a line for as long as there is one: to begin and to end that around each question takes as long as the question.
 """
 
 import asyncio
@@ -10,11 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from psycopg import Connection as PsycopgConnection
 from psycopg import Error as PsycopgError
-from psycopg import errors, generators, pq, waiting
+from psycopg import errors, pq
 from psycopg.adapt import Transformer
 from psycopg.pq.abc import PGresult
 from sqlalchemy.exc import SQLAlchemyError
@@ -52,15 +53,13 @@ class Lines:
         """
         if len(values) > VALUES:
             return None
-        try:
-            line = self._free.pop()
-        except IndexError:
+        line = self._taken(asyncio.get_running_loop())
+        if line is None:
             self._is_missed = True
             return None
         rows: Sequence[Any] | None = None
         try:
-            async with asyncio.timeout(self._timeout_s + SPARE_S):
-                rows = await line.rows(statement, values, self._timeout_s)
+            rows = await line.rows(statement, values, self._timeout_s + SPARE_S)
         except (errors.QueryCanceled, TimeoutError) as error:
             raise TookTooLong(f"the question took too long: {error}") from error
         except PsycopgError:  # whoever asks instead meets the same, or finds that it has passed
@@ -92,6 +91,18 @@ class Lines:
         while self._free:
             self._drop(self._free.pop())
 
+    def _taken(self, loop: asyncio.AbstractEventLoop) -> "_Line | None":
+        """A free line that this loop listens to, if there is one."""
+        with suppress(IndexError):  # none is free
+            line = self._free.pop()
+            while line.is_dead:
+                self._drop(line)
+                line = self._free.pop()
+            if line.listens(loop):
+                return line
+            self._free.appendleft(line)  # another loop's
+        return None
+
     def _drop(self, line: "_Line") -> None:
         line.close()
         with self._lock:
@@ -104,16 +115,35 @@ class _Line:
     def __init__(self, driver: PsycopgConnection[Any]) -> None:
         self._driver = driver
         self._pgconn = driver.pgconn
+        self._socket = self._pgconn.socket  # nobody can be asked for it once the server is gone
         self._transformer = Transformer(driver)
         self._prepared: dict[str, bytes] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None  # that listens
+        self._waiting: asyncio.Future[PGresult] | None = None
+        self._result: PGresult | None = None
+        self._is_dead = False
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the server was heard to go."""
+        return self._is_dead
 
     @property
     def is_worn(self) -> bool:
         """Whether the server keeps as many statements for it as it should."""
         return len(self._prepared) >= STATEMENTS
 
+    def listens(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether this loop listens to it, from now on if no other one does."""
+        if self._loop is not loop:
+            if self._loop is not None and not self._loop.is_closed():
+                return False
+            loop.add_reader(self._socket, self._arrived)
+            self._loop = loop
+        return True
+
     async def rows(self, statement: str, values: Sequence[int | bytes], timeout_s: float) -> Sequence[Any]:
-        """The rows of one SELECT; raises psycopg's errors."""
+        """The rows of one SELECT; raises psycopg's errors, and TimeoutError."""
         name = self._prepared.get(statement)
         if name is None:
             name = b"line_%d" % len(self._prepared)
@@ -129,16 +159,70 @@ class _Line:
 
     async def _answer(self, timeout_s: float) -> PGresult:
         """What the server says to what was sent; raises what it complains of."""
-        asking = generators.execute(self._pgconn)
-        (result,) = await waiting.wait_async(asking, self._pgconn.socket, timeout_s)
+        if self._pgconn.flush():
+            raise errors.OperationalError("the question did not fit into a socket's buffer")
+        loop = asyncio.get_running_loop()
+        self._waiting, self._result = loop.create_future(), None
+        overdue = loop.call_later(timeout_s, self._end, TimeoutError())
+        try:
+            result = await self._waiting
+        finally:
+            self._waiting = None
+            overdue.cancel()
         if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
             raise errors.error_from_result(result)
-        return cast("PGresult", result)
+        return result
+
+    def _arrived(self) -> None:
+        """Takes what the server says, which without a question is that it goes."""
+        try:
+            self._pgconn.consume_input()
+            while not self._pgconn.is_busy():
+                result = self._pgconn.get_result()
+                if result is None:
+                    self._end(None)
+                    return
+                self._result = result
+        except PsycopgError as error:
+            self._is_dead = True
+            self._leave()
+            self._end(error)
+
+    def _end(self, error: Exception | None) -> None:
+        if self._waiting is None or self._waiting.done():
+            return
+        if error is not None:
+            self._waiting.set_exception(error)
+        elif self._result is not None:
+            self._waiting.set_result(self._result)
+
+    def _leave(self) -> None:
+        """Nobody listens any more."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._socket)
+        self._loop = None
 
     def close(self) -> None:
         """Closes the connection, whatever is going on there."""
+        loop = self._loop
+        if loop is not None and loop.is_running() and loop is not _running():
+            with suppress(RuntimeError):  # it has ended meanwhile
+                loop.call_soon_threadsafe(self._close)
+                return
+        self._close()
+
+    def _close(self) -> None:
+        self._leave()
         with suppress(PsycopgError):
             self._driver.close()
+
+
+def _running() -> asyncio.AbstractEventLoop | None:
+    """The loop of this thread, if one runs."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _numbered(statement: str) -> bytes:

@@ -90,3 +90,38 @@ def test_a_line_is_given_up_before_it_costs_the_server_much(asked: Database) -> 
     asked.ask("SELECT 1", ())
     many = f"SELECT 1 WHERE 1 IN ({', '.join(['%s'] * (VALUES + 1))})"
     assert asyncio.run(asked.ask_soon(many, (1,) * (VALUES + 1))) is None
+
+
+def test_a_line_whose_server_goes_while_nobody_asks_is_noticed(
+    asked: Database, postgresql: DatabaseServer
+) -> None:
+    async def watched() -> object:
+        assert await asked.ask_soon("SELECT 1", ()) == [(1,)]
+        postgresql.kill()
+        await asyncio.sleep(0.1)
+        return await asked.ask_soon("SELECT 1", ())
+
+    assert asyncio.run(watched()) is None
+
+    postgresql.start()
+    asked.ask("SELECT 1", ())
+    assert asyncio.run(asked.ask_soon("SELECT 1", ())) == [(1,)]
+
+
+def test_a_line_another_loop_listens_to_is_left_alone(asked: Database) -> None:
+    async def between() -> list[object]:
+        first = await asked.ask_soon("SELECT 1", ())
+        second = await asyncio.to_thread(lambda: asyncio.run(asked.ask_soon("SELECT 1", ())))
+        return [first, second, await asked.ask_soon("SELECT 1", ())]
+
+    assert asyncio.run(between()) == [[(1,)], None, [(1,)]]
+
+
+def test_lines_are_closed_while_their_loop_runs(asked: Database) -> None:
+    async def closed() -> object:
+        await asked.ask_soon("SELECT 1", ())
+        await asyncio.to_thread(asked.dispose)
+        return await asked.ask_soon("SELECT 1", ())
+
+    assert asyncio.run(closed()) is None
+    assert connections(asked) == 1

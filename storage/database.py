@@ -90,7 +90,7 @@ class Database:
             self._lines.open_missed()
         return rows
 
-    async def ask_soon(self, statement: str, values: Sequence[int | bytes]) -> Sequence[Any] | None:
+    async def ask_soon(self, statement: str, values: Sequence[int | str | bytes]) -> Sequence[Any] | None:
         """The same for an event loop, which nothing of this makes wait; None when a thread has to `ask`.
 
         Raises DatabaseUnavailable when that would take as long again.

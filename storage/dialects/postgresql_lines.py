@@ -30,8 +30,14 @@ VALUES: Final = 500  # more than these are no short question
 PAUSE_S: Final = 10.0  # after a line could not be opened
 SPARE_S: Final = 1.0  # the server itself should be the one to end what takes too long
 
-_INT8, _BYTEA = 20, 17  # https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat
+_TYPES: Final = {
+    int: 20,
+    bytes: 17,
+    str: 25,
+}  # https://github.com/postgres/postgres/blob/master/src/include/catalog/pg_type.dat
 _PACK: Final = struct.Struct(">q").pack
+
+Value = int | bytes | str
 
 
 class Lines:
@@ -46,7 +52,7 @@ class Lines:
         self._is_missed = False
         self._not_before_s = 0.0
 
-    async def ask(self, statement: str, values: Sequence[int | bytes]) -> Sequence[Any] | None:
+    async def ask(self, statement: str, values: Sequence[Value]) -> Sequence[Any] | None:
         """The rows of one SELECT; None when a thread has to ask: it is long, no line is free, or it failed here.
 
         Raises TookTooLong for a question that did.
@@ -142,16 +148,15 @@ class _Line:
             self._loop = loop
         return True
 
-    async def rows(self, statement: str, values: Sequence[int | bytes], timeout_s: float) -> Sequence[Any]:
+    async def rows(self, statement: str, values: Sequence[Value], timeout_s: float) -> Sequence[Any]:
         """The rows of one SELECT; raises psycopg's errors, and TimeoutError."""
         name = self._prepared.get(statement)
         if name is None:
             name = b"line_%d" % len(self._prepared)
-            kinds = [_INT8 if isinstance(value, int) else _BYTEA for value in values]
-            self._pgconn.send_prepare(name, _numbered(statement), kinds)
+            self._pgconn.send_prepare(name, _numbered(statement), [_TYPES[type(value)] for value in values])
             await self._answer(timeout_s)
             self._prepared[statement] = name
-        sent = [_PACK(value) if isinstance(value, int) else value for value in values]
+        sent = [_sent(value) for value in values]
         self._pgconn.send_query_prepared(name, sent, [pq.Format.BINARY] * len(sent), pq.Format.BINARY)
         result = await self._answer(timeout_s)
         self._transformer.set_pgresult(result, format=pq.Format.BINARY)
@@ -223,6 +228,12 @@ def _running() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def _sent(value: Value) -> bytes:
+    if isinstance(value, int):
+        return _PACK(value)
+    return value if isinstance(value, bytes) else value.encode()
 
 
 def _numbered(statement: str) -> bytes:

@@ -19,7 +19,7 @@ UNION ALL SELECT 2, 'hot', count(*) FROM (SELECT gid FROM hot LIMIT 0) AS no_hot
 """
 
 
-_KINDS = ("meter", "project", "resource", "resource_group", "shape")  # of names that `Directory` knows
+KINDS = ("meter", "project", "resource", "resource_group", "shape")  # of names that `Directory` knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,15 @@ class Moment:
     has_late: bool
     has_delta: bool
 
-    def moved(self, mark: str) -> Sequence[tuple[str, Sequence[int]]]:
-        """Rows there are once the watermarks or the numbers of names are no longer those of this moment.
+    def moved(self, mark: str, names: Sequence[str] = KINDS) -> Sequence[tuple[str, Sequence[int]]]:
+        """Rows there are once the watermarks or the numbers of these kinds of names are no longer those of this moment.
 
         What stands after FROM, and the values of its marks: so a question of one statement finds out whether it was
         put rightly.
         """
         marks = {name: getattr(self.marks, name) for name in Watermarks.__slots__}
-        counters = {kind: self.counters[kind] for kind in _KINDS if kind in self.counters}
-        kinds = ", ".join(f"'{kind}'" for kind in _KINDS)
+        counters = {kind: self.counters[kind] for kind in names if kind in self.counters}
+        kinds = ", ".join(f"'{kind}'" for kind in names)
         return (
             (f"watermark WHERE name <> 'turn' AND NOT ({_are(marks, 'at', mark)})", (*marks.values(),)),
             (

@@ -107,12 +107,6 @@ def _rows(connection: Connection, table: Table, piece: Piece, slot: int | None) 
             _Row(start, mid, line, SpanRow(slots_of(slots), Block(w, head, raw)))
             for start, mid, line, slots, w, head, raw in _ask(connection, table, piece, "raw", ())
         ]
-    if table is not day_tile:  # of an hour all records are read: only all of them have a checksum
-        return [
-            _Row(start, mid, line, SpanRow(np.array([slot]), Block(w, head, raw), rank))
-            for start, mid, line, slots, w, head, raw in _ask(connection, table, piece, "raw", ())
-            if (rank := rank_in((table, piece.gid, mid, start), slots, slots_in(head), slot)) is not None
-        ]
     # At first from where the record is if every slot before it has one.
     guesses, asked, found = [slot], set[int](), list[_Row]()
     while guesses:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, Table, and_, func, or_, select
 from storage.errors import DamagedTile
 from storage.sample import from_microseconds
 from storage.tables_tiles import STAMPS, day_tile, tile
-from storage.tiles.codec import Block, decode_stamps_of, decode_values_of, record_of
+from storage.tiles.codec import Block, decode_stamps_of, decode_values_of
 from storage.tiles.heads import slots_in
 from storage.tiles.layout import Series, Span, TileRow, checked_rank, rank_of
 from storage.watermarks import DAY, HOUR
@@ -43,10 +43,10 @@ def sealed_series(connection: Connection, table: Table, piece: Piece) -> Iterato
     few = piece.slots is not None and len(piece.slots) <= FEW
     span = SPANS[table]
     for begin, end in stretches(connection, table, piece):
-        rows = connection.execute(_statement(table, piece, begin, end, raw=not (few and span == DAY))).all()
-        records = _records(connection, table, piece, rows) if few and span == DAY else {}
+        rows = connection.execute(_statement(table, piece, begin, end, raw=not few)).all()
+        records = _records(connection, table, piece, rows) if few else None
         for start, some in groupby(rows, key=lambda row: int(row.start)):
-            for mid, series in _of_span(table, piece, list(some), records if few else None):
+            for mid, series in _of_span(table, piece, list(some), records):
                 chosen = _within(piece, start, start + span, series)
                 if len(chosen.ts):
                     yield start, mid, chosen
@@ -145,10 +145,10 @@ def _of_span(
         for at, row in by_mid.items():
             if at <= STAMPS:
                 continue
-            if span is not None:
+            if records is not None:
+                yield from _few(piece, by_mid, row, records)
+            elif span is not None:
                 yield at, span.series(_tile_row(row), versions=piece.versions)
-            else:
-                yield from _few(piece, by_mid, row, records or {})
     except DamagedTile as error:
         raise where_damaged(table, piece.gid, at, stamps.start, error) from error
 
@@ -184,10 +184,7 @@ def _record(row: Row[Any], slot: int, records: _Records) -> tuple[bytes, int]:
     rank = checked_rank(row.slots, slots_in(row.head), slot)
     if rank is None:
         raise DamagedTile("a tile has readings at stamps nobody wrote")
-    found = records.get((row.start, row.mid, rank))
-    if found is None:
-        found = record_of(Block(row.w, row.head, row.raw), rank)
-    return found, rank
+    return records[row.start, row.mid, rank], rank
 
 
 def _tile_row(row: Row[Any]) -> TileRow:

@@ -2,7 +2,8 @@
 
 The head is: version, kind, layout (`heads`), then, unless every series has a reading at every stamp of its slot,
 the presence: one bit per slot, and the positions of the slots so marked as a tile within the head; last the
-checksums of all records and of the head. Tiles that are read record by record have a checksum in each, too.
+checksums of all records and of the head. The records of tiles have a checksum each, too (`sums`); those of a column of
+hourly figures have it behind their last column.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from storage.columns import Integers, Volumes
 from storage.errors import DamagedTile
-from storage.tiles import heads, packs, strides
+from storage.tiles import heads, packs, strides, sums
 from storage.tiles.heads import Layout
 from storage.tiles.kinds import (
     BITS,
@@ -34,7 +35,6 @@ PLAIN, CHECKED = 1, 2  # versions: the records as they are, or each with a check
 
 _CHECKSUMS = Struct("<II")
 _HEAD_CHECKSUM = Struct("<I")
-_RECORD_CHECKSUM = Struct("<H")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,13 @@ class Opened(NamedTuple):
     @property
     def w(self) -> int:
         """Bytes of a record."""
-        return self.layout.record_bytes + (_RECORD_CHECKSUM.size if self.checked else 0)
+        return self.layout.record_bytes + (sums.SIZE if self.checked else 0)
 
 
 def encode_stamps(stamps: Integers, counts: NDArray[np.intp], *, checked: bool = False) -> Block:
     """Stamps in microseconds, slot after slot, ascending within each; `counts` says how many each slot has.
 
-    `checked` gives each record a checksum of its own: two bytes, for tiles that are read record by record.
+    `checked` gives each record a checksum of its own, two bytes, so that it can be read without the others.
     Raises ValueError for more slots or points than a tile holds.
     """
     return _blocks([STAMPS], [stamps], counts, checked=checked)[0]
@@ -171,20 +171,11 @@ def is_whole(head: bytes, raw: bytes | memoryview) -> bool:
 
 
 def without_sum(opened: Opened, record: bytes, slot: int) -> bytes:
-    """A record that has a checksum, which is compared."""
+    """A record without the checksum it has, which is compared."""
     size = opened.layout.record_bytes
-    if record[size:] != _sum_of(record[:size], slot):
+    if record[size:] != sums.sum_of(record[:size], slot):
         raise DamagedTile("a record of a tile fails its checksum")
     return record[:size]
-
-
-def record_of(block: Block, rank: int) -> bytes:
-    """One record of a tile that was read whole, once the checksum of all records was compared."""
-    if len(block.raw) < block.w * (rank + 1) or len(block.head) < _CHECKSUMS.size:
-        raise DamagedTile("the records of a tile are cut off")
-    if not is_whole(block.head, block.raw):
-        raise DamagedTile("the records of a tile fail their checksum")
-    return block.raw[block.w * rank : block.w * (rank + 1)]
 
 
 def _blocks(
@@ -203,17 +194,11 @@ def _blocks(
 def _block(kind: int, packed: packs.Packed, presence: bytes, *, checked: bool) -> Block:
     layout, w, raw = packed
     if checked:
-        slots = layout[0]
-        records = (raw[at : at + w] for at in range(0, len(raw), w)) if w else (b"",) * slots
-        raw = b"".join(record + _sum_of(record, slot) for slot, record in enumerate(records))
-        w += _RECORD_CHECKSUM.size
+        raw = sums.with_sums(np.frombuffer(raw, np.uint8).reshape(layout[0], w))
+        w += sums.SIZE
     head = bytes((CHECKED if checked else PLAIN, kind)) + layout + presence
     head += _HEAD_CHECKSUM.pack(crc32(raw))
     return Block(w, head + _HEAD_CHECKSUM.pack(crc32(head)), raw)
-
-
-def _sum_of(record: bytes, slot: int) -> bytes:
-    return _RECORD_CHECKSUM.pack(crc32(record, slot) & 0xFFFF)
 
 
 def _pack_presence(marked: Mapping[int, Integers], slots: int) -> bytes:

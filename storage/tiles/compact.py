@@ -91,7 +91,7 @@ def write_day(connection: Connection, names: Names, gid: int, day: int, meters: 
         delete_span(connection, table, gid, day, day + DAY)
     if not meters:
         return
-    rows = lay_out(meters, checked=True)
+    rows = lay_out(meters)
     put(connection, day_tile, as_rows(gid, day, rows))
     put(connection, day_roll, as_rows(gid, day, _rolled(connection, names, meters, rows)))
 

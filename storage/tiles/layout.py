@@ -66,8 +66,8 @@ class TileRow:
     tot: bytes
 
 
-def lay_out(meters: Mapping[int, Series], *, checked: bool) -> list[TileRow]:
-    """The rows that keep these readings (by mid), the stamps first; `checked` as in the codec."""
+def lay_out(meters: Mapping[int, Series]) -> list[TileRow]:
+    """The rows that keep these readings (by mid), the stamps first."""
     places = _places(meters)
     union = _union(places.values())
     slot, stamps = Series.apart(union)
@@ -80,10 +80,10 @@ def lay_out(meters: Mapping[int, Series], *, checked: bool) -> list[TileRow]:
         if mid not in whole:
             at = np.searchsorted(union, places[mid])
             line = lines.add(series.ver, at)
-            rows[mid] = _meter_row(mid, line, series, _Grid(slots, starts, counts, at), checked=checked)
+            rows[mid] = _meter_row(mid, line, series, _Grid(slots, starts, counts, at))
     volumes = [meters[mid].volume for mid in whole]
     versions = list(lines.filled())
-    first, *blocks = encode_together(stamps, [*volumes, *versions], counts, checked=checked)
+    first, *blocks = encode_together(stamps, [*volumes, *versions], counts, checked=True)
     keys = [*whole.items(), *((-number, STAMPS) for number in range(1, len(versions) + 1))]
     totals = [*pack_totals(stamps, volumes), *[b""] * len(versions)]
     bitmap = bitmap_of(slots)
@@ -108,7 +108,7 @@ class _Grid:
     at: Counts
 
 
-def _meter_row(mid: int, line: int, series: Series, grid: _Grid, *, checked: bool) -> TileRow:
+def _meter_row(mid: int, line: int, series: Series, grid: _Grid) -> TileRow:
     """The row of a meter without a reading at some stamp."""
     slots, starts, counts = _runs(series.slot)
     rank = np.searchsorted(grid.slots, slots)
@@ -116,7 +116,7 @@ def _meter_row(mid: int, line: int, series: Series, grid: _Grid, *, checked: boo
     for index in np.flatnonzero(counts < grid.counts[rank]).tolist():
         at = grid.at[starts[index] : starts[index] + counts[index]]
         marked[index] = (at - grid.starts[rank[index]]).astype(np.int64)
-    block = encode_values(series.volume, counts, marked, checked=checked)
+    block = encode_values(series.volume, counts, marked, checked=True)
     return TileRow(mid, line, bitmap_of(slots), block, pack_total(series.ts, series.volume))
 
 

@@ -11,9 +11,8 @@ import numpy as np
 
 from storage.columns import Floats, Integers, Volumes
 from storage.errors import DamagedTile
-from storage.tables_tiles import STAMPS
 from storage.tiles import bits, rolls
-from storage.tiles.codec import Block, Opened, open_stamps, open_values, positions_of, record_of, without_sum
+from storage.tiles.codec import Block, Opened, open_stamps, open_values, positions_of, without_sum
 from storage.tiles.heads import SLOTS_MAX, Layout, missing_of, outliers_of
 from storage.tiles.kinds import INTEGER, as_volumes
 
@@ -58,18 +57,18 @@ def of_roll(block: Block, rank: int) -> Record:
     return Record(plan, rolls.check_record(block.raw, rank, w), rank, rolls.HOURS)
 
 
-def of_tile(block: Block, mid: int, rank: int) -> Record:
-    """One record of a tile that was read whole. Raises DamagedTile."""
-    opened, plan = (_kept_tile if len(block.head) <= SHORT else _tile)(block.head, mid == STAMPS)
-    if block.w != opened.w or rank >= plan.slots or len(block.raw) != block.w * plan.slots:
+def of_tile(head: bytes, record: bytes, rank: int, *, is_stamps: bool) -> Record:
+    """One record of a tile. Raises DamagedTile."""
+    opened, plan = (_kept_tile if len(head) <= SHORT else _tile)(head, is_stamps)
+    if rank >= plan.slots:
         raise DamagedTile("head and records of a tile do not belong together")
-    record = record_of(block, rank)
-    count = opened.layout.points - missing_of(block.head, opened.layout, rank)
-    positions = positions_of(opened, block.head, rank)
+    count = opened.layout.points - missing_of(head, opened.layout, rank)
+    positions = positions_of(opened, head, rank)
     if count < 0 or (positions is not None and len(positions) != count):
         raise DamagedTile("positions and readings of a tile differ in number")
-    data = without_sum(opened, record, rank) if opened.checked else record
-    return Record(plan, data, rank, count, None if positions is None else tuple(positions))
+    return Record(
+        plan, without_sum(opened, record, rank), rank, count, None if positions is None else tuple(positions)
+    )
 
 
 def unpacked(records: Sequence[Record]) -> Integers:

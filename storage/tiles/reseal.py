@@ -91,7 +91,7 @@ class Resealer:
         there = {mid: series for _, mid, series in sealed_series(connection, tile, piece)}
         self._names.learn_meters(connection, there)
         delete_span(connection, tile, gid, start, start + HOUR)
-        rows = lay_out(self._merged(there, came), checked=False)
+        rows = lay_out(self._merged(there, came))
         put(connection, tile, as_rows(gid, start, rows))
 
     def _merged(self, there: Mapping[int, Series], came: Mapping[int, Series]) -> dict[int, Series]:

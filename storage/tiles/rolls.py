@@ -15,7 +15,7 @@ import numpy as np
 
 from storage.columns import Floats, Integers, Volumes, is_real
 from storage.errors import DamagedTile
-from storage.tiles import heads
+from storage.tiles import heads, sums
 from storage.tiles.codec import Block, decode_values, decode_values_of, encode_together
 from storage.tiles.kinds import DECIMALS, EXACT, as_integers, as_volumes
 from storage.watermarks import DAY, HOUR
@@ -35,7 +35,6 @@ _SQUARES_BELOW = float(1 << 31)  # count times the range: its square is below 2*
 _UNIT = np.uint32(0xFF)  # the bits of a float32 that are left out of SPREAD
 _HALF_UNIT = np.uint32(0x80)
 _COLUMN = Struct("<BHH")  # number, bytes in a record, bytes of the head
-_SUM = Struct("<H")
 _HEAD_SUM = Struct("<I")
 
 
@@ -49,10 +48,10 @@ def encode_roll(grids: Grids) -> Block:
     for number, block in zip(numbers, blocks, strict=True):
         heads.append(_COLUMN.pack(number, block.w, len(block.head)) + block.head)
         parts.append(np.frombuffer(block.raw, np.uint8).reshape(slots, block.w))
-    records = [record.tobytes() for record in np.hstack(parts)]
-    checked = [record + _SUM.pack(_checksum(record, rank)) for rank, record in enumerate(records)]
+    records = np.hstack(parts)
     head = b"".join(heads)
-    return Block(len(checked[0]), head + _HEAD_SUM.pack(crc32(head)), b"".join(checked))
+    w = records.shape[1] + sums.SIZE
+    return Block(w, head + _HEAD_SUM.pack(crc32(head)), sums.with_sums(records))
 
 
 def slots_in(head: bytes) -> int:
@@ -91,8 +90,8 @@ def decode_roll_of(block: Block, record: bytes, rank: int, wanted: frozenset[int
 
 def check_record(record: bytes, rank: int, w: int) -> bytes:
     """A record of `w` bytes without its checksum, which is compared."""
-    data, checksum = record[: -_SUM.size], record[-_SUM.size :]
-    if len(record) != w or _SUM.pack(_checksum(data, rank)) != checksum:
+    data, checksum = record[: -sums.SIZE], record[-sums.SIZE :]
+    if len(record) != w or sums.sum_of(data, rank) != checksum:
         raise DamagedTile("a record of hourly figures fails its checksum")
     return data
 
@@ -232,7 +231,7 @@ def columns_of(block: Block) -> list[tuple[int, int, int, bytes]]:
         at += _COLUMN.size
         found.append((number, place, w, head[at : at + size]))
         at, place = at + size, place + w
-    if place + _SUM.size != block.w:
+    if place + sums.SIZE != block.w:
         raise DamagedTile("head and records of hourly figures do not belong together")
     return found
 
@@ -249,7 +248,3 @@ def _sums(volume: Floats, begins: Integers) -> Floats | None:
         return np.array([math.fsum(piece.tolist()) for piece in np.split(volume, begins[1:])])
     except OverflowError:
         return None
-
-
-def _checksum(record: bytes, rank: int) -> int:
-    return crc32(record, rank) & 0xFFFF

@@ -123,11 +123,7 @@ class Sealer:
         for found in explode(connection, self._names, rows, None):
             by_group.setdefault(found.gid, []).append(found)
         groups = {gid: as_meters(connection, self._names, gid, some) for gid, some in by_group.items()}
-        written = [
-            row
-            for gid, meters in groups.items()
-            for row in as_rows(gid, start, lay_out(meters, checked=False))
-        ]
+        written = [row for gid, meters in groups.items() for row in as_rows(gid, start, lay_out(meters))]
         put(connection, tile, written)
         if groups:
             note_sightings(connection, groups)

@@ -109,14 +109,12 @@ def _part(row: SpanRow, opened: Opened) -> Part:
     block, rank = row.block, row.rank
     if block.w != opened.w or (rank or 0) >= opened.layout.slots:
         raise DamagedTile("head and records of a tile do not belong together")
-    if rank is not None and opened.checked:
+    if rank is not None:
         records = np.frombuffer(without_sum(opened, block.raw, rank), np.uint8)[None]
         return Part(block.head, opened.layout, records, rank)
     if len(block.raw) != block.w * opened.layout.slots or not is_whole(block.head, block.raw):
         raise DamagedTile("the records of a tile fail their checksum")
     records = np.frombuffer(block.raw, np.uint8).reshape(opened.layout.slots, block.w)
-    if rank is not None:
-        return Part(block.head, opened.layout, records[rank : rank + 1], rank)
     if len(row.slots) != opened.layout.slots:
         raise DamagedTile("slots and records of a tile differ in number")
     return Part(block.head, opened.layout, records)

@@ -187,3 +187,27 @@ def test_a_meter_nobody_read_a_figure_of_is_learned_by_the_long_way(database: Da
     assert watched.asked(StatisticsQuery(nothing, 3600, ("user_id",))) == []
     assert watched.asked(StatisticsQuery(nothing, 3600)) == []
     assert len(watched.asked(StatisticsQuery(elsewhere, 3600))) == 1
+
+
+def test_records_that_stand_in_several_places_are_asked_for_in_vain_once(database: Database) -> None:
+    store, watched = Maintained(database), Watched(database)
+    begin = NOW.replace(minute=0, second=0, microsecond=0) - 40 * HOUR
+    for number, (name, hours) in enumerate((("a", range(30)), ("b", range(10, 40)), ("c", range(40)))):
+        store.store(
+            [
+                replace(sample(resource_id=name, volume=float(number)), timestamp=begin + hour * HOUR)
+                for hour in hours
+            ]
+        )
+    store.seal()
+    store.compact()
+    of = SampleQuery(EVERYTHING, meter="cpu", start=begin)
+    watched.asked(StatisticsQuery(replace(of, resource_id="a"), 3600))
+
+    counts = [
+        sum(row.count for row in watched.asked(StatisticsQuery(replace(of, resource_id="c"), 3600)))
+        for _ in range(3)
+    ]
+
+    assert counts == [40, 40, 40]
+    assert watched.hourly == 2

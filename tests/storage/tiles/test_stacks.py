@@ -41,8 +41,8 @@ def series_of(start: int, counts: dict[int, int], draw: st.DataObject, *, real: 
     return Series(slots, ts, ver, volume)
 
 
-def laid_out(series: Series, *, checked: bool) -> list[TileRow]:
-    return lay_out({METER: series}, checked=checked)
+def laid_out(series: Series) -> list[TileRow]:
+    return lay_out({METER: series})
 
 
 def stack_of(
@@ -65,9 +65,8 @@ def stack_of(
 
 def single(row: TileRow, slot: int) -> SpanRow:
     rank, block = slots_of(row.slots).tolist().index(slot), row.block
-    if block.head[0] == 2:  # records have checksums of their own
-        block = Block(block.w, block.head, block.raw[rank * block.w : (rank + 1) * block.w])
-    return SpanRow(np.array([slot]), block, rank)
+    record = block.raw[rank * block.w : (rank + 1) * block.w]
+    return SpanRow(np.array([slot]), Block(block.w, block.head, record), rank)
 
 
 def one_by_one(tiles: Sequence[list[TileRow]], slot: int | None) -> list[tuple[int, int, int, bytes]]:
@@ -85,14 +84,11 @@ def listed(series: Series) -> list[tuple[int, int, int, bytes]]:
 
 
 @some
-@given(spans, st.booleans(), st.booleans(), st.data())
+@given(spans, st.booleans(), st.data())
 def test_spans_decoded_together_are_what_they_are_one_by_one(
-    counts: list[dict[int, int]], real: bool, checked: bool, data: st.DataObject
+    counts: list[dict[int, int]], real: bool, data: st.DataObject
 ) -> None:
-    tiles = [
-        laid_out(series_of(number * HOUR, one, data, real=real), checked=checked)
-        for number, one in enumerate(counts)
-    ]
+    tiles = [laid_out(series_of(number * HOUR, one, data, real=real)) for number, one in enumerate(counts)]
     for slot in (None, *sorted(counts[0])):
         stack, rows = stack_of(tiles, slot)
 
@@ -103,16 +99,16 @@ def test_spans_decoded_together_are_what_they_are_one_by_one(
 
 
 @some
-@given(spans, st.booleans(), st.data())
+@given(spans, st.data())
 def test_meters_that_lack_readings_have_the_stamps_of_those_they_have(
-    counts: list[dict[int, int]], checked: bool, data: st.DataObject
+    counts: list[dict[int, int]], data: st.DataObject
 ) -> None:
     tiles = []
     for number, one in enumerate(counts):
         whole = series_of(number * HOUR, one, data, real=False)
         kept = data.draw(st.lists(st.booleans(), min_size=len(whole.ts), max_size=len(whole.ts)))
         some_of_it = whole.only(np.array([True, *kept[1:]]))
-        rows = lay_out({METER: some_of_it, METER + 1: whole}, checked=checked)
+        rows = lay_out({METER: some_of_it, METER + 1: whole})
         tiles.append([row for row in rows if row.mid != METER + 1])
     for slot in (None, *sorted(counts[0])):
         stack, asked = stack_of(tiles, slot)
@@ -125,20 +121,18 @@ def test_meters_that_lack_readings_have_the_stamps_of_those_they_have(
 
 def test_stamps_that_are_missing_are_left_to_whoever_reads_one_by_one() -> None:
     slot, ts = np.array([1, 1]), np.array([7, 9])
-    tile = lay_out({METER: Series(slot, ts, slot, np.array([1, 2]))}, checked=False)
+    tile = lay_out({METER: Series(slot, ts, slot, np.array([1, 2]))})
     _, rows = stack_of([tile], None)
 
     assert SpanStack({}).series(rows, versions=False) is None
 
 
 @some
-@given(spans, st.integers(0, 10**6), st.booleans(), st.data())
+@given(spans, st.integers(0, 10**6), st.data())
 def test_a_flipped_bit_is_found_among_many_spans(
-    counts: list[dict[int, int]], place: int, checked: bool, data: st.DataObject
+    counts: list[dict[int, int]], place: int, data: st.DataObject
 ) -> None:
-    tiles = [
-        laid_out(series_of(n * HOUR, one, data, real=False), checked=checked) for n, one in enumerate(counts)
-    ]
+    tiles = [laid_out(series_of(n * HOUR, one, data, real=False)) for n, one in enumerate(counts)]
     for number, row in enumerate(tiles[-1]):
         head, raw = flipped(row.block.head, place), flipped(row.block.raw, place)
         for block in (Block(row.block.w, head, row.block.raw), Block(row.block.w, row.block.head, raw)):

@@ -1,5 +1,6 @@
 """The API as one application: every route, every middleware, nothing built elsewhere."""
 
+from collections.abc import Callable
 from importlib.metadata import version
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -9,11 +10,12 @@ from starlette.responses import JSONResponse, Response
 from api import documentation, health, metrics, rendering, versions
 from api.auth import Everybody
 from api.dependencies import Services, check_accept
-from api.direct import Direct
+from api.direct import Direct, Refused
 from api.faults import answer_fault
 from api.metrics import ApiMetrics
-from api.middleware import BodyLimit, LoopbackHost, Tracing, TrailingSlash
+from api.middleware import BodyLimit, LoopbackHost, Tracing, TrailingSlash, ours
 from api.policy import anybody
+from api.settings import ApiSettings
 from api.v2 import alarms, capabilities, meters, resources, samples, statistics
 from api.v3 import retention, webhooks
 
@@ -37,6 +39,8 @@ V2_ROUTERS: tuple[APIRouter, ...] = (
 
 def create_app(services: Services) -> FastAPI:
     """The application of these services; it opens nothing until it is asked."""
+    counted = ApiMetrics(services.registry)
+    is_ours = ours(services.settings.public_url) if isinstance(services.auth, Everybody) else _anything
     app = FastAPI(
         title="Nephometer",
         version=version("nephometer"),
@@ -46,7 +50,7 @@ def create_app(services: Services) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # api.middleware has our own
-        middleware=_middleware(services),
+        middleware=_middleware(services.settings, counted, is_ours),
     )
     app.state.services = services
     rendering.install(app)
@@ -58,21 +62,26 @@ def create_app(services: Services) -> FastAPI:
     app.add_api_route(
         "/openapi.json", _openapi, dependencies=[anybody()], include_in_schema=False, name="openapi"
     )
-    app.router.middleware_stack = Direct(app.router.middleware_stack, app.routes)
+    app.router.middleware_stack = Refused(app.router.middleware_stack)
+    app.middleware_stack = Direct(app.build_middleware_stack(), app.routes, counted, is_ours)
     return app
 
 
-def _middleware(services: Services) -> list[Middleware]:
+def _middleware(
+    settings: ApiSettings, counted: ApiMetrics, is_ours: Callable[[str], bool]
+) -> list[Middleware]:
     """Outermost first."""
-    settings = services.settings
-    always = [
+    return [
         Middleware(TrailingSlash),
-        Middleware(Tracing, metrics=ApiMetrics(services.registry)),
+        Middleware(Tracing, metrics=counted),
         Middleware(BodyLimit, limit_bytes=settings.max_body_bytes),
+        Middleware(LoopbackHost, is_ours=is_ours),
     ]
-    if isinstance(services.auth, Everybody):
-        return [*always, Middleware(LoopbackHost, public_url=settings.public_url)]
-    return always
+
+
+def _anything(_host: str) -> bool:
+    """Whoever has a token may call this machine as he likes."""
+    return True
 
 
 async def _openapi(request: Request) -> Response:

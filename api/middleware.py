@@ -3,7 +3,7 @@
 import re
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
@@ -44,10 +44,10 @@ class Tracing:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or "request_id" in scope.setdefault("state", {}):  # already traced
             await self._app(scope, receive, send)
             return
-        request_id = scope.setdefault("state", {})["request_id"] = f"req-{uuid.uuid4()}"
+        request_id = scope["state"]["request_id"] = f"req-{uuid.uuid4()}"
         status = 500
         started = time.monotonic()
 
@@ -108,16 +108,11 @@ class BodyLimit:
 
 
 class LoopbackHost:
-    """Refuses requests for foreign host names, for an API that asks for no token.
+    """Refuses requests for foreign host names, for an API that asks for no token."""
 
-    A web page can point its own name at 127.0.0.1 and then read, in a visitor's browser, what listens there
-    (DNS rebinding). The browser still sends the page's name as Host.
-    """
-
-    def __init__(self, app: ASGIApp, public_url: str | None) -> None:
+    def __init__(self, app: ASGIApp, is_ours: Callable[[str], bool]) -> None:
         self._app = app
-        self._public_host = urlsplit(public_url).hostname if public_url else None
-        self._is_ours = lru_cache(1000)(self._look)
+        self._is_ours = is_ours
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -126,12 +121,24 @@ class LoopbackHost:
             return
         await self._app(scope, receive, send)
 
-    def _look(self, host: str) -> bool:
+
+def ours(public_url: str | None) -> Callable[[str], bool]:
+    """Tells whether a Host header names this very machine, or what the API is known as.
+
+    A web page can point its own name at 127.0.0.1 and then read, in a visitor's browser, what listens there
+    (DNS rebinding). The browser still sends the page's name as Host.
+    """
+    public_host = urlsplit(public_url).hostname if public_url else None
+
+    @lru_cache(1000)
+    def is_ours(host: str) -> bool:
         try:
             name = urlsplit(f"//{host}").hostname
         except ValueError:
             return False
-        return not host or (name is not None and (is_loopback(name) or name == self._public_host))
+        return not host or (name is not None and (is_loopback(name) or name == public_host))
+
+    return is_ours
 
 
 class TrailingSlash:
@@ -163,5 +170,8 @@ def route_of(scope: Scope) -> str:
 
 
 def _global_id(scope: Scope) -> dict[str, str]:
-    given = Headers(scope=scope).get("x-openstack-request-id", "")
-    return {"global_request_id": given} if _GLOBAL_ID.fullmatch(given) else {}
+    for name, value in scope["headers"]:
+        if name == _REQUEST_ID:
+            given = value.decode("latin-1")
+            return {"global_request_id": given} if _GLOBAL_ID.fullmatch(given) else {}
+    return {}

@@ -49,7 +49,7 @@ async def list_old_samples(name: str, asked: Asked, scope: InScope, parts: Parts
     wanted = question(asked.conditions(), scope, SAMPLE_FIELDS)
     limit = answer.limit(asked.integer("limit"), parts.settings)
     query = replace(wanted.query, meter=clean(name))
-    return await newest(parts.samples, query, limit, sample_text.old_samples)
+    return await newest(parts.samples, query, limit, sample_text.OLD_SAMPLES)
 
 
 @router.post(

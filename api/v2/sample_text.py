@@ -17,16 +17,6 @@ T = TypeVar("T")
 KEPT: Final = 20_000  # texts of a kind; those of metadata have some hundred bytes each
 
 
-def samples(found: Iterable[FoundSample]) -> str:
-    """An array of `schemas.Sample`."""
-    return f"[{', '.join(map(_sample, found))}]"
-
-
-def old_samples(found: Iterable[FoundSample]) -> str:
-    """An array of `schemas.OldSample`."""
-    return f"[{', '.join(map(_old_sample, found))}]"
-
-
 class Texts(Generic[T]):
     """The text of each thing, made when it is first asked for; things are told apart by being the same object."""
 
@@ -42,6 +32,22 @@ class Texts(Generic[T]):
                 self._known = {}
             known = self._known[id(thing)] = (thing, self._make(thing))
         return known[1]
+
+
+class Written:
+    """An array of samples, each written by `make`."""
+
+    def __init__(self, make: Callable[[FoundSample], str]) -> None:
+        self._make = make
+        self._texts = Texts(make)
+
+    def all(self, found: Iterable[FoundSample]) -> str:
+        """Its text."""
+        return f"[{', '.join(map(self._make, found))}]"
+
+    def again(self, found: Iterable[FoundSample]) -> str:
+        """The same, of samples that mostly are the same objects when they are asked for again."""
+        return f"[{', '.join(map(self._texts.of, found))}]"
 
 
 class Surroundings:
@@ -117,3 +123,7 @@ def _source(version: Version) -> str:
 
 _METERS, _OLD_METERS, _SOURCES = Texts(_meter), Texts(_old_meter), Texts(_source)
 _AROUND, _OLD_AROUND = Surroundings(_around), Surroundings(_old_around)
+
+# Arrays of `schemas.Sample` and of `schemas.OldSample`.
+SAMPLES: Final = Written(_sample)
+OLD_SAMPLES: Final = Written(_old_sample)

@@ -28,7 +28,7 @@ async def list_samples(asked: Asked, scope: InScope, parts: Parts) -> Response:
     asked.check_names("q", "limit")
     wanted = question(asked.conditions(), scope, SAMPLE_FIELDS)
     limit = answer.limit(asked.integer("limit"), parts.settings)
-    return await newest(parts.samples, wanted.query, limit, sample_text.samples)
+    return await newest(parts.samples, wanted.query, limit, sample_text.SAMPLES)
 
 
 @router.get(

@@ -4,18 +4,17 @@ It is put with the numbers and watermarks of an earlier question, and finds out 
 it cannot tell (late readings, deltas, tiles, names nobody has learned) is left to `storage.reading.newest`.
 """
 
-import struct
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
 
 from storage.database import Database
-from storage.names import Meter, Names, Owner, Version
-from storage.packing import READING, derived_message_id
+from storage.names import Names
 from storage.query import SampleQuery, Scope
 from storage.reading.matching import Matching
 from storage.reading.moment import Moment
+from storage.reading.recent_rows import Familiar, Row, Wanted
 from storage.reading.recent_statement import Statement
 from storage.reading.selection import Selection, Value, times_of
 from storage.reading.stored import FoundSample
@@ -27,14 +26,10 @@ SOON: Final = (
 KNOWN_MAX: Final = 10_000
 
 _Key = tuple[Scope, str | None, str | None, str | None]
-_Row = tuple[int, int, int, int, int, bytes]  # as in `hot`: rid, ts, part, ver, recv, vals
-_Entry = tuple[int, str, str, str, int, int, int, int | float, Meter, Owner, Version]
-_Places = list[tuple[int, int, Meter]]  # byte of a row's readings, and the meter there
 # Statements with their values, each answered with its rows; returns as `Recent.find`.
 _Search = Generator[tuple[str, Sequence[Value]], Sequence[Any], list[FoundSample] | None]
 
-_REAL, _INTEGER = struct.Struct(">d").unpack_from, struct.Struct(">q").unpack_from
-_ts, _order = itemgetter(1), itemgetter(0, 1, 2, 3, 4)
+_ts = itemgetter(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +50,7 @@ class Recent:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._matching = Matching()
+        self._familiar = Familiar()
         self._known: _Known | None = None
 
     def find(self, names: Names, query: SampleQuery, limit: int) -> list[FoundSample] | None:
@@ -97,15 +93,15 @@ class Recent:
                 return None
             cut = max(begin, rows[-1][1] + 1 if len(rows) == page else 0)
             whole = [row for row in rows if row[1] >= cut] if cut else rows
-            entries = self._entries(names, query, whole, statement.mids, limit)
-            if entries is None:
+            found = self._found(names, query, whole, statement.mids, limit)
+            if found is None:
                 return None
-            if len(entries) >= limit:
+            if len(found) >= limit:
                 if is_endless and len(known.reached) < KNOWN_MAX:
-                    known.reached[query, limit] = -entries[limit - 1][0]
-                return _found(entries[:limit])
+                    known.reached[query, limit] = found[limit - 1].ts
+                return found[:limit]
             if not cut:
-                return _found(entries) if is_whole else None
+                return found if is_whole else None
             page, begin = page if begin else 4 * page, 0
 
     def remember(self, query: SampleQuery, moment: Moment, selection: Selection) -> None:
@@ -115,17 +111,14 @@ class Recent:
             known = self._known = _Known(moment)
         known.statements[_key(query)] = Statement(moment, selection, self._database.dialect.mark)
 
-    def _entries(
-        self, names: Names, query: SampleQuery, rows: Sequence[_Row], mids: frozenset[int] | None, limit: int
-    ) -> list[_Entry] | None:
-        """The newest readings in complete rows, newest first: at least `limit` of them, if there are so many.
-
-        None where rows compete for a reading, or a name is not learned.
-        """
+    def _found(
+        self, names: Names, query: SampleQuery, rows: Sequence[Row], mids: frozenset[int] | None, limit: int
+    ) -> list[FoundSample] | None:
+        """As `Familiar.newest`; None also where a name is not learned. Long answers leave nothing behind."""
+        familiar = self._familiar if limit <= SOON else Familiar()
         try:
-            columns = {part: _columns(names, part, mids) for part in {row[2] for row in rows}}
             good = self._matching.of(query, names, {row[3] for row in rows}) if query.looks_around else None
-            return None if _compete(columns, rows) else _read(names, rows, columns, good, limit)
+            return familiar.newest(names, rows, Wanted(mids, good), limit)
         except KeyError:
             return None
 
@@ -135,9 +128,9 @@ def _answer(end: StopIteration) -> list[FoundSample] | None:
     return found
 
 
-def _rows(answered: Iterable[_Row]) -> list[_Row] | None:
+def _rows(answered: Iterable[Row]) -> list[Row] | None:
     """The newest rows of `hot`, newest first; None when the moment is over, or others have to be looked at."""
-    rows: list[_Row] = []
+    rows: list[Row] = []
     for row in answered:
         if row[5] is not None:
             rows.append(row)
@@ -161,51 +154,3 @@ def _open_part(query: SampleQuery, moment: Moment) -> tuple[int, int | None, boo
     begin = max(start or 0, 0, moment.marks.raw_from)
     sealed = moment.marks.sealed
     return max(begin, sealed), end, begin >= (sealed if end is None else min(end, sealed))
-
-
-def _columns(names: Names, part: int, wanted: frozenset[int] | None) -> _Places:
-    """Where in a row the wanted meters stand."""
-    return [
-        (place * READING, mid, names.meter(mid))
-        for place, mid in enumerate(names.mids_of(part))
-        if wanted is None or mid in wanted
-    ]
-
-
-def _compete(columns: Mapping[int, _Places], rows: Sequence[_Row]) -> bool:
-    """Whether two readings of one kind may be of one resource and time."""
-    if any(len({meter.kind for _, _, meter in places}) < len(places) for places in columns.values()):
-        return True
-    return len(columns) > 1 and len({row[:2] for row in rows}) < len(rows)
-
-
-def _read(
-    names: Names,
-    rows: Iterable[_Row],
-    columns: Mapping[int, _Places],
-    good: Mapping[int, bool] | None,
-    limit: int,
-) -> list[_Entry]:
-    """The readings in rows that come newest first; raises KeyError for a name that is not learned."""
-    entries: list[_Entry] = []
-    last = -1
-    for rid, ts, part, ver, recv, vals in rows:
-        if ts != last and len(entries) >= limit:
-            break
-        last = ts
-        if good is not None and not good[ver]:
-            continue
-        owner, version = names.owner(rid), names.version(ver)
-        who = -ts, owner.resource_id, owner.project_id or ""
-        for place, mid, meter in columns[part]:
-            volume = (_REAL if meter.real else _INTEGER)(vals, place)[0]
-            entries.append((*who, meter.name, mid, rid, recv, volume, meter, owner, version))
-    entries.sort(key=_order)
-    return entries
-
-
-def _found(entries: Iterable[_Entry]) -> list[FoundSample]:
-    return [
-        FoundSample(derived_message_id(rid, mid, -ts), -ts, recv, volume, meter, owner, version, None)
-        for ts, _, _, _, mid, rid, recv, volume, meter, owner, version in entries
-    ]

@@ -7,6 +7,8 @@ from fastapi.routing import iter_route_contexts
 from starlette.types import Receive, Scope, Send
 
 from api.direct import PLAIN, Direct
+from api.settings import AuthSettings
+from storage.errors import TookTooLong
 from tests.api.world import World
 from tests.factories import series
 
@@ -59,7 +61,7 @@ def test_who_is_refused_first_is_the_same(world: World, accept: str, monkeypatch
 
 
 def test_every_get_of_v2_is_plain(world: World) -> None:
-    direct = world.app.router.middleware_stack
+    direct = world.app.middleware_stack
     routes = [
         context
         for context in iter_route_contexts(world.app.routes)
@@ -78,6 +80,47 @@ def test_the_log_and_the_count_know_the_route(world: World) -> None:
 
     assert 'route="/v2/meters/{name}/statistics"' in told
     assert "secret" not in told
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/v2/capabilities", {"Host": "evil.example"}),
+        ("/v2/capabilities", {"Content-Length": "99999999"}),
+        ("/v2/capabilities/", {}),
+        ("/v2/samples?limit=1", {"Content-Length": "2", "Content-Type": "text/plain"}),
+    ],
+)
+def test_what_is_odd_about_a_request_is_looked_at_by_fastapi(
+    world: World, path: str, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = World(world.database, auth=AuthSettings(), url="http://127.0.0.1").client()
+
+    answer = client.get(path, headers=headers)
+    monkeypatch.setattr(Direct, "__call__", _through)
+    expected = client.get(path, headers=headers)
+
+    assert (answer.status_code, answer.content) == (expected.status_code, expected.content)
+
+
+@pytest.mark.parametrize("error", [TookTooLong("statement timeout"), KeyError("a fault of ours")])
+def test_what_a_handler_raises_is_answered_once(world: World, error: Exception) -> None:
+    asked = []
+
+    class Failing:
+        async def newest_soon(self, query: object, limit: int) -> None:
+            asked.append((query, limit))
+            raise error
+
+    client = World(world.database, replaced={"samples": Failing()}).client()
+    answers = [client.get("/v2/samples"), client.get("/v2/samples")]
+    counted = client.get("/metrics").text
+
+    assert len(asked) == 2
+    status = 503 if isinstance(error, TookTooLong) else 500
+    assert {answer.status_code for answer in answers} == {status}
+    assert len({answer.headers["x-openstack-request-id"] for answer in answers}) == 2
+    assert f'requests_total{{method="GET",route="/v2/samples",status="{status}"}} 2.0' in counted
 
 
 async def _through(self: Direct, scope: Scope, receive: Receive, send: Send) -> None:

@@ -42,3 +42,12 @@ def test_texts_are_forgotten_before_they_are_too_many(monkeypatch: pytest.Monkey
     things = [(number,) for number in range(5)]
 
     assert [texts.of(thing) for thing in things * 2] == [str(thing) for thing in things * 2]
+
+
+def test_samples_that_are_asked_for_again_read_the_same(world: World) -> None:
+    world.keep(ODD)
+    found = world.samples.newest(SampleQuery(EVERYTHING), 100)
+
+    for written in (sample_text.SAMPLES, sample_text.OLD_SAMPLES):
+        assert written.again(found) == written.again(found) == written.all(found)
+        assert written.again([]) == "[]"

@@ -12,6 +12,7 @@ import pytest
 from storage.database import Database
 from storage.names import Names
 from storage.query import EVERYTHING, MetadataMatch, SampleQuery, Scope
+from storage.reading import recent_rows
 from storage.reading.recent import SOON, Recent
 from storage.reading.stored import FoundSample, as_sample
 from storage.sample import Sample, StoredSample, make_id
@@ -235,3 +236,20 @@ def _hour(hour: int) -> list[Sample]:
 def _told(found: list[StoredSample]) -> list[tuple[str, Sample]]:
     """Without the time of arrival, which nobody knows of sealed ones."""
     return [(one.message_id, one.sample) for one in found]
+
+
+def test_samples_are_made_once_and_forgotten_before_they_are_too_many(
+    filled: Maintained, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, cpus = Samples(database), SampleQuery(EVERYTHING, meter="cpu")
+    for query in (ALL, cpus):
+        samples.newest(query, 20)
+
+    first, again, others = samples.newest(ALL, 20), samples.newest(ALL, 20), samples.newest(cpus, 20)
+    monkeypatch.setattr(recent_rows, "KEPT_MAX", 20)
+    anew = samples.newest(replace(ALL, start=NOW), 20)
+
+    assert all(one is other for one, other in zip(first, again, strict=True))
+    assert [one.meter.name for one in others] == ["cpu"] * 20
+    assert anew == first
+    assert samples.newest(cpus, 20) == others

@@ -44,6 +44,8 @@ class Filler:
                 store.maintain(workload.begin + last * STEP)
             if last % POLLS_A_DAY == 0:
                 self._say(f"filled {last // POLLS_A_DAY} of {workload.size.polls // POLLS_A_DAY} days")
+        with self._upkeep:
+            store.maintain_by_hand(workload.end)
         samples = workload.size.samples - len(withheld) * len(METERS)
         check_count("samples in the store", store.count(workload), samples)
         store.close()

@@ -35,7 +35,9 @@ class Store:
         self._samples, self._statistics = Samples(self._database), Statistics(self._database)
         self._series = Series(self._database)
         self._partitions = Partitions(self._database)
-        self._maintenance = Maintenance(self._database, MaintenanceSettings(), RetentionSettings())
+        settings = self._database, MaintenanceSettings(), RetentionSettings()
+        self._maintenance = Maintenance(*settings, waits=True)
+        self._by_hand = Maintenance(*settings)
 
     @classmethod
     def create(cls, url: str) -> "Store":
@@ -57,11 +59,11 @@ class Store:
 
     def maintain(self, now: int) -> None:
         """Everything the maintenance loop would have done by then."""
-        done = Done(is_finished=False)
-        while not done.is_finished:
-            done = self._maintenance.turn(from_microseconds(now))
-        if self._maintenance.damaged:
-            raise WrongAnswer(f"damaged tiles: {self._maintenance.damaged}")
+        _finish(self._maintenance, now)
+
+    def maintain_by_hand(self, now: int) -> None:
+        """What `nephometer db maintain` does: hours of few samples are sealed, too."""
+        _finish(self._by_hand, now)
 
     def count(self, workload: Workload) -> int:
         """How many readings of the workload's time the store answers for, of all meters."""
@@ -99,6 +101,14 @@ class Store:
             metadata=(MetadataMatch("flavor.name", name, name),),
         )
         return self._samples.find(query, limit)
+
+
+def _finish(work: Maintenance, now: int) -> None:
+    done = Done(is_finished=False)
+    while not done.is_finished:
+        done = work.turn(from_microseconds(now))
+    if work.damaged:
+        raise WrongAnswer(f"damaged tiles: {work.damaged}")
 
 
 def decoded(body: bytes) -> int:

@@ -26,7 +26,7 @@ def maintenance(server: Server) -> Part:
     """Keeps the store in order while no other process does."""
     settings, database = server.settings, server.intake
     loop = MaintenanceLoop(
-        Maintenance(database, settings.maintenance, settings.retention),
+        Maintenance(database, settings.maintenance, settings.retention, waits=True),
         Leases(database),
         settings.maintenance,
         MaintenanceMetrics(server.registry),

@@ -98,7 +98,7 @@ class MaintenanceSettings(BaseModel):
         default=600,
         ge=0,
         le=86_400,
-        description="Seconds after its end in which an hour still takes samples; later ones are merged in",
+        description="Seconds after its end in which an hour still takes samples, at least; later ones are merged in",
     )
     late_wait_s: float = Field(
         default=300, ge=0, le=86_400, description="Seconds a late sample waits for others to be merged with"

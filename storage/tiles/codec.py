@@ -8,6 +8,7 @@ hourly figures have it behind their last column.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
@@ -107,16 +108,23 @@ def encode_values(
     return _blocks([kind], [flat], counts, _pack_presence(marked, len(counts)), checked=checked)[0]
 
 
-def encode_together(
-    stamps: Integers | None, meters: Sequence[Volumes], counts: NDArray[np.intp], *, checked: bool = False
-) -> list[Block]:
-    """Stamps, and readings of several meters at all of them: as `encode_stamps` and `encode_values`, in less time.
+def encode_spans(
+    spans: Sequence[tuple[Integers | None, Sequence[Volumes]]],
+    counts: NDArray[np.intp],
+    *,
+    checked: bool = False,
+) -> list[list[Block]]:
+    """Of each span its stamps (if any), and readings of several meters at all of them, in less time than one by one.
 
-    Without stamps the first block is that of the first meter.
+    `counts` are those of every span.
     """
-    pairs = [] if stamps is None else [(STAMPS, stamps)]
-    kinds, flats = zip(*pairs, *map(as_integers, meters), strict=True)
-    return _blocks(kinds, flats, counts, checked=checked)
+    pairs: list[tuple[int, Integers]] = []
+    for stamps, meters in spans:
+        pairs += [] if stamps is None else [(STAMPS, stamps)]
+        pairs += map(as_integers, meters)
+    kinds, flats = zip(*pairs, strict=True)
+    blocks = iter(_blocks(kinds, flats, counts, checked=checked))
+    return [list(islice(blocks, len(meters) + (stamps is not None))) for stamps, meters in spans]
 
 
 def decode_values(block: Block) -> tuple[Ragged, dict[int, Integers]]:

@@ -13,7 +13,8 @@ from storage.reading.tiled import Piece
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tiles import rolls
 from storage.tiles.damaged import Damaged
-from storage.tiles.layout import Series, TileRow, lay_out, stamps_of
+from storage.tiles.layout import Series, TileRow
+from storage.tiles.plans import lay_out, stamps_of
 from storage.tiles.rows import Meters, as_rows, delete_span, merged_meters
 from storage.tiles.seal import Sealed
 from storage.upkeep.tidying import tidy
@@ -101,7 +102,7 @@ def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[Til
     slot, ts = Series.apart(stamps_of(meters))
     whole = rolls.Cells(slot, ts)
     times = whole.times(ts)
-    found = [TileRow(STAMPS, STAMPS, of[STAMPS].slots, rolls.encode_roll(times), b"")]
+    grids: dict[int, rolls.Grids] = {STAMPS: times}
     shared: dict[int, rolls.Cells] = {}  # readings that came together share their arrays
     generations = Generations(connection, names)
     for mid, series in meters.items():
@@ -111,8 +112,12 @@ def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[Til
         columns = hourly_columns(names, mid, series, cells, generations)
         if len(series.ts) != len(ts):
             columns |= _own_times(cells.times(series.ts), cells, times, whole)
-        found.append(TileRow(mid, STAMPS, of[mid].slots, rolls.encode_roll(columns), of[mid].tot))
-    return found
+        grids[mid] = columns
+    blocks = rolls.encode_rolls(list(grids.values()))
+    return [
+        TileRow(mid, STAMPS, of[mid].slots, block, of[mid].tot)
+        for mid, block in zip(grids, blocks, strict=True)
+    ]
 
 
 def hourly_columns(

@@ -1,4 +1,4 @@
-"""How the readings of a group become rows of tiles, and readings again.
+"""How the readings of a group stand in rows of tiles; `storage.tiles.plans` lays them out.
 
 A span of time (an hour, a day) of a group is: one row with the stamps of each slot, whatever meters they are
 of; rows with the versions at these stamps ("lines": meters whose versions never contradict each other share
@@ -6,7 +6,7 @@ one); and a row for each meter. A row has records only for the slots it knows; `
 a reading at some stamp of its slot lists the positions it has.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from storage.columns import Integers, Volumes
 from storage.errors import DamagedTile
-from storage.tables_tiles import STAMPS
-from storage.tiles.codec import Block, Ragged, decode_stamps, decode_values, encode_together, encode_values
-from storage.tiles.totals import pack_total, pack_totals
+from storage.tiles.codec import Block, Ragged, decode_stamps, decode_values
 
 Counts = NDArray[np.intp]
 
@@ -64,94 +62,6 @@ class TileRow:
     slots: bytes
     block: Block
     tot: bytes
-
-
-def lay_out(meters: Mapping[int, Series]) -> list[TileRow]:
-    """The rows that keep these readings (by mid), the stamps first."""
-    places = _places(meters)
-    union = _union(places.values())
-    slot, stamps = Series.apart(union)
-    slots, starts, counts = _runs(slot)
-    lines = _Lines(len(union))
-    # A sorted subset as long as the whole is the whole.
-    whole = {mid: lines.add(one.ver, None) for mid, one in meters.items() if len(one.ts) == len(union)}
-    rows: dict[int, TileRow] = {}
-    for mid, series in meters.items():
-        if mid not in whole:
-            at = np.searchsorted(union, places[mid])
-            line = lines.add(series.ver, at)
-            rows[mid] = _meter_row(mid, line, series, _Grid(slots, starts, counts, at))
-    volumes = [meters[mid].volume for mid in whole]
-    versions = list(lines.filled())
-    first, *blocks = encode_together(stamps, [*volumes, *versions], counts, checked=True)
-    keys = [*whole.items(), *((-number, STAMPS) for number in range(1, len(versions) + 1))]
-    totals = [*pack_totals(stamps, volumes), *[b""] * len(versions)]
-    bitmap = bitmap_of(slots)
-    for (mid, line), block, tot in zip(keys, blocks, totals, strict=True):
-        rows[mid] = TileRow(mid, line, bitmap, block, tot)
-    every = (rows[mid] for mid in [*meters, *(-number for number in range(1, len(versions) + 1))])
-    return [TileRow(STAMPS, STAMPS, bitmap, first, b""), *every]
-
-
-def stamps_of(meters: Mapping[int, Series]) -> Integers:
-    """The places of all stamps of these readings."""
-    return _union(_places(meters).values())
-
-
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """The stamps of each slot: where they start, how many; `at`: which of all a meter has."""
-
-    slots: Integers
-    starts: Counts
-    counts: Counts
-    at: Counts
-
-
-def _meter_row(mid: int, line: int, series: Series, grid: _Grid) -> TileRow:
-    """The row of a meter without a reading at some stamp."""
-    slots, starts, counts = _runs(series.slot)
-    rank = np.searchsorted(grid.slots, slots)
-    marked: dict[int, Integers] = {}
-    for index in np.flatnonzero(counts < grid.counts[rank]).tolist():
-        at = grid.at[starts[index] : starts[index] + counts[index]]
-        marked[index] = (at - grid.starts[rank[index]]).astype(np.int64)
-    block = encode_values(series.volume, counts, marked, checked=True)
-    return TileRow(mid, line, bitmap_of(slots), block, pack_total(series.ts, series.volume))
-
-
-class _Lines:
-    """Versions at the stamps of a group; meters whose versions contradict each other need lines of their own."""
-
-    def __init__(self, stamps: int) -> None:
-        self._stamps = stamps
-        self._lines: list[Integers] = []  # -1: no reading says
-
-    def add(self, versions: Integers, at: Counts | None) -> int:
-        """The `mid` of the line that has these versions at these stamps."""
-        aligned = versions
-        if at is not None:
-            aligned = np.full(self._stamps, -1, np.int64)
-            aligned[at] = versions
-        for number, line in enumerate(self._lines, start=1):
-            if line is aligned or np.array_equal(line, aligned):
-                return -number
-            known = (line >= 0) & (aligned >= 0)
-            if np.array_equal(line[known], aligned[known]):
-                self._lines[number - 1] = np.where(aligned >= 0, aligned, line)
-                return -number
-        self._lines.append(aligned)
-        return -len(self._lines)
-
-    def filled(self) -> Iterable[Integers]:
-        """The lines, with a neighbour's version where no reading says."""
-        for line in self._lines:
-            known = np.flatnonzero(line >= 0)
-            if len(known) == len(line):
-                yield line
-            else:
-                before = np.searchsorted(known, np.arange(len(line)), side="right") - 1
-                yield line[known[np.maximum(before, 0)]]
 
 
 class Span:
@@ -237,32 +147,6 @@ def bitmap_of(slots: Integers) -> bytes:
     bits = np.zeros(int(slots[-1]) + 1, np.uint8)
     bits[slots] = 1
     return np.packbits(bits, bitorder="little").tobytes()
-
-
-def _places(meters: Mapping[int, Series]) -> dict[int, Integers]:
-    """The places of each meter; readings that came together share one array."""
-    known: dict[tuple[int, int], Integers] = {}
-    found = {}
-    for mid, series in meters.items():
-        like = (id(series.slot), id(series.ts))
-        if like not in known:
-            known[like] = series.place
-        found[mid] = known[like]
-    return found
-
-
-def _union(places: Iterable[Integers]) -> Integers:
-    different: list[Integers] = []
-    for one in places:
-        if not any(one is other or np.array_equal(one, other) for other in different):
-            different.append(one)
-    return different[0] if len(different) == 1 else np.unique(np.concatenate(different))
-
-
-def _runs(slot: Integers) -> tuple[Integers, Counts, Counts]:
-    """The different slots of an ascending array, where each starts, and how often it stands there."""
-    starts = np.flatnonzero(np.diff(slot, prepend=-1))
-    return slot[starts], starts, np.diff(starts, append=len(slot))
 
 
 def _integers(volumes: Volumes) -> Integers:

@@ -37,18 +37,13 @@ class Packed(NamedTuple):
     raw: bytes
 
 
-class _First(NamedTuple):
-    """The first values of each series without base and shift; no record has more bytes than the largest needs."""
+class _Firsts(NamedTuple):
+    """Of each meter: the first values of its series without base and shift, and how many bytes the largest needs."""
 
-    words: bits.Words
-    base: int
-    shift: int
-
-    @property
-    def octets(self) -> bits.Octets:
-        """The bytes that are kept of each."""
-        size = (int(self.words.max(initial=0)).bit_length() + 7) >> 3
-        return self.words.view(np.uint8).reshape(-1, 8)[:, :size]
+    octets: bits.Octets  # by meter, series and byte, of which not all are needed
+    sizes: list[int]
+    bases: list[int]
+    shifts: list[int]
 
 
 def pack(stack: Integers, counts: NDArray[np.intp]) -> list[Packed]:
@@ -57,32 +52,59 @@ def pack(stack: Integers, counts: NDArray[np.intp]) -> list[Packed]:
     if slots > SLOTS_MAX or points > POINTS_MAX:
         raise ValueError(f"a tile holds {SLOTS_MAX} slots of {POINTS_MAX} points, not {slots} of {points}")
     grid, filled = _grid(stack, counts, points)
-    deltas = np.diff(grid, axis=2)  # wraps
+    deltas = grid[:, :, 1:] - grid[:, :, :-1]  # wraps
     known = deltas.reshape(len(grid), -1) if filled is None else deltas[:, filled[:, 1:]]
     windows = _windows(known, slots, points)
     fields, outside = _fields(deltas, filled, windows)
     shifts = _trailing_zeros(fields.reshape(len(grid), -1))
-    firsts = _firsts(grid[:, :, 0], counts) if points else [_First(np.zeros(0, "<u8"), 0, 0)] * len(grid)
+    widths = [
+        ((most - least) >> shift).bit_length() for (least, most), shift in zip(windows, shifts, strict=True)
+    ]
+    firsts = _firsts(grid[:, :, 0] if points else np.zeros((len(grid), slots), np.int64), counts)
+    records = _records(fields, shifts, widths)
+    outliers = _outliers(deltas, outside)
     counted = pack_counts(counts, points)
-    listed = [] if outside is None else np.flatnonzero(outside.any((1, 2))).tolist()
     found = []
-    for one, ((least, most), shift, first) in enumerate(zip(windows, shifts, firsts, strict=True)):
-        width = ((most - least) >> shift).bit_length()
-        octets = first.octets if points else np.zeros((slots, 0), np.uint8)
-        outliers = (0, 0, b"")
-        if outside is not None and one in listed:
-            slot, place = np.nonzero(outside[one])
-            outliers = pack_outliers(deltas[one], (slot, place))
+    for one, (least, _) in enumerate(windows):
+        size = firsts.sizes[one]
         head = pack_head(
             counted,
-            bases=(octets.shape[1], first.shift, first.base),
-            deltas=(width, shift, least),
-            outliers=outliers,
+            bases=(size, firsts.shifts[one], firsts.bases[one]),
+            deltas=(widths[one], shifts[one], least),
+            outliers=outliers.get(one, _NO_OUTLIERS),
         )
-        if width:
-            octets = np.concatenate((octets, bits.pack(fields[one] >> np.uint64(shift), width)), axis=1)
+        octets = firsts.octets[one, :, :size]
+        if one in records:
+            octets = np.concatenate((octets, records[one]), axis=1)
         found.append(Packed(head, octets.shape[1], octets.tobytes()))
     return found
+
+
+def _records(fields: bits.Words, shifts: list[int], widths: list[int]) -> dict[int, bits.Octets]:
+    """The fields of each meter that has any as rows of bytes; those of one width are packed in one go."""
+    by_width: dict[int, list[int]] = {}
+    for one, width in enumerate(widths):
+        if width:
+            by_width.setdefault(width, []).append(one)
+    found: dict[int, bits.Octets] = {}
+    _, slots, count = fields.shape
+    for width, some in by_width.items():
+        chosen = fields[some] >> np.array([shifts[one] for one in some], np.uint64)[:, None, None]
+        octets = bits.pack(chosen.reshape(-1, count), width).reshape(len(some), slots, -1)
+        found |= zip(some, octets, strict=True)
+    return found
+
+
+def _outliers(deltas: Integers, outside: Flags | None) -> dict[int, tuple[int, int, bytes]]:
+    """`pack_outliers` of each meter that has some."""
+    if outside is None:
+        return {}
+    meter, slot, place = np.nonzero(outside)
+    begins = np.flatnonzero(np.diff(meter, prepend=-1)).tolist()
+    return {
+        int(meter[begin]): pack_outliers(deltas[meter[begin]], (slot[begin:end], place[begin:end]))
+        for begin, end in zip(begins, [*begins[1:], len(meter)], strict=True)
+    }
 
 
 def _grid(stack: Integers, counts: NDArray[np.intp], points: int) -> tuple[Integers, Flags | None]:
@@ -96,7 +118,10 @@ def _grid(stack: Integers, counts: NDArray[np.intp], points: int) -> tuple[Integ
 
 
 def _windows(deltas: Integers, slots: int, points: int) -> list[tuple[int, int]]:
-    """Of each meter the least and the most of the deltas that go into the records; others become outliers."""
+    """Of each meter the least and the most of the deltas that go into the records; others become outliers.
+
+    They are searched only where the extremes need 2 bits more than the middle 96 %, or that needs none.
+    """
     if not deltas.shape[1]:
         return [(0, 0)] * len(deltas)
     extremes = list(zip(deltas.min(1).tolist(), deltas.max(1).tolist(), strict=True))
@@ -105,38 +130,46 @@ def _windows(deltas: Integers, slots: int, points: int) -> list[tuple[int, int]]
     if deltas.shape[1] < 4 or not some:
         return extremes
     ordered = np.sort(deltas[some, ::every], axis=1)
-    for one, line in zip(some, ordered, strict=True):
-        extremes[one] = _window(extremes[one], line, every, (slots, points))
+    trim = max(1, ordered.shape[1] // 50)
+    middles = zip(some, ordered[:, trim].tolist(), ordered[:, -1 - trim].tolist(), strict=True)
+    wide = []
+    for place, (one, low, high) in enumerate(middles):
+        least, most = extremes[one]
+        if (most - least).bit_length() >= (2 + (high - low).bit_length() if high > low else 1):
+            wide.append(place)
+    if wide:
+        chosen = [some[place] for place in wide]
+        found = _search([extremes[one] for one in chosen], ordered[wide], every, (slots, points))
+        for one, window in zip(chosen, found, strict=True):
+            extremes[one] = window
     return extremes
 
 
-def _window(
-    extremes: tuple[int, int], ordered: Integers, every: int, size: tuple[int, int]
-) -> tuple[int, int]:
-    """The cheapest window of one meter; `ordered` is one of `every` deltas.
-
-    The search runs only when the extremes need 2 bits more than the middle 96 %, or that needs none.
-    """
-    least, most = extremes
-    trim = max(1, len(ordered) // 50)
-    middle = int(ordered[-1 - trim]) - int(ordered[trim])
-    if (most - least).bit_length() < (2 + middle.bit_length() if middle else 1):
-        return extremes
+def _search(
+    extremes: list[tuple[int, int]], ordered: Integers, every: int, size: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """The cheapest window of each meter; a row of `ordered` is one of `every` deltas."""
     slots, points = size
     # How many to leave out at either end: few candidates, close together where it matters.
-    limit = min(len(ordered) // 8, OUTLIERS_MAX // 4 // every)
-    steps = [step for step in _STEPS if step <= limit]
-    low = np.concatenate(([least], ordered[steps])).view(np.uint64)
-    high = np.concatenate(([most], ordered[[-1 - step for step in steps]])).view(np.uint64)
-    width = np.frexp((high[None, :] - low[:, None]).astype(np.float64))[1]
-    beyond = [0, *(step * every + every // 2 for step in steps)]
-    outlier_bytes = 1 + (1 << unsigned_code(points)) + (1 << signed_code(least, most))
-    cost = slots * (((points - 1) * width + 7) >> 3) + np.add.outer(beyond, beyond) * outlier_bytes
-    below, above = divmod(int(np.argmin(cost)), len(beyond))
-    return int(low.view(np.int64)[below]), int(high.view(np.int64)[above])
+    limit = min(ordered.shape[1] // 8, OUTLIERS_MAX // 4 // every)
+    steps = np.array([step for step in _STEPS if step <= limit])
+    bounds = np.array(extremes, np.int64)
+    low = np.concatenate((bounds[:, :1], ordered[:, steps]), axis=1)
+    high = np.concatenate((bounds[:, 1:], ordered[:, -1 - steps]), axis=1)
+    spans = high.view(np.uint64)[:, None, :] - low.view(np.uint64)[:, :, None]
+    width = np.frexp(spans.astype(np.float64))[1]
+    beyond = np.concatenate(([0], steps * every + every // 2))
+    place_bytes = 1 + (1 << unsigned_code(points))
+    outlier_bytes = np.array([place_bytes + (1 << signed_code(*one)) for one in extremes])
+    cost = slots * (((points - 1) * width + 7) >> 3)
+    cost = cost + np.add.outer(beyond, beyond) * outlier_bytes[:, None, None]
+    below, above = np.divmod(cost.reshape(len(cost), -1).argmin(1), len(beyond))
+    every_one = np.arange(len(cost))
+    return list(zip(low[every_one, below].tolist(), high[every_one, above].tolist(), strict=True))
 
 
 _STEPS = (0, *sorted({int(1.3**power) for power in range(40)}))
+_NO_OUTLIERS = (0, 0, b"")
 
 
 def _fields(
@@ -162,14 +195,14 @@ def _fields(
         fields[:, ~filled[:, 1:]] = 0
     if not outside.any():
         return fields, None
-    fields[outside] = 0
+    np.copyto(fields, np.uint64(0), where=outside)
     return fields, outside
 
 
-def _firsts(values: Integers, counts: NDArray[np.intp]) -> list[_First]:
+def _firsts(values: Integers, counts: NDArray[np.intp]) -> _Firsts:
     """A row of `values` for each meter."""
     some = counts > 0
-    if some.all():
+    if some.all() and len(some):
         base = values.min(1)
         words = values.view(np.uint64) - base.view(np.uint64)[:, None]
     else:
@@ -177,7 +210,8 @@ def _firsts(values: Integers, counts: NDArray[np.intp]) -> list[_First]:
         words = np.where(some, values.view(np.uint64) - base.view(np.uint64)[:, None], np.uint64(0))
     shifts = _trailing_zeros(words)
     words = (words >> np.array(shifts, np.uint64)[:, None]).astype("<u8")
-    return [_First(row, low, shift) for row, low, shift in zip(words, base.tolist(), shifts, strict=True)]
+    sizes = [(most.bit_length() + 7) >> 3 for most in words.max(1, initial=0).tolist()]
+    return _Firsts(words.view(np.uint8).reshape(*words.shape, 8), sizes, base.tolist(), shifts)
 
 
 def _trailing_zeros(words: bits.Words) -> list[int]:

@@ -18,8 +18,9 @@ from storage.tables import late
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tiles.compact import write_day
 from storage.tiles.damaged import Damaged
-from storage.tiles.layout import Series, lay_out
+from storage.tiles.layout import Series
 from storage.tiles.outlived import outlived
+from storage.tiles.plans import lay_out
 from storage.tiles.rows import as_meters, as_rows, delete_span, merged_meters, note_sightings
 from storage.tiles.seal import Sealed
 from storage.watermarks import DAY, HOUR, Watermarks, take_turn

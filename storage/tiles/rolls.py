@@ -6,7 +6,7 @@ When the readings of a meter are at every stamp of their slots, counts and times
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import cast
 from zlib import crc32
@@ -16,7 +16,7 @@ import numpy as np
 from storage.columns import Floats, Integers, Volumes, is_real
 from storage.errors import DamagedTile
 from storage.tiles import heads, sums
-from storage.tiles.codec import Block, decode_values, decode_values_of, encode_together
+from storage.tiles.codec import Block, decode_values, decode_values_of, encode_spans
 from storage.tiles.kinds import DECIMALS, EXACT, as_integers, as_volumes
 from storage.watermarks import DAY, HOUR
 
@@ -40,11 +40,28 @@ _HEAD_SUM = Struct("<I")
 
 def encode_roll(grids: Grids) -> Block:
     """The columns (number: one value per slot and hour, slot by slot) as the head and records of a row."""
+    return encode_rolls([grids])[0]
+
+
+def encode_rolls(rows: Sequence[Grids]) -> list[Block]:
+    """The same of several rows; those with equally many slots are encoded in one go."""
+    alike: dict[int, list[int]] = {}
+    for place, grids in enumerate(rows):
+        alike.setdefault(len(next(iter(grids.values()))) // HOURS, []).append(place)
+    found: dict[int, Block] = {}
+    for slots, places in alike.items():
+        columns = [(None, [rows[place][number] for number in sorted(rows[place])]) for place in places]
+        encoded = encode_spans(columns, np.full(slots, HOURS, np.intp))
+        found |= {
+            place: _joined(sorted(rows[place]), blocks, slots)
+            for place, blocks in zip(places, encoded, strict=True)
+        }
+    return [found[place] for place in range(len(rows))]
+
+
+def _joined(numbers: Sequence[int], blocks: Sequence[Block], slots: int) -> Block:
+    """A row of these columns, which have these numbers."""
     heads, parts = [], []
-    slots = len(next(iter(grids.values()))) // HOURS
-    counts = np.full(slots, HOURS, np.intp)
-    numbers = sorted(grids)
-    blocks = encode_together(None, [grids[number] for number in numbers], counts)
     for number, block in zip(numbers, blocks, strict=True):
         heads.append(_COLUMN.pack(number, block.w, len(block.head)) + block.head)
         parts.append(np.frombuffer(block.raw, np.uint8).reshape(slots, block.w))

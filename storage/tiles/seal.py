@@ -1,6 +1,7 @@
-"""Seals hours: the rows of an hour that was closed become tiles.
+"""Seals hours: the rows of hours that were closed become tiles, a row of tiles for each hour.
 
-Each step is one transaction of whoever has the turn; one that dies leaves everything as it was.
+Each step is one transaction of whoever has the turn; one that dies leaves everything as it was. What a transaction
+costs is worth it for many readings only, so hours with few of them are sealed together.
 """
 
 from collections import Counter
@@ -20,35 +21,44 @@ from storage.reading.polled import Condition, PolledRows, compete, explode, poll
 from storage.sample import to_microseconds
 from storage.tables import hot
 from storage.tables_tiles import tile
-from storage.tiles.layout import lay_out
+from storage.tiles.hours import by_hour
+from storage.tiles.plans import lay_out_spans
 from storage.tiles.rows import as_meters, as_rows, note_sightings
+from storage.upkeep.partition_kinds import SPAN
 from storage.watermarks import HOUR, Watermarks, close, move, take_turn
 
 ROWS_AT_ONCE = 20_000
+TOGETHER = 100_000  # readings that are worth a transaction
 LAST_GROUP = (1 << 31) - 1
 
-Sizes = list[tuple[int, int]]  # groups and their rows
+Sizes = list[tuple[int, int]]  # groups and their rows in an hour
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What one step did: the beginning of the hour or day (microseconds since 1970 UTC), its readings and groups."""
+    """What one step did: the beginning of the hours or day (microseconds since 1970 UTC), its readings and groups."""
 
     start: int
     readings: int
     groups: int
+    hours: int = 1
 
 
 class Sealer:
-    """Turns `hot` into `tile`, an hour at a time. Rows stay in `hot` until their partition is dropped."""
+    """Turns `hot` into `tile`, some hours at a time. Rows stay in `hot` until their partition is dropped.
 
-    def __init__(self, database: Database, *, grace: timedelta) -> None:
+    Hours of few readings are left open until there are `waits_for` of them, or until their partition is over.
+    """
+
+    def __init__(self, database: Database, *, grace: timedelta, waits_for: int = 0) -> None:
         self._database = database
         self._grace = grace
+        self._waits_for = waits_for
         self._names = Names()
         self._closed = 0
+        self._together = 1  # hours
         self._compete = False  # whether some group had readings of one kind in rows of several shapes
-        self._sizes: Sizes = []  # of the hour before
+        self._sizes: Sizes = []  # of the hours before
         self.sealed = 0  # how far, as this process knows: others may have come farther
 
     def close(self, now: datetime) -> None:
@@ -58,14 +68,14 @@ class Sealer:
         """
         ended = to_microseconds(now - self._grace)
         target = ended - ended % HOUR
-        if target <= self._closed:
+        if target <= self._closed or (self._waits_for and not self._is_worth_it(target)):
             return
         self._database.write_retrying(lambda connection: close(connection, target))
         self._closed = target
         reach("seal.closed")
 
     def step(self) -> Sealed | None:
-        """Seals the earliest hour that is closed and not sealed; None when there is none.
+        """Seals the earliest hours that are closed and not sealed; None when there are none.
 
         Asks nobody once it sealed all that it closed.
         """
@@ -73,42 +83,57 @@ class Sealer:
             return None
         self._names.forget()
         found = self._database.write_retrying(self._seal)
-        self.sealed = found.start + HOUR if found else self._closed
+        self.sealed = found.start + found.hours * HOUR if found else self._closed
         return found
+
+    def _is_worth_it(self, end: int) -> bool:
+        """Whether enough hours ended before `end`; unknown to a new process, which then seals what there is."""
+        return end >= self.sealed + self._together * HOUR or end // SPAN > self.sealed // SPAN
 
     def _seal(self, connection: Connection) -> Sealed | None:
         marks = take_turn(connection)
         if marks.sealed >= marks.closed:
             return None
         found = (
-            self._seal_hour(connection, marks.sealed, self._sizes) if marks.sealed and self._sizes else None
+            self._seal_hours(connection, marks.sealed, self._end(marks), self._sizes)
+            if marks.sealed and self._sizes
+            else None
         )
-        if found is None:  # mostly it is the next one: only where that is empty the rest is searched
+        if found is None:  # mostly there are some: only where there are none the rest is searched
             start, sizes = _next_hour(connection, marks)
             if start is None:
                 move(connection, "sealed", marks.closed)
                 return None
-            found = self._seal_hour(connection, start, sizes) or Sealed(start, 0, 0)
+            found = self._seal_hours(connection, start, start + HOUR, sizes) or Sealed(start, 0, 0)
         reach("seal.written")
-        move(connection, "sealed", found.start + HOUR)
+        move(connection, "sealed", found.start + found.hours * HOUR)
         reach("seal.moved")
         return found
 
-    def _seal_hour(self, connection: Connection, start: int, sizes: Sizes) -> Sealed | None:
-        """Writes the tiles of an hour, some groups at a time; None when it is empty.
+    def _end(self, marks: Watermarks) -> int:
+        """How far the next step goes: not beyond a partition."""
+        start = marks.sealed
+        return min(start + self._together * HOUR, start - start % SPAN + SPAN, marks.closed)
+
+    def _seal_hours(self, connection: Connection, start: int, end: int, sizes: Sizes) -> Sealed | None:
+        """Writes the tiles of some hours, some groups at a time; None when they are empty.
 
         `sizes` tell how much may be read at once: those of the hour before will do.
         """
+        hours = (end - start) // HOUR
         readings = 0
         now: Sizes = []
-        for first, last in _batches(sizes):
-            some = "ts >= %s AND ts < %s AND gid BETWEEN %s AND %s", (start, start + HOUR, first, last)
+        for first, last in _batches(sizes, hours):
+            some = "ts >= %s AND ts < %s AND gid BETWEEN %s AND %s", (start, end, first, last)
             for rows in self._read(connection, some):
-                readings += self._seal_groups(connection, start, rows)
-                now += _counted(rows)
-        if now:
-            self._sizes = sorted(now)
-        return Sealed(start, readings, len(now)) if now else None
+                readings += self._seal_groups(connection, rows)
+                now += _counted(rows, hours)
+        if not now:
+            return None
+        self._sizes = sorted(now)
+        enough = (self._waits_for or TOGETHER) * hours // max(1, readings)
+        self._together = max(1, min(enough, SPAN // HOUR))
+        return Sealed(start, readings, len(now), hours)
 
     def _read(self, connection: Connection, some: Condition) -> list[list[PolledRows]]:
         """Rows of `hot`; when they arrived is asked only where that decides which of two readings came first."""
@@ -118,13 +143,15 @@ class Sealer:
         self._compete = True
         return list(polled(connection, hot, some, in_pages=False))
 
-    def _seal_groups(self, connection: Connection, start: int, rows: Iterable[PolledRows]) -> int:
+    def _seal_groups(self, connection: Connection, found: Iterable[PolledRows]) -> int:
         by_group: dict[int, list[Columns]] = {}
-        for found in explode(connection, self._names, rows, None):
-            by_group.setdefault(found.gid, []).append(found)
+        for columns in explode(connection, self._names, found, None):
+            by_group.setdefault(columns.gid, []).append(columns)
         groups = {gid: as_meters(connection, self._names, gid, some) for gid, some in by_group.items()}
-        written = [row for gid, meters in groups.items() for row in as_rows(gid, start, lay_out(meters))]
-        put(connection, tile, written)
+        hours = [(gid, start, some) for gid, meters in groups.items() for start, some in by_hour(meters)]
+        laid_out = lay_out_spans([some for _, _, some in hours])
+        rows = (as_rows(gid, start, some) for (gid, start, _), some in zip(hours, laid_out, strict=True))
+        put(connection, tile, list(chain.from_iterable(rows)))
         if groups:
             note_sightings(connection, groups)
         return sum(len(series.ts) for meters in groups.values() for series in meters.values())
@@ -142,18 +169,19 @@ def _next_hour(connection: Connection, marks: Watermarks) -> tuple[int | None, S
     return start, [(gid, count) for gid, count in connection.execute(groups)]
 
 
-def _counted(rows: Iterable[PolledRows]) -> Sizes:
+def _counted(rows: Iterable[PolledRows], hours: int) -> Sizes:
+    """The rows of each group in one of so many hours."""
     sizes = Counter[int]()
     for some in rows:
         sizes[some.gid] += len(some.ts)
-    return list(sizes.items())
+    return [(gid, -(-count // hours)) for gid, count in sizes.items()]
 
 
-def _batches(sizes: Sizes) -> Iterator[tuple[int, int]]:
+def _batches(sizes: Sizes, hours: int) -> Iterator[tuple[int, int]]:
     """First and last group of each batch of groups that is read at once; together they are all there can be."""
     begin = total = 0
     for gid, count in sizes:
-        if total and total + count > ROWS_AT_ONCE:
+        if total and (total + count) * hours > ROWS_AT_ONCE:
             yield begin, gid - 1
             begin, total = gid, 0
         total += count

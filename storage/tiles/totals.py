@@ -34,23 +34,29 @@ class Total:
 
 def pack_total(ts: Integers, volumes: Volumes) -> bytes:
     """The total of at least one reading; no bytes where the sum of floats is no float."""
-    return pack_totals(ts, [volumes])[0]
+    return pack_totals([(ts, [volumes])])[0][0]
 
 
-def pack_totals(ts: Integers, meters: Sequence[Volumes]) -> list[bytes]:
-    """The totals of the readings of several meters at the same stamps."""
-    times = len(ts), int(ts.min()), int(ts.max())
-    found = {place: _real(times, volumes) for place, volumes in enumerate(meters) if is_real(volumes)}
-    integers = [place for place in range(len(meters)) if place not in found]
+def pack_totals(spans: Sequence[tuple[Integers, Sequence[Volumes]]]) -> list[list[bytes]]:
+    """The totals of the readings of several meters at the same stamps; of spans with equally many stamps."""
+    times = [(len(ts), int(ts.min()), int(ts.max())) for ts, _ in spans]
+    places = [(span, place) for span, (_, meters) in enumerate(spans) for place in range(len(meters))]
+    found = [[b""] * len(meters) for _, meters in spans]
+    integers = []
+    for span, place in places:
+        volumes = spans[span][1][place]
+        if is_real(volumes):
+            found[span][place] = _real(times[span], volumes)
+        else:
+            integers.append((span, place))
     if integers:
-        stack = np.stack([cast("Integers", meters[place]) for place in integers])
+        stack = np.stack([cast("Integers", spans[span][1][place]) for span, place in integers])
         high, low = (stack >> np.int64(WORD)).sum(1), (stack & np.int64(_LOW)).sum(1)
         columns = stack.min(1), stack.max(1), high + (low >> np.int64(WORD)), low & np.int64(_LOW)
         rows = zip(*(column.tolist() for column in columns), strict=True)
-        found |= {
-            place: _checked(_INTEGER.pack(*times, *row)) for place, row in zip(integers, rows, strict=True)
-        }
-    return [found[place] for place in range(len(meters))]
+        for (span, place), row in zip(integers, rows, strict=True):
+            found[span][place] = _checked(_INTEGER.pack(*times[span], *row))
+    return found
 
 
 def _real(times: tuple[int, int, int], volumes: Floats) -> bytes:

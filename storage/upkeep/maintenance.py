@@ -20,7 +20,7 @@ from storage.tables import hot, late
 from storage.tables_tiles import STAMPS, tile
 from storage.tiles.compact import Compactor
 from storage.tiles.reseal import Resealer, ripe_rows
-from storage.tiles.seal import Sealed, Sealer
+from storage.tiles.seal import TOGETHER, Sealed, Sealer
 from storage.upkeep.partition_kinds import SPAN
 from storage.upkeep.partitions import Partitions
 from storage.upkeep.retention import Retention
@@ -68,16 +68,24 @@ class Done:
 
 
 class Maintenance:
-    """Maintains one store. Groups' days with a damaged tile are passed over and listed in `damaged`."""
+    """Maintains one store. Groups' days with a damaged tile are passed over and listed in `damaged`.
+
+    `waits`: hours of few samples wait until it pays to seal them, which whoever does this by hand does not want.
+    """
 
     def __init__(
-        self, database: Database, settings: MaintenanceSettings, retention: RetentionSettings
+        self,
+        database: Database,
+        settings: MaintenanceSettings,
+        retention: RetentionSettings,
+        *,
+        waits: bool = False,
     ) -> None:
         self._database = database
         self._grace = timedelta(seconds=settings.grace_s)
         self._late_wait = timedelta(seconds=settings.late_wait_s)
         self._partitions = Partitions(database)
-        self._sealer = Sealer(database, grace=self._grace)
+        self._sealer = Sealer(database, grace=self._grace, waits_for=TOGETHER if waits else 0)
         self._resealer = Resealer(database, wait=self._late_wait)
         self._compactor = Compactor(database)
         self._retention = Retention(database, retention)
@@ -179,10 +187,11 @@ class Maintenance:
         self._sealer.close(now)
         hours = 0
         while sealed := self._sealer.step():
-            hours += 1
-            if hours % HOURS_A_DROP == 0:
-                self._partitions.drop_before(sealed.start + HOUR)
-            yield Step(Stage.SEAL, sealed.readings)
+            hours += sealed.hours
+            if hours >= HOURS_A_DROP:
+                self._partitions.drop_before(self._sealer.sealed)
+                hours = 0
+            yield Step(Stage.SEAL, sealed.readings, sealed.hours)
 
     def _drop(self) -> Iterator[Step]:
         """Once for each partition that is sealed, and as long as there is one that somebody's lock kept."""
@@ -190,7 +199,7 @@ class Maintenance:
         if over == self._dropped_to:
             return
         dropped = self._partitions.drop_before(over)
-        if not any(part.end is not None and part.end <= over for part in self._partitions.hours()):
+        if not self._partitions.is_held:
             self._dropped_to = over
         if dropped:
             yield Step(Stage.DROP, dropped)

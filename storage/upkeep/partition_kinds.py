@@ -79,8 +79,8 @@ class PostgreSQL:
         return [Step(1, self._make(start)) for start in missing if start not in taken]
 
     def drop(self, name: str) -> Sequence[str]:
-        """Waits a second for its locks."""
-        return (f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'", f"DROP TABLE IF EXISTS {name}")
+        """Waits a second for its locks. One round trip."""
+        return (f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'; DROP TABLE IF EXISTS {name}",)
 
     def place(self, name: str) -> str:
         """Each partition is a table."""
@@ -89,9 +89,8 @@ class PostgreSQL:
     def _make(self, start: int) -> Sequence[str]:
         name = _name(start)
         return (
-            f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'",
-            f"CREATE TABLE {name} (LIKE hot INCLUDING ALL)",
-            f"ALTER TABLE hot ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({start + SPAN})",
+            f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'; CREATE TABLE {name} (LIKE hot INCLUDING ALL);"
+            f" ALTER TABLE hot ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({start + SPAN})",
         )
 
 

@@ -43,6 +43,7 @@ class Partitions:
 
     def __init__(self, database: Database) -> None:
         self.is_behind = False  # whether `make_ahead` could not make all that was missing
+        self.is_held = False  # whether somebody was in the way of `drop_before`
         self._database = database
         self._kind = KINDS[database.engine.dialect.name]()
 
@@ -79,6 +80,7 @@ class Partitions:
         a transaction that writes what these rows became.
         """
         faults.reach("hot.drop")
+        self.is_held = False
         there = self.hours() or [Partition("hot", None, None)]
         cut = [partition for partition in there if _is_cut(partition, moment_us)]
         dropped = 0
@@ -88,8 +90,10 @@ class Partitions:
                     case Outcome.DONE:
                         dropped += 1
                     case Outcome.FORBIDDEN:
+                        self.is_held = True
                         cut.append(partition)
                     case Outcome.LATER:
+                        self.is_held = True
                         break
         faults.reach("hot.dropped")
         for partition in cut:

@@ -120,7 +120,8 @@ def test_an_interrupt_ends_it_between_two_steps_and_the_rest_can_be_done_later(
     database.dispose()
 
     assert first.code == 130
-    assert "20 readings sealed\n" in first.out
     assert "what is done stays done" in first.err
     assert second.code == 0
-    assert "124 readings sealed\n" in second.out
+    some, rest = (int(told.out.split(" readings sealed\n")[0].split("\n")[-1]) for told in (first, second))
+    assert 0 < some < 144
+    assert some + rest == 144

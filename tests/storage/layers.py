@@ -76,7 +76,10 @@ class Maintained:
     def seal(self, until: timedelta = timedelta(0)) -> int:
         """Closes and seals the hours that ended before NOW + until; how many."""
         self.sealer.close(NOW + until)
-        return _all(self.sealer.step)
+        hours = 0
+        while sealed := self.sealer.step():
+            hours += sealed.hours
+        return hours
 
     def reseal(self) -> int:
         """Merges everything that is late and can be merged; how many days of groups."""

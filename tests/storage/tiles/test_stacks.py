@@ -14,7 +14,8 @@ from storage.sample import INT64_MAX, INT64_MIN
 from storage.tables_tiles import STAMPS
 from storage.tiles import rolls
 from storage.tiles.codec import Block
-from storage.tiles.layout import Series, Span, TileRow, lay_out, slots_of
+from storage.tiles.layout import Series, Span, TileRow, slots_of
+from storage.tiles.plans import lay_out
 from storage.tiles.roll_stacks import RollRow, decode_rolls, first_damaged
 from storage.tiles.span_stacks import SpanRow, SpanStack
 

@@ -162,33 +162,34 @@ class Retention:
                     some = tuple(mids)
                     places.append(_Place(day_tile, day_tile.c.start, cut, some, probed=some))
         for gids in self._groups():
-            for place in places:
-                yield from self._of_groups(place, gids)
+            for place, earliest in zip(places, self._earliest(places, gids), strict=True):
+                yield from self._of_groups(place, gids, earliest)
 
     def _groups(self) -> Iterator[Sequence[int]]:
-        after = -1
-        while True:
-            some = select(resource_group.c.gid).where(resource_group.c.gid > after)
+        gids: Sequence[int] = [-1]
+        while gids:
+            some = select(resource_group.c.gid).where(resource_group.c.gid > gids[-1])
+            some = some.order_by(resource_group.c.gid).limit(GROUPS_A_SLICE)
             with self._database.read() as connection:
-                gids = (
-                    connection.execute(some.order_by(resource_group.c.gid).limit(GROUPS_A_SLICE))
-                    .scalars()
-                    .all()
-                )
-            if not gids:
+                gids = connection.execute(some).scalars().all()
+            if gids:
+                yield gids
+            if len(gids) < GROUPS_A_SLICE:
                 return
-            yield gids
-            after = gids[-1]
 
-    def _of_groups(self, place: "_Place", gids: Sequence[int]) -> Iterator[Deleted]:
-        """A day of these groups at a time."""
-        while True:
-            with self._database.read() as connection:
-                earliest = connection.execute(place.earliest(gids)).scalar()
-            if earliest is None:
-                return
+    def _earliest(self, places: Sequence["_Place"], gids: Sequence[int]) -> Sequence[int | None]:
+        """Of each place the first time of these groups; mostly there is nothing to go."""
+        looks = (place.earliest(gids).scalar_subquery() for place in places)
+        with self._database.read() as connection:
+            return list(connection.execute(select(*looks)).one())
+
+    def _of_groups(self, place: "_Place", gids: Sequence[int], earliest: int | None) -> Iterator[Deleted]:
+        """A day of these groups at a time, from the earliest on."""
+        while earliest is not None:
             work = partial(self._remove, place=place, gids=gids, day=_day(earliest))
             yield Deleted(place.table.name, self._database.write_retrying(work))
+            with self._database.read() as connection:
+                earliest = connection.execute(place.earliest(gids)).scalar()
 
     def _remove(self, connection: Connection, place: "_Place", gids: Sequence[int], day: int) -> int:
         if place.counted_from is not None and day >= place.counted_from:
@@ -199,20 +200,24 @@ class Retention:
 
     def _by_key(self, cuts: _Cuts) -> Iterator[Deleted]:
         identity = delta_identity.c
+        done = (delivery.c.created_at < cuts.history) & (delivery.c.state != "pending")
+        gone: Sequence[tuple[Column[Any], ColumnElement[bool], Sequence[Column[Any]]]] = (
+            (quarantine.c.digest, quarantine.c.last_seen < cuts.events, ()),
+            (alarm_change.c.event_id, alarm_change.c.timestamp < cuts.history, ()),
+            (delivery.c.delivery_id, done, (delivery_attempt.c.delivery_id,)),
+        )
+        looks = (select(key).where(old).exists() for key, old, _ in gone)
+        with self._database.read() as connection:
+            has_ids, *found = connection.execute(select(select(identity.id).exists(), *looks)).one()
         for first in range(
-            256 if self._has_rows(delta_identity) else 0
+            256 if has_ids else 0
         ):  # ids are random: no look takes longer than a limit of time
             begin, end = bytes((first, *bytes(15))), bytes((first, *b"\xff" * 15))
             some = identity.id.between(begin, end) & (identity.recv < cuts.raw - AHEAD_US)
             yield from self._listed(identity.id, some)
-        yield from self._listed(quarantine.c.digest, quarantine.c.last_seen < cuts.events)
-        yield from self._listed(alarm_change.c.event_id, alarm_change.c.timestamp < cuts.history)
-        done = (delivery.c.created_at < cuts.history) & (delivery.c.state != "pending")
-        yield from self._listed(delivery.c.delivery_id, done, delivery_attempt.c.delivery_id)
-
-    def _has_rows(self, table: Table) -> bool:
-        with self._database.read() as connection:
-            return bool(connection.execute(select(select(table).limit(1).exists())).scalar_one())
+        for (key, old, below), is_there in zip(gone, found, strict=True):
+            if is_there:
+                yield from self._listed(key, old, *below)
 
     def _listed(
         self,

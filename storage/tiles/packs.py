@@ -129,7 +129,7 @@ def _windows(deltas: Integers, slots: int, points: int) -> list[tuple[int, int]]
     some = [one for one, (least, most) in enumerate(extremes) if most > least]
     if deltas.shape[1] < 4 or not some:
         return extremes
-    ordered = np.sort(deltas[some, ::every], axis=1)
+    ordered = _ordered(deltas[some, ::every], [extremes[one] for one in some])
     trim = max(1, ordered.shape[1] // 50)
     middles = zip(some, ordered[:, trim].tolist(), ordered[:, -1 - trim].tolist(), strict=True)
     wide = []
@@ -143,6 +143,20 @@ def _windows(deltas: Integers, slots: int, points: int) -> list[tuple[int, int]]
         for one, window in zip(chosen, found, strict=True):
             extremes[one] = window
     return extremes
+
+
+def _ordered(deltas: Integers, extremes: list[tuple[int, int]]) -> Integers:
+    """The deltas of each meter by size. Four bytes are sorted in half the time of eight, where they are enough."""
+    fits = [most - least < 1 << 32 for least, most in extremes]
+    if not any(fits):
+        return np.sort(deltas, axis=1)
+    ordered = np.empty_like(deltas)
+    least = np.array([least for (least, _), fit in zip(extremes, fits, strict=True) if fit])[:, None]
+    ordered[fits] = np.sort((deltas[fits] - least).astype(np.uint32), axis=1) + least
+    if not all(fits):
+        others = np.logical_not(fits)
+        ordered[others] = np.sort(deltas[others], axis=1)
+    return ordered
 
 
 def _search(

@@ -154,15 +154,19 @@ class Brief:
 
     def _ranked(self, asked: Asked, slot: int, rows: Sequence[Row]) -> list[_Sealed]:
         """The records in the rows; raises LookupError where they are others than was thought."""
-        ranks: dict[tuple[bytes, int], int | None] = {}
+        ranks: dict[tuple[int, bytes, int], int | None] = {}
         found: list[_Sealed] = []
         for kind, _, mid, start, line, w, _, slots, head, record, _ in rows:
-            known = slots, (rolls if kind == ROLLED else heads).slots_in(head)
+            known = kind, slots, (rolls if kind == ROLLED else heads).slots_in(head)
             if known not in ranks:
-                ranks[known] = checked_rank(*known, slot)
+                ranks[known] = checked_rank(*known[1:], slot)
             if (rank := ranks[known]) is not None:
                 found.append(_Sealed(kind, mid, start, line, w, head, record or b"", rank))
-        gaps = Gaps(_gap(asked.gaps.days, ROLLED, slot, found), _gap(asked.gaps.hours, TILED, slot, found))
+        days, hours = (
+            {slot - rank for (of, *_), rank in ranks.items() if of == kind and rank is not None}
+            for kind in (ROLLED, TILED)
+        )
+        gaps = Gaps(_gap(asked.gaps.days, days), _gap(asked.gaps.hours, hours))
         if gaps != asked.gaps:
             if len(self._gaps) > GAPS_MAX:
                 self._gaps.clear()
@@ -171,12 +175,11 @@ class Brief:
         return [_only(one, gaps) for one in found] if None in gaps else found
 
 
-def _gap(known: int | None, kind: int, slot: int, found: Sequence[_Sealed]) -> int | None:
-    """How many slots before this one have no record in rows of a kind."""
-    ranks = {one.rank for one in found if one.kind == kind}
-    if known is None or not ranks:
+def _gap(known: int | None, found: set[int]) -> int | None:
+    """How many slots before the resource's have no record, as far as that is known now."""
+    if known is None or not found:
         return known
-    return slot - ranks.pop() if len(ranks) == 1 else None
+    return found.pop() if len(found) == 1 else None
 
 
 def _only(one: _Sealed, gaps: Gaps) -> _Sealed:
@@ -195,7 +198,7 @@ def _found(asked: Asked, told: _Told) -> Found:
     for one in told.sealed:
         is_stamps = one.mid == STAMPS
         if one.kind == ROLLED:
-            some[ROLLED, is_stamps][one.start] = of_roll(one.block, one.rank)
+            some[ROLLED, is_stamps][one.start] = of_roll(one.head, one.record, one.rank)
         else:
             some[TILED, is_stamps][one.start] = of_tile(one.head, one.record, one.rank, is_stamps=is_stamps)
     return Found(

@@ -36,6 +36,7 @@ _UNIT = np.uint32(0xFF)  # the bits of a float32 that are left out of SPREAD
 _HALF_UNIT = np.uint32(0x80)
 _COLUMN = Struct("<BHH")  # number, bytes in a record, bytes of the head
 _HEAD_SUM = Struct("<I")
+_SLOTS_AT = _COLUMN.size + heads.PREFIX
 
 
 def encode_roll(grids: Grids) -> Block:
@@ -73,7 +74,7 @@ def _joined(numbers: Sequence[int], blocks: Sequence[Block], slots: int) -> Bloc
 
 def slots_in(head: bytes) -> int:
     """How many slots the head of a row says it knows; its checksum is not compared."""
-    return heads.slots_in(head[_COLUMN.size :])
+    return head[_SLOTS_AT] if len(head) > _SLOTS_AT else 0
 
 
 def columns_in(block: Block) -> list[int]:

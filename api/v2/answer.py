@@ -15,7 +15,7 @@ def rows(models: Sequence[BaseModel], status: int = 200) -> Response:
     return _json([model.model_dump(exclude_unset=True) for model in models], status)
 
 
-def text(content: str) -> Response:
+def text(content: str | bytes) -> Response:
     """JSON that is text already."""
     return Response(content, 200, media_type="application/json")
 

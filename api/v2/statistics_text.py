@@ -61,7 +61,7 @@ def statistics(
 
 def _each(labels: Labels, write: Callable[[str | None], str]) -> Part:
     """The text of each, every different one written once."""
-    texts = [write(name) for name in labels.names]
+    texts = [write(name).encode() for name in labels.names]
     return texts[0] if len(texts) == 1 else [texts[number] for number in labels.index.tolist()]
 
 
@@ -72,13 +72,13 @@ def _groups(table: StatisticsTable) -> Part:
     if not others:
         return _each(labels, lambda name: json.dumps({key: name}))
     named = list(zip(*(labels.texts() for labels in table.groups.values()), strict=True))
-    known = {names: json.dumps(dict(zip(table.groups, names, strict=True))) for names in set(named)}
+    known = {names: json.dumps(dict(zip(table.groups, names, strict=True))).encode() for names in set(named)}
     return known[named[0]] if len(known) == 1 else [known[names] for names in named]
 
 
 def _counts(column: Integers) -> Part:
     counts = column.tolist()
-    known = {count: str(count) for count in set(counts)}
+    known = {count: b"%d" % count for count in set(counts)}
     return known[counts[0]] if len(known) == 1 else [known[count] for count in counts]
 
 
@@ -148,17 +148,17 @@ def _durations(
         (lengths,), (begins, ends) = _floats([spans / SECOND]), _times(first, last)
         return {
             "duration": [lengths],
-            "duration_start": ['"', begins, '"'],
-            "duration_end": ['"', ends, '"'],
+            "duration_start": [b'"', begins, b'"'],
+            "duration_end": [b'"', ends, b'"'],
         }
     known = [span >= 0 for span in spans.tolist()]
-    begins, ends = ([f'"{text}"' for text in _listed(column)] for column in _times(first, last))
-    columns = ([repr(span / SECOND) for span in spans.tolist()], begins, ends)
+    begins, ends = ([b'"%b"' % text for text in column] for column in _times(first, last))
+    columns = ([repr(span / SECOND).encode() for span in spans.tolist()], begins, ends)
     names = ("duration", "duration_start", "duration_end")
     return {name: [_where(known, column)] for name, column in zip(names, columns, strict=True)}
 
 
-def _where(known: Sequence[bool], texts: Sequence[str]) -> list[str]:
+def _where(known: Sequence[bool], texts: Sequence[bytes]) -> list[bytes]:
     return [text if is_known else NULL for is_known, text in zip(known, texts, strict=True)]
 
 
@@ -169,20 +169,16 @@ def _periods(table: StatisticsTable) -> dict[str, Sequence[Part]]:
         starts, ends = table.period_start, table.period_start + width
     begins, finishes = _times(starts, ends)
     return {
-        "period": [str(width // SECOND)],
-        "period_start": ['"', begins, '"'],
-        "period_end": ['"', finishes, '"'],
+        "period": [b"%d" % (width // SECOND)],
+        "period_start": [b'"', begins, b'"'],
+        "period_end": [b'"', finishes, b'"'],
     }
 
 
-def _times(*columns: Integers) -> list[list[str] | Texts]:
+def _times(*columns: Integers) -> list[list[bytes] | Texts]:
     """Of microseconds since 1970 UTC: many at once, as hardly two rows share the times of their samples."""
     size = len(columns[0])
     if size <= FEW:
-        return [[times.text_of(moment) for moment in column.tolist()] for column in columns]
+        return [[times.text_of(moment).encode() for moment in column.tolist()] for column in columns]
     found = texts_of(np.concatenate(columns))
     return [found[at : at + size] for at in range(0, len(found), size)]
-
-
-def _listed(texts: list[str] | Texts) -> list[str]:
-    return texts if isinstance(texts, list) else [text.decode() for text in texts.tolist()]

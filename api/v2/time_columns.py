@@ -32,7 +32,7 @@ _EXACT: Final = np.dtype(
 )
 
 
-def texts_of(column: Integers) -> Texts | list[str]:
+def texts_of(column: Integers) -> Texts | list[bytes]:
     """As `times.text_of` of each; a list where some are whole seconds and some are not."""
     seconds = column // SECOND
     rest = column - seconds * SECOND
@@ -44,7 +44,7 @@ def texts_of(column: Integers) -> Texts | list[str]:
     found["rest"] = _thousands().take(rest - thousands * 1000)
     if rest.all():
         return found.view("S26")
-    return [text.decode().removesuffix(".000000") for text in found.view("S26").tolist()]
+    return [text.removesuffix(b".000000") for text in found.view("S26").tolist()]
 
 
 def _put(texts: _Pieces, seconds: Integers) -> _Pieces:

@@ -36,7 +36,9 @@ from storage.tiles.span_stacks import SpanRow, SpanStack
 from storage.watermarks import DAY, HOUR
 
 FOREVER = 2**62
-SOON = DAY  # a day is read and counted in less time than it takes to wake a thread
+SOON = (
+    31 * DAY
+)  # a month is counted and written in 1.2 ms: a thread would keep the interpreter to itself as long
 GAPS_MAX = 50_000
 # The long way says what is damaged, and learns what nobody knows yet.
 _LONG_WAY = (DamagedTile, LookupError)

@@ -35,7 +35,7 @@ def test_rows_are_what_json_makes_of_them(seed: int) -> None:
         ),
     )
 
-    assert found == json.dumps(_expected(table, [one.func for one in aggregates], start, end))
+    assert found.decode() == json.dumps(_expected(table, [one.func for one in aggregates], start, end))
 
 
 def _table(chance: random.Random, size: int) -> StatisticsTable:

@@ -18,5 +18,4 @@ def test_texts_are_those_of_each_time(begin: int, step: int) -> None:
 
     found = time_columns.texts_of(column)
 
-    texts = found if isinstance(found, list) else [text.decode() for text in found.tolist()]
-    assert texts == [times.text_of(moment) for moment in column.tolist()]
+    assert [text.decode() for text in found] == [times.text_of(moment) for moment in column.tolist()]

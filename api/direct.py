@@ -48,8 +48,11 @@ class _Plain:
         given = {name: await rule(request) for name, rule in self.arguments.items()}
         if self.takes_request:
             given["request"] = request
-        handler = partial(self.route.endpoint, **request.path_params, **given)
-        response: Response = await (handler() if self.is_coroutine else run_in_threadpool(handler))
+        given |= request.path_params
+        handler = self.route.endpoint
+        response: Response = await (
+            handler(**given) if self.is_coroutine else run_in_threadpool(handler, **given)
+        )
         return response
 
     async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

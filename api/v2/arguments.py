@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
@@ -45,8 +45,7 @@ class Arguments:
 
     def check_names(self, *known: str) -> None:
         """Raises UnknownArgument for the first argument that is not one of these."""
-        expected = {name for name in known if name not in _OBJECTS}
-        expected.update(f"{name}.{part}" for name in known for part in _OBJECTS.get(name, ()))
+        expected = _names(known)
         for name in self._values:
             if name not in expected:
                 raise UnknownArgument(name)
@@ -98,6 +97,14 @@ class Arguments:
             if len(column) != length and (column or part in {"field", "value"}):
                 raise BadRequest(f"{name}.{part} must be given once for every condition")
         return list(zip(*(columns[part] or ("",) * length for part in parts), strict=True))
+
+
+@cache
+def _names(known: tuple[str, ...]) -> frozenset[str]:
+    """What these arguments are called in a query string."""
+    return frozenset(
+        f"{name}.{part}" if part else name for name in known for part in _OBJECTS.get(name, ("",))
+    )
 
 
 def integer(name: str, text: str) -> int:

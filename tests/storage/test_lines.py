@@ -125,3 +125,10 @@ def test_lines_are_closed_while_their_loop_runs(asked: Database) -> None:
 
     assert asyncio.run(closed()) is None
     assert connections(asked) == 1
+
+
+def test_whoever_asks_has_what_is_new_in_memory(asked: Database) -> None:
+    setting = "SELECT current_setting('random_page_cost')"
+
+    assert asked.ask(setting, ()) == [("1.1",)]
+    assert asyncio.run(asked.ask_soon(setting, ())) == [("1.1",)]

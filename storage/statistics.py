@@ -32,7 +32,7 @@ class Statistics:
         self._database = database
         self._names = Names()
         self._brief = Brief(database)
-        self._short = (self._brief, Overall(database))
+        self._overall = Overall(database)
 
     def compute(self, query: StatisticsQuery) -> list[StatisticsRow]:
         """One row per period, group and unit that holds a sample, in this order."""
@@ -47,16 +47,18 @@ class Statistics:
             table = self._brief.by_hour(names, query, grain.wanted)
             if table is not None:
                 return table
-            for short in self._short:
-                found = short.figures(names, query.samples, grain.wanted)
-                if found is not None:
-                    return count(query, gather(found, grain), grain, names)
+            found = self._brief.figures(names, query.samples, grain.wanted)
+            if found is not None:
+                return count(query, gather(found, grain), grain, names)
+            table = self._overall.table(names, query, grain)
+            if table is not None:
+                return table
         reader = Reader(names)
         with self._database.snapshot() as connection:
             grain, blocks = _ask(reader, connection, query)
             parts = gather(blocks, grain)
-        for short in self._short:
-            short.remember(reader.moment)
+        self._brief.remember(reader.moment)
+        self._overall.remember(reader.moment)
         return count(query, parts, grain, names)
 
     async def table_soon(self, query: StatisticsQuery) -> StatisticsTable | None:

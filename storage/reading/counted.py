@@ -12,6 +12,7 @@ from storage.columns import Figures, Integers, Volumes
 from storage.errors import DamagedTile
 from storage.names import Names
 from storage.reading.asking import ask, marks
+from storage.reading.lines import Grain, Lines
 from storage.reading.tiled import SPANS, Piece, where_damaged
 from storage.tables_tiles import day_tile, tile
 from storage.tiles.totals import SIZE, is_whole
@@ -67,6 +68,45 @@ def counted(
             yield _totals(gid, mid, whole, real=names.meter(mid).real)
 
 
+def counted_lines(names: Names, rows: Sequence[Any], grain: Grain) -> list[Lines]:
+    """The same as lines, at most one of integer meters and one of real ones, of rows in any order.
+
+    Raises LookupError where a tile has no total, and DamagedTile.
+    """
+    found = []
+    for real in (False, True):
+        some = [row for row in rows if names.meter(row[1]).real == real]
+        if some:
+            found.append(_lines(some, grain, real=real))
+    return found
+
+
+def _lines(rows: Sequence[Any], grain: Grain, *, real: bool) -> Lines:
+    gids, mids, _, tots = zip(*rows, strict=True)
+    if any(len(tot) != SIZE for tot in tots):
+        raise LookupError("a tile without a sum")
+    if not all(map(is_whole, tots)):
+        raise DamagedTile("the sums of a tile fail their checksum")
+    count, first, last, least, most, high, low = _words(tots)
+    volumes = [_volumes(column, real=real) for column in (least, most, high)]
+    nobody = np.zeros(len(tots), np.int64)
+    return Lines(
+        gid=np.array(gids),
+        mid=np.array(mids),
+        rid=nobody,
+        ver=nobody,
+        period=grain.period_of(first),
+        count=count,
+        first=first,
+        last=last,
+        least=volumes[0],
+        most=volumes[1],
+        high=volumes[2],
+        low=low,
+        spread=None,
+    )
+
+
 def _rows(connection: Connection, table: Table, gids: Iterable[int], span: Piece) -> Iterator[Any]:
     """Group, meter, beginning and total of each tile."""
     some, mids = sorted(gids), sorted(span.mids or ())
@@ -80,15 +120,19 @@ def _rows(connection: Connection, table: Table, gids: Iterable[int], span: Piece
 
 
 def _totals(gid: int, mid: int, rows: Sequence[tuple[int, bytes]], *, real: bool) -> Figures:
-    table = np.frombuffer(b"".join([tot for _, tot in rows]), "<i8").reshape(len(rows), -1)
-    count, first, last = (table[:, column].astype(np.int64) for column in range(3))
-    least, most, high = (_numbers(table[:, column], real=real) for column in range(3, 6))
+    count, first, last, least, most, high, low = _words([tot for _, tot in rows])
     start = np.array([start for start, _ in rows], np.int64)
     nobody = np.zeros(len(rows), np.int64)
-    low = table[:, 6].astype(np.int64)
-    return Figures(gid, mid, nobody, start, count, first, last, least, most, high, low)
+    volumes = [_volumes(column, real=real) for column in (least, most, high)]
+    return Figures(gid, mid, nobody, start, count, first, last, volumes[0], volumes[1], volumes[2], low)
 
 
-def _numbers(column: Integers, *, real: bool) -> Volumes:
-    integers = column.astype(np.int64)
-    return integers.view(np.float64) if real else integers
+def _words(tots: Sequence[bytes]) -> Sequence[Integers]:
+    """The columns of totals, a word of each: count, first, last, least, most, high and low."""
+    table = np.frombuffer(b"".join(tots), "<i8").reshape(len(tots), -1)
+    columns: Integers = np.ascontiguousarray(table.T[:-1], np.int64)
+    return list(columns)
+
+
+def _volumes(column: Integers, *, real: bool) -> Volumes:
+    return column.view(np.float64) if real else column

@@ -77,7 +77,7 @@ class Heap:
 def places(parts: Sequence[Lines], groupby: Sequence[GroupKey], names: Names) -> Places:
     """The place of every line, of all parts one after the other."""
     period = chained(parts, "period")
-    unit = _labels(chained(parts, "mid"), lambda mid: names.meter(mid).unit)
+    unit = labels_of(chained(parts, "mid"), lambda mid: names.meter(mid).unit)
     groups = tuple(labels(parts, key, names) for key in groupby)
     first, last = int(period.min()), int(period.max())
     key, size = period - first, last - first + 1
@@ -95,9 +95,9 @@ def labels(parts: Sequence[Lines], key: GroupKey | Cardinality, names: Names) ->
     """What every line is called by this key, of all parts one after the other."""
     if key == "project_id":
         gid, rid = chained(parts, "gid"), chained(parts, "rid")
-        return _labels(np.where(rid > 0, rid, -gid), lambda number: _project(number, names))
+        return labels_of(np.where(rid > 0, rid, -gid), lambda number: _project(number, names))
     column = "rid" if key == "resource_id" else "ver"
-    return _labels(chained(parts, column), _naming(key, names))
+    return labels_of(chained(parts, column), _naming(key, names))
 
 
 def heaps(parts: Sequence[Lines], key: Integers) -> list[Heap]:
@@ -153,7 +153,8 @@ def _project(number: int, names: Names) -> str | None:
     return names.owner(number).project_id if number > 0 else names.project_of(-number)
 
 
-def _labels(numbers: Integers, name_of: Callable[[int], str | None]) -> Labels:
+def labels_of(numbers: Integers, name_of: Callable[[int], str | None]) -> Labels:
+    """What each of these numbers is called."""
     distinct, number, least = _distinct(numbers)
     found = [name_of(one) for one in distinct.tolist()]
     ordered = sorted(set(found), key=lambda name: (name is not None, name or ""))

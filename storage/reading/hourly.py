@@ -12,6 +12,7 @@ from storage.errors import DamagedTile
 from storage.names import Names
 from storage.reading.asking import ask, marks
 from storage.reading.counted import GroupDay, Uncounted
+from storage.reading.sums import split
 from storage.reading.tiled import FEW, Piece, rank_in, where_damaged
 from storage.tables_tiles import STAMPS, day_roll, day_tile
 from storage.tiles import rolls
@@ -23,8 +24,11 @@ from storage.watermarks import DAY, HOUR
 
 LOW = (1 << WORD) - 1
 GROUPS_AT_ONCE = 16
+FAR = 2.0**62  # no sum below it is beyond int64, however it was rounded
 TIMES = frozenset((rolls.COUNT, rolls.FIRST, rolls.LAST))
 VALUES = frozenset((rolls.LEAST, rolls.RANGE, rolls.EXCESS, rolls.HIGH, rolls.LOW, rolls.TOTAL))
+FIGURES = TIMES | VALUES
+SPREADS = FIGURES | {rolls.SPREAD, rolls.SQUARES}
 _HOURS = np.arange(rolls.HOURS) * HOUR
 
 Columns = Mapping[int, Volumes]
@@ -38,8 +42,8 @@ class Day(NamedTuple):
     row: RollRow
 
 
-class _Records(NamedTuple):
-    """Some records' places (day and slot in one number), and columns of 24 values for each of them."""
+class Records(NamedTuple):
+    """Some records' places (day and slot in one number), and columns: of each of 24 hours a value for each record."""
 
     places: Integers
     columns: Columns
@@ -126,23 +130,31 @@ def figures_of(
     names: Names, piece: Piece, by_mid: Mapping[int, Sequence[Day]], *, spread: bool
 ) -> Iterator[Figures | Uncounted]:
     """The entries of one group, whose resources are known to `names`; raises DamagedTile."""
-    wanted = TIMES | VALUES | ({rolls.SPREAD, rolls.SQUARES} if spread else set())
-    times: _Records | None = None
+    for mid, records in records_of(piece, by_mid, spread=spread):
+        if is_counted(records.columns, real=names.meter(mid).real):
+            yield from _figures(names, piece, mid, records)
+        else:
+            starts = np.unique(records.places >> SLOT_BITS) * DAY
+            yield from (_uncounted(piece, mid, start) for start in starts.tolist())
+
+
+def records_of(
+    piece: Piece, by_mid: Mapping[int, Sequence[Day]], *, spread: bool
+) -> Iterator[tuple[int, Records]]:
+    """The records of each meter, with their times as far as anybody knows them; raises DamagedTile."""
+    wanted = SPREADS if spread else FIGURES
+    times: Records | None = None
     stamps = by_mid.get(STAMPS, ())
     for mid, days in by_mid.items():
         if mid == STAMPS:
             continue
         for places, found in _decoded(piece, mid, days, wanted):
-            some = [days[place] for place in places]
-            records = _records(some, found)
+            records = _records([days[place] for place in places], found)
             if rolls.COUNT not in found and stamps:
                 if times is None:
                     times = _times(piece, stamps)
                 records = _with_times(piece, mid, records, times)
-            if is_counted(records.columns, real=names.meter(mid).real):
-                yield from _figures(names, piece, mid, records)
-            else:
-                yield from (_uncounted(piece, mid, start) for start in sorted({day.start for day in some}))
+            yield mid, records
 
 
 def _decoded(
@@ -161,13 +173,13 @@ def _decoded(
         raise where_damaged(day_roll, piece.gid, mid, days[place].start, error) from error
 
 
-def _records(days: Sequence[Day], found: Columns) -> _Records:
+def _records(days: Sequence[Day], found: Columns) -> Records:
     sizes = [len(day.slots) for day in days]
     starts = np.repeat([day.start // DAY for day in days], sizes)
-    return _Records(starts << SLOT_BITS | np.concatenate([day.slots for day in days]), found)
+    return Records(starts << SLOT_BITS | np.concatenate([day.slots for day in days]), found)
 
 
-def _times(piece: Piece, stamps: Sequence[Day]) -> _Records:
+def _times(piece: Piece, stamps: Sequence[Day]) -> Records:
     """Counts and times of the group's own stamps."""
     for places, found in _decoded(piece, STAMPS, stamps, TIMES):
         if len(places) == len(stamps) and found.keys() == TIMES:
@@ -176,19 +188,21 @@ def _times(piece: Piece, stamps: Sequence[Day]) -> _Records:
     raise where_damaged(day_roll, piece.gid, STAMPS, stamps[0].start, error)
 
 
-def _with_times(piece: Piece, mid: int, records: _Records, times: _Records) -> _Records:
+def _with_times(piece: Piece, mid: int, records: Records, times: Records) -> Records:
     """Counts and times added, which are those of the stamps."""
     places = records.places
     if np.array_equal(places, times.places):
-        return _Records(places, {**records.columns, **times.columns})
+        return Records(places, {**records.columns, **times.columns})
     order = np.argsort(times.places)
     at = order[np.searchsorted(times.places, places, sorter=order) % len(order)]
     if (missing := times.places[at] != places).any():
         start = int(places[missing][0] >> SLOT_BITS) * DAY
         error = DamagedTile("hourly figures are of slots that have no times")
         raise where_damaged(day_roll, piece.gid, mid, start, error)
-    found = {number: column.reshape(-1, rolls.HOURS)[at].ravel() for number, column in times.columns.items()}
-    return _Records(places, {**records.columns, **found})
+    found = {
+        number: column.reshape(rolls.HOURS, -1)[:, at].ravel() for number, column in times.columns.items()
+    }
+    return Records(places, {**records.columns, **found})
 
 
 def is_counted(found: Columns, *, real: bool) -> bool:
@@ -201,17 +215,17 @@ def _uncounted(piece: Piece, mid: int, day: int) -> Uncounted:
     return Uncounted(day_tile, piece.gid, mid, max(day, piece.start), min(day + DAY, piece.end))
 
 
-def _figures(names: Names, piece: Piece, mid: int, records: _Records) -> Iterator[Figures]:
+def _figures(names: Names, piece: Piece, mid: int, records: Records) -> Iterator[Figures]:
     """Those of hours that have a reading and belong to the piece."""
     slot = records.places & (1 << SLOT_BITS) - 1
     rid = names.known_rids(piece.gid, slot)
-    begin = ((records.places >> SLOT_BITS) * DAY)[:, None] + _HOURS
+    begin = (records.places >> SLOT_BITS) * DAY + _HOURS[:, None]
     chosen = cast("Integers", records.columns[rolls.COUNT]).reshape(begin.shape) > 0
-    if begin[:, 0].min() < piece.start or begin[:, -1].max() >= piece.end:
+    if begin[0].min() < piece.start or begin[-1].max() >= piece.end:
         chosen &= (begin >= piece.start) & (begin < piece.end)
     if piece.slots is not None:
-        chosen &= np.isin(slot, sorted(piece.slots))[:, None]
-    rid, begin, chosen = np.repeat(rid, rolls.HOURS), begin.ravel(), chosen.ravel()
+        chosen &= np.isin(slot, sorted(piece.slots))
+    rid, begin, chosen = np.tile(rid, rolls.HOURS), begin.ravel(), chosen.ravel()
     found = records.columns
     if not chosen.all():
         rid, begin = rid[chosen], begin[chosen]
@@ -240,7 +254,10 @@ def _integer_sums(
     """count * least and what exceeds it, in two words."""
     if rolls.EXCESS in found:
         excess = rolls.excess(found)
-        high, low = excess >> WORD, excess & LOW
+        farthest = max(float(least.max()), -float(least.min()))
+        if farthest * float(count.max()) + float(excess.max()) < FAR:
+            return split(excess + count * least)
+        high, low = split(excess)
     else:
         high, low = found[rolls.HIGH], found[rolls.LOW]
     low = low + count * (least & LOW)

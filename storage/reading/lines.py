@@ -66,12 +66,14 @@ class Grain:
         return (ts - self.wanted.origin_us) // self.wanted.width_us
 
 
-def gather(blocks: Iterable[Columns | Figures], grain: Grain) -> list[Lines]:
-    """All lines: those of integer meters and those of real ones, as far as there are any.
+def gather(blocks: Iterable[Columns | Figures], grain: Grain, known: Iterable[Lines] = ()) -> list[Lines]:
+    """All lines, and those that are known: those of integer meters and those of real ones, as far as there are any.
 
     Where the spread is wanted each reading is a line of its own.
     """
     kinds = (_Kind(grain), _Kind(grain))
+    for lines in known:
+        kinds[lines.real].found.append(lines)
     for block in blocks:
         if isinstance(block, Figures):
             kinds[block.high.dtype == np.float64].figures.append(block)
@@ -86,10 +88,10 @@ class _Kind:
 
     def __init__(self, grain: Grain) -> None:
         self.figures: list[Figures] = []
+        self.found: list[Lines] = []
         self._grain = grain
         self._waiting: list[Columns] = []
         self._readings = 0
-        self._lines: list[Lines] = []
 
     def add(self, block: Columns) -> None:
         if len(block.ts):
@@ -102,11 +104,11 @@ class _Kind:
         if self._waiting:
             self._put_together()
         if self.figures:
-            self._lines.append(_of_figures(self.figures, self._grain))
-        return _joined(self._lines) if self._lines else None
+            self.found.append(_of_figures(self.figures, self._grain))
+        return _joined(self.found) if self.found else None
 
     def _put_together(self) -> None:
-        self._lines.append(_of_columns(self._waiting, self._grain))
+        self.found.append(_of_columns(self._waiting, self._grain))
         self._waiting, self._readings = [], 0
 
 

@@ -47,22 +47,23 @@ def unpack(padded: bytes | Octets, rows: int, count: int, width: int, *, start: 
     return _masked(fields, width)
 
 
-def unpack_across(padded: bytes, rows: int, count: int, width: int, *, start: int, stride: int) -> Words:
-    """As `unpack`, but with a row for each place."""
+def unpack_across(padded: bytes, out: Words, width: int, *, start: int, stride: int) -> None:
+    """As `unpack`, but into `out`, which has a row for each place."""
+    count, rows = out.shape
     if not count or not width:
-        return np.zeros((count, rows), np.uint64)
+        out[:] = 0
+        return
     octet, offset = _octet_plan(count, width)
     seen: Words = np.ndarray((int(octet[-1]) + 1, rows), "<u8", padded, start, (1, stride))
     if rows < MANY:
-        fields = seen[octet] >> offset[:, None]
+        np.right_shift(seen[octet], offset[:, None], out=out)
     else:  # the same, but each place in a processor's cache
-        fields = np.empty((count, rows), np.uint64)
-        for found, at, bit in zip(fields, octet.tolist(), offset, strict=True):
+        for found, at, bit in zip(out, octet.tolist(), offset, strict=True):
             np.right_shift(seen[at], bit, out=found)
     if width > WIDE:
         ninth: Octets = np.ndarray(seen.shape, np.uint8, padded, start + 8, (1, stride))
-        fields |= ninth[octet].astype(np.uint64) << (np.uint64(64) - offset)[:, None]
-    return _masked(fields, width)
+        out |= ninth[octet].astype(np.uint64) << (np.uint64(64) - offset)[:, None]
+    _masked(out, width)
 
 
 def unpack_row(padded: bytes, start: int, count: int, width: int) -> Words:

@@ -1,6 +1,7 @@
 """Hourly figures of many days decoded together."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,10 @@ from storage.columns import Volumes
 from storage.errors import DamagedTile
 from storage.tiles import bits, rolls
 from storage.tiles.codec import Block, is_whole, open_values
+from storage.tiles.heads import Layout
 from storage.tiles.stacks import Part, unpack_stack, volumes_of
+
+KEPT, SHORT = 1024, 4096  # heads that are kept, and the bytes of the longest of them
 
 
 class RollRow(NamedTuple):
@@ -20,25 +24,40 @@ class RollRow(NamedTuple):
 
 
 class _Column(NamedTuple):
+    """Where a column stands in each record, and what its head says."""
+
+    number: int
+    at: int
+    w: int
+    head: bytes
     kind: int
-    part: Part
+    layout: Layout
 
 
 def decode_rolls(
     rows: Sequence[RollRow], wanted: frozenset[int]
 ) -> Iterator[tuple[list[int], dict[int, Volumes]]]:
-    """Which rows have the same of the wanted columns, and these: the records of all of them one after the other.
+    """Which rows have the same of the wanted columns, and these: the first hour of all their records, then the second …
 
-    Raises DamagedTile; `first_damaged` tells of which row.
+    The records of a row follow those of the row before it. Raises DamagedTile; `first_damaged` tells of which row.
     """
-    alike: dict[tuple[int, ...], tuple[list[int], list[Mapping[int, _Column]]]] = {}
+    alike: dict[tuple[int, ...], tuple[list[int], list[Sequence[_Column]]]] = {}
     for place, row in enumerate(rows):
-        found = _columns(row, wanted)
-        places, columns = alike.setdefault(tuple(found), ([], []))
+        block = row.block
+        found = (_kept if len(block.head) <= SHORT else _columns)(block.head, block.w, wanted)
+        places, columns = alike.setdefault(tuple(column.number for column in found), ([], []))
         places.append(place)
         columns.append(found)
     for numbers, (places, columns) in alike.items():
-        yield places, {number: _joined([one[number] for one in columns]) for number in numbers}
+        some = [rows[place] for place in places]
+        records = [_records(row) for row in some]
+        yield (
+            places,
+            {
+                number: _joined(some, records, [found[index] for found in columns])
+                for index, number in enumerate(numbers)
+            },
+        )
 
 
 def first_damaged(rows: Sequence[RollRow], wanted: frozenset[int]) -> tuple[int, DamagedTile]:
@@ -51,35 +70,44 @@ def first_damaged(rows: Sequence[RollRow], wanted: frozenset[int]) -> tuple[int,
     return 0, DamagedTile("hourly figures of some days are not like those of others")
 
 
-def _columns(row: RollRow, wanted: frozenset[int]) -> dict[int, _Column]:
+def _records(row: RollRow) -> bits.Octets:
     block, rank = row
     if block.w <= 0 or len(block.raw) % block.w:
         raise DamagedTile("the records of hourly figures are cut off")
     if rank is not None:
         rolls.check_record(block.raw, rank, block.w)
-    raw = np.frombuffer(block.raw, np.uint8).reshape(-1, block.w)
-    found = {}
-    for number, at, w, head in rolls.columns_of(block):
+    return np.frombuffer(block.raw, np.uint8).reshape(-1, block.w)
+
+
+def _columns(head: bytes, w: int, wanted: frozenset[int]) -> tuple[_Column, ...]:
+    """Those of the wanted columns that records of `w` bytes have."""
+    found = []
+    for number, at, width, own in rolls.columns_of(Block(w, head, b"")):
         if number in wanted:
-            found[number] = _column(head, np.ascontiguousarray(raw[:, at : at + w]), rank)
-    return found
+            opened = open_values(own)
+            layout = opened.layout
+            if opened.w != width or layout.points != rolls.HOURS or layout.count_width or opened.checked:
+                raise DamagedTile("head and records of hourly figures do not belong together")
+            found.append(_Column(number, at, width, own, opened.kind, layout))
+    return tuple(found)
 
 
-def _column(head: bytes, records: bits.Octets, rank: int | None) -> _Column:
-    opened = open_values(head)
-    layout = opened.layout
-    if opened.w != records.shape[1] or layout.points != rolls.HOURS or layout.count_width or opened.checked:
-        raise DamagedTile("head and records of hourly figures do not belong together")
+_kept = lru_cache(KEPT)(_columns)
+
+
+def _joined(rows: Sequence[RollRow], records: Sequence[bits.Octets], columns: Sequence[_Column]) -> Volumes:
+    """The values of a column, record by record of each hour."""
+    parts = [_part(column, some, row.rank) for row, some, column in zip(rows, records, columns, strict=True)]
+    grid, _ = unpack_stack(parts)
+    return volumes_of([column.kind for column in columns], parts, grid).T.ravel()
+
+
+def _part(column: _Column, records: bits.Octets, rank: int | None) -> Part:
+    layout, at = column.layout, column.at
+    own = np.ascontiguousarray(records[:, at : at + column.w])
     if rank is None:
-        if len(records) != layout.slots or not is_whole(head, records.data):
+        if len(own) != layout.slots or not is_whole(column.head, own.data):
             raise DamagedTile("the records of a tile fail their checksum")
     elif rank >= layout.slots:
         raise DamagedTile("slots and records of hourly figures differ in number")
-    return _Column(opened.kind, Part(head, layout, records, rank))
-
-
-def _joined(columns: Sequence[_Column]) -> Volumes:
-    """The values of a column, hour by hour of each record."""
-    parts = [column.part for column in columns]
-    grid, _ = unpack_stack(parts)
-    return volumes_of([column.kind for column in columns], parts, grid).ravel()
+    return Part(column.head, layout, own, rank)

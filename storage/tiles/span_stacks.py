@@ -1,6 +1,7 @@
 """The readings of a group in many hours or days, their tiles decoded together."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -11,6 +12,7 @@ from storage.errors import DamagedTile
 from storage.tables_tiles import STAMPS
 from storage.tiles.codec import Block, Opened, is_whole, open_stamps, open_values, presence_of, without_sum
 from storage.tiles.layout import SLOT_BITS, Series
+from storage.tiles.roll_stacks import KEPT, SHORT
 from storage.tiles.stacks import Part, unpack_stack, volumes_of
 
 Counts = NDArray[np.intp]
@@ -90,7 +92,7 @@ def _records(rows: Sequence[SpanRow], opening: Callable[[bytes], Opened]) -> _Re
     """All series of these rows."""
     parts, kinds, marked, begin = [], [], dict[int, Integers](), 0
     for row in rows:
-        opened = opening(row.block.head)
+        opened = (_kept if len(row.block.head) <= SHORT else _open)(row.block.head, opening)
         parts.append(_part(row, opened))
         kinds.append(opened.kind)
         if opened.marked:
@@ -103,6 +105,13 @@ def _records(rows: Sequence[SpanRow], opening: Callable[[bytes], Opened]) -> _Re
         raise DamagedTile("positions and readings of a tile differ in number")
     places = np.concatenate([place << SLOT_BITS | row.slots for place, row in enumerate(rows)])
     return _Records(places, volumes_of(kinds, parts, grid), counts, marked)
+
+
+def _open(head: bytes, opening: Callable[[bytes], Opened]) -> Opened:
+    return opening(head)
+
+
+_kept = lru_cache(KEPT)(_open)
 
 
 def _part(row: SpanRow, opened: Opened) -> Part:

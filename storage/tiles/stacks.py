@@ -76,14 +76,17 @@ def _put_fields(grid: bits.Words, parts: Sequence[Part], begins: Sequence[int]) 
             alike.setdefault(key, []).append(index)
     for (stride, base_bytes, width, deltas), some in alike.items():
         padded = b"".join([*[parts[index].records.data for index in some], bytes(bits.TAIL)])
-        rows = (len(padded) - bits.TAIL) // stride
-        base = bits.unpack_across(padded, rows, 1, 8 * base_bytes, start=0, stride=stride)[0]
-        fields = bits.unpack_across(padded, rows, deltas, width, start=base_bytes, stride=stride)
-        at = 0
-        for begin, end in _runs(some, begins):
-            grid[0, begin:end] = base[at : at + end - begin]
-            grid[1 : 1 + deltas, begin:end] = fields[:, at : at + end - begin]
-            at += end - begin
+        runs = list(_runs(some, begins))
+        whole = grid[: 1 + deltas, runs[0][0] : runs[0][1]]
+        if len(runs) > 1:
+            whole = np.empty((1 + deltas, (len(padded) - bits.TAIL) // stride), np.uint64)
+        bits.unpack_across(padded, whole[:1], 8 * base_bytes, start=0, stride=stride)
+        bits.unpack_across(padded, whole[1:], width, start=base_bytes, stride=stride)
+        if len(runs) > 1:
+            at = 0
+            for begin, end in runs:
+                grid[: 1 + deltas, begin:end] = whole[:, at : at + end - begin]
+                at += end - begin
 
 
 def _runs(some: Sequence[int], begins: Sequence[int]) -> Iterator[tuple[int, int]]:

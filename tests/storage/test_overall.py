@@ -10,10 +10,11 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import update
 
-from storage.columns import Columns, Figures, Wanted
 from storage.database import Database
 from storage.names import Names
 from storage.query import EVERYTHING, SampleQuery, Scope, StatisticsQuery, StatisticsRow
+from storage.reading.answers import StatisticsTable
+from storage.reading.lines import Grain
 from storage.reading.overall import Overall
 from storage.statistics import Statistics
 from storage.tables_tiles import day_roll
@@ -31,6 +32,17 @@ QUERIES = (
     StatisticsQuery(replace(ALL, end=NOW - 2.5 * HOUR), 172800),
     StatisticsQuery(replace(ALL, start=MIDNIGHT - 47 * HOUR), None, ("project_id",)),
     StatisticsQuery(replace(ALL, meter="image.download"), None, ("project_id",)),
+    StatisticsQuery(ALL, 3600, ("resource_id",)),
+    StatisticsQuery(replace(ALL, meter="cpu_util"), 3600, ("resource_id",)),
+    StatisticsQuery(replace(ALL, meter="odd", end=NOW - 2 * HOUR), 3600, ("resource_id",)),
+    StatisticsQuery(
+        replace(ALL, meter="memory.usage", scope=Scope("project-1"), start=MIDNIGHT - 30 * HOUR),
+        3600,
+        ("resource_id",),
+    ),
+    StatisticsQuery(replace(ALL, end=NOW - 25 * HOUR), 7200, ("resource_id", "project_id")),
+    StatisticsQuery(replace(ALL, meter="cpu_util", scope=Scope("project-0")), 3600),
+    StatisticsQuery(replace(ALL, start=MIDNIGHT - 30.5 * HOUR), 3600, ("resource_id",)),
 )
 
 
@@ -50,16 +62,16 @@ class Watched:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        figures = Overall.figures
+        table = Overall.table
 
         def counted(
-            overall: Overall, names: Names, query: SampleQuery, wanted: Wanted
-        ) -> list[Columns | Figures] | None:
-            answer = figures(overall, names, query, wanted)
+            overall: Overall, names: Names, query: StatisticsQuery, grain: Grain
+        ) -> StatisticsTable | None:
+            answer = table(overall, names, query, grain)
             self.short += answer is not None
             return answer
 
-        with patch.object(Overall, "figures", counted):
+        with patch.object(Overall, "table", counted):
             yield
 
 
@@ -104,6 +116,52 @@ def test_groups_are_answered_from_every_layer(database: Database) -> None:
 
     assert watched.short == watched.packs
     assert [(row.groups["project_id"], row.count) for row in found] == [("of-a", 3600), ("of-b", 3600)]
+
+
+def test_resources_that_come_and_go_are_answered_by_the_hour(database: Database) -> None:
+    store, watched = Maintained(database), Watched(database)
+    spans = {"d": (0, 90), "a": (30, 90), "c": (0, 40), "b": (85, 90), "e": (10, 60)}
+    polls = [
+        replace(one, project_id=f"of-{name in 'ab'}")
+        for name, (first, last) in spans.items()
+        for one in series(90 * 6, resource_id=name, step=timedelta(minutes=10))[first * 6 : last * 6]
+    ]
+    store.store([one for one in polls if one.timestamp.hour != 5])
+    store.seal(timedelta(hours=86))
+    store.compact()
+    start = NOW - 6 * HOUR
+    for samples in (replace(ALL, start=start), replace(ALL, start=start, project_id="of-True")):
+        query = StatisticsQuery(samples, 3600, ("resource_id",))
+        watched.asked(query)
+
+        found = watched.asked(query)
+
+        names = [(row.period_start, row.groups["resource_id"]) for row in found]
+        assert names == sorted(set(names))
+        assert len(found) > (100 if samples.project_id is None else 10)
+    assert watched.short == 2 * watched.packs
+
+
+def test_a_resource_of_two_projects_is_one_by_the_hour(database: Database) -> None:
+    store, watched = Maintained(database), Watched(database)
+    store.store([sample(resource_id="a", project_id=name, volume=5) for name in ("one", "two")])
+    query = StatisticsQuery(ALL, 3600, ("resource_id",))
+    watched.asked(query)
+
+    (row,) = watched.asked(query)
+
+    assert watched.short == watched.packs
+    assert (row.count, row.total) == (2, 10)
+
+
+def test_sums_of_floats_near_the_end_of_the_scale_are_counted(database: Database) -> None:
+    store, watched = Maintained(database), Watched(database)
+    huge = sample(meter="cpu_util", type="gauge", unit="%", generation=None, volume=1.5e308)
+    store.store([huge, replace(huge, timestamp=NOW + timedelta(minutes=1)), replace(huge, resource_id="b")])
+    query = StatisticsQuery(replace(ALL, meter="cpu_util"), 3600, ("resource_id",))
+    watched.asked(query)
+
+    assert [row.mean for row in watched.asked(query)] == [1.5e308, 1.5e308]
 
 
 def test_the_first_of_two_readings_of_different_shapes_counts(database: Database) -> None:

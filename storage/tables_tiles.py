@@ -4,7 +4,9 @@ from sqlalchemy import Column, Integer, Table
 
 from storage.tables import BY_GROUP, Big, Blob, ShortBlob, identifier, key, metadata
 
-STAMPS = 0  # the `mid` of the row that holds the stamps of a group; versions have the negative ones
+# The `mid` of the row that holds the stamps of a group; versions have the negative ones. It has
+# those records once that are alike: storage.tiles.sharing.
+STAMPS = 0
 
 
 def _tiles(name: str) -> Table:

@@ -20,6 +20,7 @@ class Dialect(Protocol):
 
     name: str
     mark: str  # stands for a value in a statement
+    byte: ClassVar[str]  # of bytes, the one at a place (from 1) as a number; 0 or NULL beyond their end
     # Execution options of the connections `begin` and `snapshot` begin on.
     begin_options: ClassVar[dict[str, object]]
     durability: ClassVar[str]  # asks for settings of the server, as rows of name and value

@@ -32,6 +32,7 @@ class MySQL:
 
     name = "mysql+pymysql"
     mark = "%s"
+    byte: ClassVar[str] = "ord(substr({}, {}, 1))"
     keep_first: ClassVar[str] = "ON DUPLICATE KEY UPDATE {key} = {table}.{key}"
     begin_options: ClassVar[dict[str, object]] = {}
     durability: ClassVar[str] = "SHOW GLOBAL VARIABLES"

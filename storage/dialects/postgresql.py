@@ -41,6 +41,7 @@ class PostgreSQL:
 
     name = "postgresql+psycopg"
     mark = "%s"
+    byte: ClassVar[str] = "get_byte(substr({}, {}, 1) || '\\x00'::bytea, 0)"
     keep_first: ClassVar[str] = "ON CONFLICT DO NOTHING"
     begin_options: ClassVar[dict[str, object]] = {"isolation_level": "AUTOCOMMIT"}  # we say BEGIN
     durability: ClassVar[str] = "SELECT name, setting FROM pg_settings"

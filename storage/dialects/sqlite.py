@@ -37,6 +37,7 @@ class SQLite:
 
     name = "sqlite"
     mark = "?"
+    byte: ClassVar[str] = "unicode(substr({}, {}, 1))"  # of bytes up to 191: what they are, 0 is NULL
     keep_first: ClassVar[str] = "ON CONFLICT DO NOTHING"
     begin_options: ClassVar[dict[str, object]] = {}
     durability: ClassVar[str] = "SELECT 'synchronous', synchronous FROM pragma_synchronous"

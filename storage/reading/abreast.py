@@ -12,8 +12,8 @@ from storage.columns import Columns, Figures
 from storage.names import Names
 from storage.reading.counted import Uncounted
 from storage.reading.hourly import Day, Records, figures_of, records_of
-from storage.reading.tiled import Piece
-from storage.tables_tiles import STAMPS
+from storage.reading.tiled import Piece, unshared
+from storage.tables_tiles import STAMPS, day_roll, tile
 from storage.tiles.codec import Block
 from storage.tiles.layout import SLOT_BITS, slots_of
 from storage.tiles.roll_stacks import RollRow
@@ -41,7 +41,8 @@ def tiled(names: Names, piece: Piece, rows: Sequence[Row]) -> Iterator[Columns]:
     spans: dict[tuple[int, int], SpanRow] = {}
     by_mid: dict[int, list[tuple[int, int, SpanRow]]] = {}
     for mid, start, w, slots, head, raw in rows:
-        row = SpanRow(slots_of(slots), Block(w, head, raw))
+        own = unshared((tile, piece.gid, mid, start), slots, Block(w, head, raw))
+        row = SpanRow(slots_of(slots), own.block, at=own.at)
         if mid == STAMPS:
             spans[start, mid] = row
         else:
@@ -59,7 +60,8 @@ def tiled(names: Names, piece: Piece, rows: Sequence[Row]) -> Iterator[Columns]:
 def _days(names: Names, piece: Piece, rows: Sequence[Row]) -> dict[int, list[Day]]:
     by_mid: dict[int, list[Day]] = {}
     for mid, start, w, slots, head, raw in rows:
-        by_mid.setdefault(mid, []).append(Day(start, slots_of(slots), RollRow(Block(w, head, raw))))
+        own = unshared((day_roll, piece.gid, mid, start), slots, Block(w, head, raw))
+        by_mid.setdefault(mid, []).append(Day(start, slots_of(slots), RollRow(own.block, at=own.at)))
     _expect(names, piece.gid, rows)
     return by_mid
 

@@ -5,10 +5,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
+from storage.dialects import DIALECTS
 from storage.dialects.postgresql import binary_rows, changed_rows, copy_rows
+from storage.tables_tiles import STAMPS
+from storage.tiles.sharing import NUMBERS
 
 Value = int | str | bytes
 Answers = Sequence[Any]  # a tuple of integers, text and bytes for each row
+
+_BYTES = {dialect.name.partition("+")[0]: dialect.byte for dialect in DIALECTS}
 
 
 def ask(connection: Connection, statement: str, values: Sequence[Value] = ()) -> Answers:
@@ -44,3 +49,18 @@ def put(connection: Connection, table: Table, rows: Sequence[tuple[Value, ...]])
 def marks(values: Sequence[object]) -> str:
     """A mark for each value, for a list behind IN."""
     return ", ".join(["%s"] * len(values))
+
+
+def record_in(connection: Connection) -> str:
+    """SQL of `one_record` for this connection; its two values are slot and rank."""
+    return one_record(_BYTES[connection.dialect.name], "%s", "%s")
+
+
+def one_record(byte: str, slot: str, rank: str) -> str:
+    """SQL of a slot's record in a row of tiles or hourly figures, where each slot has its own the `rank`-th one.
+
+    Which one it is of those that slots share, the head says; `byte` is the dialect's.
+    """
+    number = byte.format("head", f"CAST({NUMBERS + 1} + {slot} AS integer)")
+    place = f"w * CASE mid WHEN {STAMPS} THEN {number} - 1 ELSE {rank} END"
+    return f"substr(raw, CAST(1 + {place} AS integer), w)"

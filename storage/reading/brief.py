@@ -29,7 +29,7 @@ from storage.reading.tiled import Piece
 from storage.tables_tiles import STAMPS
 from storage.tiles import heads, rolls
 from storage.tiles.codec import Block
-from storage.tiles.layout import checked_rank
+from storage.tiles.layout import checked_rank, place_in
 from storage.tiles.records import Record, of_roll, of_tile
 from storage.tiles.roll_stacks import RollRow
 from storage.tiles.span_stacks import SpanRow, SpanStack
@@ -107,7 +107,7 @@ class Brief:
             asked = self._asked(names, query.samples, wanted) if is_by_hour(query) else None
             if asked is None or len(asked.mids) > 1 or asked.end - asked.start > SOON:
                 return None
-            rows = await self._database.ask_soon(*statement(asked, self._database.dialect.mark))
+            rows = await self._database.ask_soon(*statement(asked, self._database.dialect))
             if rows is not None:
                 told = self._told(names, asked, rows)
                 return table(names, query, told.place[1], _found(asked, told))
@@ -134,7 +134,7 @@ class Brief:
         return Asked(moment, resource_id, project_id, mids, start, end, gaps)
 
     def _rows(self, asked: Asked) -> Sequence[Row]:
-        return self._database.ask(*statement(asked, self._database.dialect.mark))
+        return self._database.ask(*statement(asked, self._database.dialect))
 
     def _told(self, names: Names, asked: Asked, rows: Sequence[Row]) -> _Told:
         """What the rows tell; raises LookupError where the moment is over, something is late, or records moved."""
@@ -159,11 +159,16 @@ class Brief:
         ranks: dict[tuple[int, bytes, int], int | None] = {}
         found: list[_Sealed] = []
         for kind, _, mid, start, line, w, _, slots, head, record, _ in rows:
-            known = kind, slots, (rolls if kind == ROLLED else heads).slots_in(head)
-            if known not in ranks:
-                ranks[known] = checked_rank(*known[1:], slot)
-            if (rank := ranks[known]) is not None:
-                found.append(_Sealed(kind, mid, start, line, w, head, record or b"", rank))
+            slots_in, own = (rolls if kind == ROLLED else heads).slots_in, head
+            if mid == STAMPS:
+                own, rank = place_in(slots, head, slot, slots_in)
+            else:
+                known = kind, slots, slots_in(head)
+                if known not in ranks:
+                    ranks[known] = checked_rank(*known[1:], slot)
+                rank = ranks[known]
+            if rank is not None:
+                found.append(_Sealed(kind, mid, start, line, w, own, record or b"", rank))
         days, hours = (
             {slot - rank for (of, *_), rank in ranks.items() if of == kind and rank is not None}
             for kind in (ROLLED, TILED)

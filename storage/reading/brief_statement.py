@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from storage.dialects import Dialect
+from storage.reading.asking import one_record
 from storage.reading.moment import Moment
 from storage.tables_tiles import STAMPS
 from storage.watermarks import DAY
@@ -17,6 +19,7 @@ GUARDED = (
 # Kind, group, then as in the table each row comes from: integers, bytes, and in the last column the project.
 Row = Sequence[Any]
 
+_SLOT = "(SELECT min(slot) FROM place)"
 _GROUP, _RESOURCE = "gid = (SELECT min(gid) FROM place)", "rid = (SELECT min(rid) FROM place)"
 
 
@@ -45,10 +48,11 @@ class Asked:
         return max(self.start, min(self.end, self.moment.marks.sealed))
 
 
-def statement(asked: Asked, mark: str) -> tuple[str, list[int | str | bytes]]:
+def statement(asked: Asked, dialect: Dialect) -> tuple[str, list[int | str | bytes]]:
     """Eleven columns of whatever there is, and the values of its marks."""
+    mark = dialect.mark
     parts: list[tuple[str, Sequence[int]]] = [
-        *_sealed(asked, mark),
+        *_sealed(asked, dialect),
         (
             f"SELECT {OPEN}, gid, rid, ts, part, ver, recv, NULL, NULL, vals, NULL FROM hot"  # noqa: S608 - ours
             f" WHERE {_GROUP} AND {_RESOURCE} AND ts >= {mark} AND ts < {mark}",
@@ -71,12 +75,14 @@ def statement(asked: Asked, mark: str) -> tuple[str, list[int | str | bytes]]:
     return f"{place}) {text}", [*names, *(value for _, values in parts for value in values)]
 
 
-def _sealed(asked: Asked, mark: str) -> list[tuple[str, Sequence[int]]]:
+def _sealed(asked: Asked, dialect: Dialect) -> list[tuple[str, Sequence[int]]]:
     """The records of days and of hours; of rows whose records stand in different places all of them."""
-    mids = [STAMPS, *sorted(asked.mids)]
+    mark, mids = dialect.mark, [STAMPS, *sorted(asked.mids)]
     named = f"{_GROUP} AND mid IN ({', '.join([mark] * len(mids))}) AND start >= {mark} AND start < {mark}"
     first, end = asked.start, asked.sealed_end
-    days, hours = ("raw" if gap is None else _record(mark) for gap in asked.gaps)
+    days, hours = (
+        "raw" if gap is None else one_record(dialect.byte, _SLOT, f"{_SLOT} - {mark}") for gap in asked.gaps
+    )
     skipped_days, skipped_hours = (() if gap is None else (gap,) for gap in asked.gaps)
     return [
         (
@@ -89,7 +95,3 @@ def _sealed(asked: Asked, mark: str) -> list[tuple[str, Sequence[int]]]:
             (*skipped_hours, *mids, max(first, asked.moment.marks.compacted), end),
         ),
     ]
-
-
-def _record(mark: str) -> str:
-    return f"substr(raw, CAST(1 + w * ((SELECT min(slot) FROM place) - {mark}) AS integer), w)"  # noqa: S608 - ours

@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from storage.columns import Figures, Integers, Volumes
 from storage.errors import DamagedTile
 from storage.names import Names
-from storage.reading.asking import ask, marks
+from storage.reading.asking import ask, marks, record_in
 from storage.reading.counted import GroupDay, Uncounted
 from storage.reading.sums import split
-from storage.reading.tiled import FEW, Piece, rank_in, where_damaged
+from storage.reading.tiled import FEW, Piece, located, unshared, where_damaged
 from storage.tables_tiles import STAMPS, day_roll, day_tile
 from storage.tiles import rolls
 from storage.tiles.codec import Block
@@ -92,24 +92,27 @@ def _fetched(connection: Connection, pieces: Sequence[Piece]) -> Iterator[tuple[
         for gid, rows in groupby(ask(connection, statement, values), key=lambda row: int(row[0])):
             by_mid: dict[int, list[Day]] = {}
             for _, mid, start, slots, w, head, raw in rows:
-                by_mid.setdefault(mid, []).append(Day(start, slots_of(slots), RollRow(Block(w, head, raw))))
+                own = unshared((day_roll, gid, mid, start), slots, Block(w, head, raw))
+                by_mid.setdefault(mid, []).append(Day(start, slots_of(slots), RollRow(own.block, at=own.at)))
             yield some[gid], by_mid
 
 
 def _few(connection: Connection, piece: Piece) -> dict[int, list[Day]]:
     """Only the records of the wanted slots: first from where they are if every slot before them has one."""
     by_mid: dict[int, list[Day]] = {}
-    statement, values = _statement(piece, [piece.gid], "substr(raw, 1 + w * %s, w)")
+    statement, values = _statement(piece, [piece.gid], record_in(connection))
     for slot in sorted(piece.slots or ()):
         guesses, asked = [slot], set[int]()
         while guesses:
             guess = guesses.pop()
             asked.add(guess)
-            for _, mid, start, bitmap, w, head, record in ask(connection, statement, (guess, *values)):
+            for _, mid, start, bitmap, w, head, record in ask(connection, statement, (slot, guess, *values)):
                 where = day_roll, piece.gid, mid, start
-                rank = rank_in(where, bitmap, rolls.slots_in(head), slot)
-                if rank == guess:
-                    row = RollRow(Block(w, head, record or b""), rank)  # beyond a damaged row's end: NULL
+                own, rank = located(where, bitmap, head, slot, slots_in=rolls.slots_in)
+                if mid == STAMPS and len(asked) > 1:
+                    continue  # of stamps the first answer had it
+                if rank == guess or (mid == STAMPS and rank is not None):
+                    row = RollRow(Block(w, own, record or b""), rank)  # beyond a damaged row's end: NULL
                     by_mid.setdefault(mid, []).append(Day(start, np.array([slot]), row))
                 elif rank is not None and rank not in asked and rank not in guesses:
                     guesses.append(rank)
@@ -163,7 +166,9 @@ def _decoded(
     rows = [day.row for day in days]
     try:
         if any(
-            day.row.rank is None and len(day.slots) * day.row.block.w != len(day.row.block.raw)
+            day.row.rank is None
+            and day.row.at is None
+            and len(day.slots) * day.row.block.w != len(day.row.block.raw)
             for day in days
         ):
             raise DamagedTile("slots and records of hourly figures differ in number")

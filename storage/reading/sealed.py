@@ -13,11 +13,10 @@ from sqlalchemy import Connection, Table
 from storage.columns import Columns
 from storage.errors import DamagedTile
 from storage.names import Names
-from storage.reading.asking import Answers, ask, marks
-from storage.reading.tiled import FEW, SPANS, Piece, rank_in, sealed_series, stretches
+from storage.reading.asking import Answers, ask, marks, record_in
+from storage.reading.tiled import FEW, SPANS, Piece, located, sealed_series, stretches, unshared
 from storage.tables_tiles import STAMPS, day_tile
 from storage.tiles.codec import Block
-from storage.tiles.heads import slots_in
 from storage.tiles.layout import Series, slots_of
 from storage.tiles.span_stacks import SpanRow, SpanStack
 
@@ -103,20 +102,23 @@ def _series(
 def _rows(connection: Connection, table: Table, piece: Piece, slot: int | None) -> list[_Row]:
     """By beginning; of one slot (then only rows that have it) or of all of them."""
     if slot is None:
-        return [
-            _Row(start, mid, line, SpanRow(slots_of(slots), Block(w, head, raw)))
-            for start, mid, line, slots, w, head, raw in _ask(connection, table, piece, "raw", ())
-        ]
+        found = []
+        for start, mid, line, slots, w, head, raw in _ask(connection, table, piece, "raw", ()):
+            block, at = unshared((table, piece.gid, mid, start), slots, Block(w, head, raw))
+            found.append(_Row(start, mid, line, SpanRow(slots_of(slots), block, at=at)))
+        return found
     # At first from where the record is if every slot before it has one.
-    guesses, asked, found = [slot], set[int](), list[_Row]()
+    guesses, asked, found = [slot], set[int](), []
     while guesses:
         guess = guesses.pop()
         asked.add(guess)
-        answers = _ask(connection, table, piece, "substr(raw, 1 + w * %s, w)", (guess,))
+        answers = _ask(connection, table, piece, record_in(connection), (slot, guess))
         for start, mid, line, slots, w, head, record in answers:
-            rank = rank_in((table, piece.gid, mid, start), slots, slots_in(head), slot)
-            if rank == guess:
-                block = Block(w, head, record or b"")  # beyond the end of a damaged row there is NULL
+            own, rank = located((table, piece.gid, mid, start), slots, head, slot)
+            if mid == STAMPS and len(asked) > 1:
+                continue  # of stamps the first answer had it
+            if rank == guess or (mid == STAMPS and rank is not None):
+                block = Block(w, own, record or b"")  # beyond the end of a damaged row there is NULL
                 found.append(_Row(start, mid, line, SpanRow(np.array([slot]), block, rank)))
             elif rank is not None and rank not in asked and rank not in guesses:
                 guesses.append(rank)

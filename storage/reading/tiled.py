@@ -1,6 +1,7 @@
 """Reads what is sealed: the readings of one group out of its tiles, hour by hour or day by day."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -13,7 +14,8 @@ from storage.sample import from_microseconds
 from storage.tables_tiles import STAMPS, day_tile, tile
 from storage.tiles.codec import Block, decode_stamps_of, decode_values_of
 from storage.tiles.heads import slots_in
-from storage.tiles.layout import Series, Span, TileRow, checked_rank, rank_of
+from storage.tiles.layout import Series, Span, TileRow, checked_rank, place_in
+from storage.tiles.sharing import Whole, whole
 from storage.watermarks import DAY, HOUR
 
 SPANS = {tile: HOUR, day_tile: DAY}
@@ -58,13 +60,25 @@ def where_damaged(table: Table, gid: int, mid: int, start: int, error: DamagedTi
     return DamagedTile(f"{table.name} of group {gid}, meter number {mid}, {moment}: {error}")
 
 
-def rank_in(where: tuple[Table, int, int, int], bitmap: bytes, known: int, slot: int) -> int | None:
-    """Which record of a tile (table, group, mid, beginning) is the slot's; raises DamagedTile naming it.
-
-    `known` is how many slots its head knows.
-    """
+def located(
+    where: tuple[Table, int, int, int],
+    bitmap: bytes,
+    head: bytes,
+    slot: int,
+    *,
+    slots_in: Callable[[bytes], int] = slots_in,
+) -> tuple[bytes, int | None]:
+    """As `place_in`, of a tile (table, group, mid, beginning); raises DamagedTile naming it."""
     try:
-        return checked_rank(bitmap, known, slot)
+        return place_in(bitmap, head, slot, slots_in)
+    except DamagedTile as error:
+        raise where_damaged(*where, error) from error
+
+
+def unshared(where: tuple[Table, int, int, int], bitmap: bytes, block: Block) -> Whole:
+    """As `sharing.whole`, of a tile (table, group, mid, beginning); raises DamagedTile naming it."""
+    try:
+        return whole(bitmap, block)
     except DamagedTile as error:
         raise where_damaged(*where, error) from error
 
@@ -106,19 +120,20 @@ _Records = Mapping[tuple[int, int, int], bytes]  # by start, mid and rank
 
 def _records(connection: Connection, table: Table, piece: Piece, rows: Rows) -> _Records:
     """Only the records of the wanted slots, out of rows that can be large."""
-    wanted: dict[int, set[int]] = {}
+    wanted: dict[tuple[bool, int], set[int]] = {}
     for row in rows:
         for slot in piece.slots or ():
-            rank = rank_of(row.slots, slot)
-            if rank is not None:
-                wanted.setdefault(rank, set()).add(row.start)
+            with suppress(DamagedTile):  # whoever needs the record says so
+                _, rank = place_in(row.slots, row.head, slot, slots_in)
+                if rank is not None:
+                    wanted.setdefault((row.mid == STAMPS, rank), set()).add(row.start)
     found: dict[tuple[int, int, int], bytes] = {}
     mids = {row.mid for row in rows}
-    for rank, starts in wanted.items():
+    for (is_stamps, rank), starts in wanted.items():
         record = func.substr(table.c.raw, 1 + rank * table.c.w, table.c.w)
         statement = select(table.c.start, table.c.mid, record).where(
             table.c.gid == piece.gid,
-            table.c.mid.in_(sorted(mids)),
+            table.c.mid.in_([STAMPS] if is_stamps else sorted(mids - {STAMPS})),
             table.c.start >= min(starts),
             table.c.start <= max(starts),
         )
@@ -159,18 +174,14 @@ def _few(
     for slot in sorted(piece.slots or ()):
         if checked_rank(row.slots, slots_in(row.head), slot) is None:
             continue
-        values, positions = decode_values_of(row.head, *_record(row, slot, records), row.w)
-        stamps = decode_stamps_of(
-            by_mid[STAMPS].head, *_record(by_mid[STAMPS], slot, records), by_mid[STAMPS].w
-        )
+        values, positions = decode_values_of(*_record(row, slot, records), row.w)
+        stamps = decode_stamps_of(*_record(by_mid[STAMPS], slot, records), by_mid[STAMPS].w)
         versions: Sequence[int] = [0] * len(stamps)
         if piece.versions:
             line = by_mid.get(row.line)
             if line is None:
                 raise DamagedTile("the versions of a tile are missing")
-            versions = [
-                int(ver) for ver in decode_values_of(line.head, *_record(line, slot, records), line.w)[0]
-            ]
+            versions = [int(ver) for ver in decode_values_of(*_record(line, slot, records), line.w)[0]]
         at = range(len(stamps)) if positions is None else positions
         if len(at) != len(values) or len(versions) != len(stamps) or (len(at) and at[-1] >= len(stamps)):
             raise DamagedTile("readings, versions and stamps of a tile differ in number")
@@ -179,12 +190,12 @@ def _few(
         yield row.mid, Series(np.full(len(ts), slot, np.int64), ts, ver, np.array(values))
 
 
-def _record(row: Row[Any], slot: int, records: _Records) -> tuple[bytes, int]:
-    """A slot's record and its rank."""
-    rank = checked_rank(row.slots, slots_in(row.head), slot)
+def _record(row: Row[Any], slot: int, records: _Records) -> tuple[bytes, bytes, int]:
+    """The head of a slot's record, that record, and its rank."""
+    head, rank = place_in(row.slots, row.head, slot, slots_in)
     if rank is None:
         raise DamagedTile("a tile has readings at stamps nobody wrote")
-    return records[row.start, row.mid, rank], rank
+    return head, records[row.start, row.mid, rank], rank
 
 
 def _tile_row(row: Row[Any]) -> TileRow:

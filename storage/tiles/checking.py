@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from storage.columns import Integers, Volumes, is_real
 from storage.errors import DamagedTile
 from storage.tables_tiles import STAMPS
-from storage.tiles import rolls
-from storage.tiles.codec import decode_stamps, decode_values
+from storage.tiles import rolls, sharing
+from storage.tiles.codec import decode_values
 from storage.tiles.layout import Series, Span, TileRow, slots_of
 from storage.tiles.outlived import EVERY, TIMES, times_of
 from storage.tiles.totals import SIZE, WORD, Total, is_whole, pack_total, unpack_total
@@ -89,7 +89,7 @@ def check_roll(rows: Rows, day: int, expected: Mapping[int, Expected]) -> Iterat
 
 
 def _check_stamps(row: TileRow, start: int, end: int) -> None:
-    stamps, slots = decode_stamps(row.block), slots_of(row.slots)
+    stamps, slots = sharing.decode_stamps(row.slots, row.block), slots_of(row.slots)
     if len(slots) != len(stamps.counts):
         raise DamagedTile("slots and records of a tile differ in number")
     if not len(stamps.flat) or stamps.flat.min() < start or stamps.flat.max() >= end:
@@ -101,23 +101,25 @@ def _check_stamps(row: TileRow, start: int, end: int) -> None:
 
 def _check_line(row: TileRow, stamps: TileRow) -> None:
     versions, _ = decode_values(row.block)
-    if row.slots != stamps.slots or not np.array_equal(versions.counts, decode_stamps(stamps.block).counts):
+    counts = sharing.decode_stamps(stamps.slots, stamps.block).counts
+    if row.slots != stamps.slots or not np.array_equal(versions.counts, counts):
         raise DamagedTile("versions and stamps of a tile differ in number")
 
 
 def _decoded(row: TileRow) -> dict[int, Volumes]:
     """All columns of a row, each record's checksum compared."""
-    slots = len(slots_of(row.slots))
-    found = rolls.decode_roll(row.block, EVERY)
-    numbers = rolls.columns_in(row.block)
+    block, at = sharing.whole(row.slots, row.block)
+    records = len(slots_of(row.slots)) if at is None else int(at.max(initial=-1)) + 1
+    found = rolls.decode_roll(block, EVERY)
+    numbers = rolls.columns_in(block)
     if sorted(found) != numbers:
         raise DamagedTile("the columns of hourly figures make no sense")
-    if any(len(column) != slots * rolls.HOURS for column in found.values()):
+    if any(len(column) != records * rolls.HOURS for column in found.values()):
         raise DamagedTile("slots and records of hourly figures differ in number")
-    for rank in range(slots):
-        record = row.block.raw[rank * row.block.w : (rank + 1) * row.block.w]
-        rolls.decode_roll_of(row.block, record, rank, frozenset())
-    return found
+    for rank in range(records):
+        record = block.raw[rank * block.w : (rank + 1) * block.w]
+        rolls.decode_roll_of(block, record, rank, frozenset())
+    return found if at is None else {number: rolls.of_records(one, at) for number, one in found.items()}
 
 
 def _check_total(row: TileRow, day: int, found: Mapping[int, Volumes]) -> None:

@@ -102,7 +102,7 @@ def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[Til
     slot, ts = Series.apart(stamps_of(meters))
     whole = rolls.Cells(slot, ts)
     times = whole.times(ts)
-    grids: dict[int, rolls.Grids] = {STAMPS: times}
+    grids: dict[int, rolls.Grids] = {}
     shared: dict[int, rolls.Cells] = {}  # readings that came together share their arrays
     generations = Generations(connection, names)
     for mid, series in meters.items():
@@ -114,10 +114,12 @@ def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[Til
             columns |= _own_times(cells.times(series.ts), cells, times, whole)
         grids[mid] = columns
     blocks = rolls.encode_rolls(list(grids.values()))
-    return [
+    stamps = TileRow(STAMPS, STAMPS, of[STAMPS].slots, rolls.encode_shared(whole.slots, times), b"")
+    figures = [
         TileRow(mid, STAMPS, of[mid].slots, block, of[mid].tot)
         for mid, block in zip(grids, blocks, strict=True)
     ]
+    return [stamps, *figures]
 
 
 def hourly_columns(

@@ -6,7 +6,7 @@ one); and a row for each meter. A row has records only for the slots it knows; `
 a reading at some stamp of its slot lists the positions it has.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from storage.columns import Integers, Volumes
 from storage.errors import DamagedTile
-from storage.tiles.codec import Block, Ragged, decode_stamps, decode_values
+from storage.tiles import sharing
+from storage.tiles.codec import Block, Ragged, decode_values
 
 Counts = NDArray[np.intp]
 
@@ -71,7 +72,7 @@ class Span:
     """
 
     def __init__(self, stamps: TileRow, lines: Mapping[int, TileRow]) -> None:
-        self._stamps = decode_stamps(stamps.block)
+        self._stamps = sharing.decode_stamps(stamps.slots, stamps.block)
         self._slots = slots_of(stamps.slots)
         self._rows = lines
         self._lines: dict[int, Integers] = {}
@@ -127,6 +128,18 @@ def slots_of(bitmap: bytes) -> Integers:
     slots = np.flatnonzero(np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little"))
     slots.flags.writeable = False
     return slots
+
+
+def place_in(
+    bitmap: bytes, head: bytes, slot: int, slots_in: Callable[[bytes], int]
+) -> tuple[bytes, int | None]:
+    """The head of a slot's record, and which record it is; None when it has none. Raises DamagedTile.
+
+    `slots_in` tells how many slots a head knows.
+    """
+    if sharing.is_shared(head):
+        return sharing.single(bitmap, head, slot)
+    return head, checked_rank(bitmap, slots_in(head), slot)
 
 
 def rank_of(bitmap: bytes, slot: int) -> int | None:

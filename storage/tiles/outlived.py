@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 from storage.errors import DamagedTile
 from storage.reading.tiled import where_damaged
 from storage.tables_tiles import STAMPS, day_roll
-from storage.tiles import rolls
+from storage.tiles import rolls, sharing
 from storage.tiles.codec import Block
 from storage.tiles.layout import TileRow, slots_of
 
@@ -36,7 +36,10 @@ def outlived(connection: Connection, gid: int, day: int, there: Collection[int])
 def times_of(row: TileRow, stamps: TileRow) -> rolls.Grids:
     """Counts and times of a meter that has none of its own: those of all stamps of its slots; raises DamagedTile."""
     every, own = slots_of(stamps.slots), slots_of(row.slots)
-    found = rolls.decode_roll(stamps.block, TIMES)
+    block, at = sharing.whole(stamps.slots, stamps.block)
+    found = rolls.decode_roll(block, TIMES)
+    if at is not None:
+        found = {number: rolls.of_records(column, at) for number, column in found.items()}
     cells = np.repeat(np.isin(every, own), rolls.HOURS)
     if any(len(column) != len(cells) for column in found.values()) or not np.isin(own, every).all():
         raise DamagedTile("slots and records of hourly figures differ in number")

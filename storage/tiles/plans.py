@@ -12,6 +12,7 @@ from storage.columns import Integers, Volumes
 from storage.tables_tiles import STAMPS
 from storage.tiles.codec import Block, encode_spans, encode_values
 from storage.tiles.layout import Counts, Series, TileRow, bitmap_of
+from storage.tiles.sharing import encode_stamps
 from storage.tiles.totals import pack_total, pack_totals
 
 VALUES_AT_ONCE = 200_000  # that are encoded together
@@ -32,12 +33,12 @@ def lay_out_spans(spans: Sequence[Mapping[int, Series]]) -> list[list[TileRow]]:
         step = max(1, VALUES_AT_ONCE // sum(map(len, some[0].arrays)))
         for at in range(0, len(some), step):
             together = some[at : at + step]
-            blocks = encode_spans(
-                [(plan.stamps, plan.arrays) for plan in together], together[0].grid.counts, checked=True
-            )
+            counts = together[0].grid.counts
+            stamps = encode_stamps([(plan.stamps, plan.grid.slots) for plan in together], counts)
+            blocks = encode_spans([(None, plan.arrays) for plan in together], counts, checked=True)
             totals = pack_totals([(plan.stamps, plan.volumes) for plan in together])
-            for plan, own, tots in zip(together, blocks, totals, strict=True):
-                plan.take(own, tots)
+            for plan, first, own, tots in zip(together, stamps, blocks, totals, strict=True):
+                plan.take([first, *own], tots)
     return [plan.rows() for plan in plans]
 
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from storage.columns import Volumes
 from storage.errors import DamagedTile
@@ -17,10 +18,14 @@ KEPT, SHORT = 1024, 4096  # heads that are kept, and the bytes of the longest of
 
 
 class RollRow(NamedTuple):
-    """A row of hourly figures: all its records, or (in `block.raw`) the one at `rank`."""
+    """A row of hourly figures: all its records, or (in `block.raw`) the one at `rank`.
+
+    `at`: which of all each slot has, where they share them.
+    """
 
     block: Block
     rank: int | None = None
+    at: NDArray[np.intp] | None = None
 
 
 class _Column(NamedTuple):
@@ -50,14 +55,14 @@ def decode_rolls(
         columns.append(found)
     for numbers, (places, columns) in alike.items():
         some = [rows[place] for place in places]
-        records = [_records(row) for row in some]
-        yield (
-            places,
-            {
-                number: _joined(some, records, [found[index] for found in columns])
-                for index, number in enumerate(numbers)
-            },
-        )
+        records, at = [_records(row) for row in some], _shared(some)
+        joined = {
+            number: _joined(some, records, [found[index] for found in columns])
+            for index, number in enumerate(numbers)
+        }
+        if at is not None:
+            joined = {number: one.reshape(rolls.HOURS, -1)[:, at].ravel() for number, one in joined.items()}
+        yield places, joined
 
 
 def first_damaged(rows: Sequence[RollRow], wanted: frozenset[int]) -> tuple[int, DamagedTile]:
@@ -71,7 +76,7 @@ def first_damaged(rows: Sequence[RollRow], wanted: frozenset[int]) -> tuple[int,
 
 
 def _records(row: RollRow) -> bits.Octets:
-    block, rank = row
+    block, rank = row.block, row.rank
     if block.w <= 0 or len(block.raw) % block.w:
         raise DamagedTile("the records of hourly figures are cut off")
     if rank is not None:
@@ -111,3 +116,17 @@ def _part(column: _Column, records: bits.Octets, rank: int | None) -> Part:
     elif rank >= layout.slots:
         raise DamagedTile("slots and records of hourly figures differ in number")
     return Part(column.head, layout, own, rank)
+
+
+def _shared(rows: Sequence[RollRow]) -> NDArray[np.intp] | None:
+    """Which of the records of all these rows, one after the other, each slot has; None: each its own."""
+    if all(row.at is None for row in rows):
+        return None
+    found, begin = [], 0
+    for row in rows:
+        records = len(row.block.raw) // row.block.w
+        if row.at is not None and row.at.max(initial=-1) >= records:
+            raise DamagedTile("slots and records of hourly figures differ in number")
+        found.append(begin + (np.arange(records) if row.at is None else row.at))
+        begin += records
+    return np.concatenate(found)

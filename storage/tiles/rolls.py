@@ -12,10 +12,11 @@ from typing import cast
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
 from storage.columns import Floats, Integers, Volumes, is_real
 from storage.errors import DamagedTile
-from storage.tiles import heads, sums
+from storage.tiles import heads, sharing, sums
 from storage.tiles.codec import Block, decode_values, decode_values_of, encode_spans
 from storage.tiles.kinds import DECIMALS, EXACT, as_integers, as_volumes
 from storage.watermarks import DAY, HOUR
@@ -70,6 +71,24 @@ def _joined(numbers: Sequence[int], blocks: Sequence[Block], slots: int) -> Bloc
     head = b"".join(heads)
     w = records.shape[1] + sums.SIZE
     return Block(w, head + _HEAD_SUM.pack(crc32(head)), sums.with_sums(records))
+
+
+def encode_shared(slots: Integers, grids: Grids) -> Block:
+    """The same of these slots, where those that are alike share a record."""
+    stack = np.hstack([column.reshape(-1, HOURS) for column in grids.values()]).view(np.int64)
+    firsts, at = sharing.different(stack.ravel(), np.full(len(stack), stack.shape[1], np.intp))
+    return sharing.share(
+        encode_roll({number: of_records(grids[number], firsts) for number in grids}), slots, at
+    )
+
+
+def of_records(column: Volumes, at: NDArray[np.intp]) -> Volumes:
+    """The values of these records, one after the other; raises DamagedTile where there are not as many."""
+    rows = column.reshape(-1, HOURS)
+    if at.max(initial=-1) >= len(rows):
+        raise DamagedTile("slots and records of hourly figures differ in number")
+    found: Volumes = rows[at].ravel()
+    return found
 
 
 def slots_in(head: bytes) -> int:

@@ -23,11 +23,13 @@ class SpanRow(NamedTuple):
     """A row of a tile, the slots whose records are wanted, and (where that is one) its rank.
 
     With a rank `block.raw` is that record alone where records have checksums of their own, else all of them.
+    `at`: which of all each slot has, where they share them.
     """
 
     slots: Integers
     block: Block
     rank: int | None = None
+    at: Counts | None = None
 
 
 class _Records(NamedTuple):
@@ -94,6 +96,8 @@ def _records(rows: Sequence[SpanRow], opening: Callable[[bytes], Opened]) -> _Re
     for row in rows:
         opened = (_kept if len(row.block.head) <= SHORT else _open)(row.block.head, opening)
         parts.append(_part(row, opened))
+        if row.at is not None and opened.marked:
+            raise DamagedTile("records that slots share have positions of their own")
         kinds.append(opened.kind)
         if opened.marked:
             for slot, positions in presence_of(opened, row.block.head).items():
@@ -104,7 +108,21 @@ def _records(rows: Sequence[SpanRow], opening: Callable[[bytes], Opened]) -> _Re
     if any(len(positions) != counts[record] for record, positions in marked.items()):
         raise DamagedTile("positions and readings of a tile differ in number")
     places = np.concatenate([place << SLOT_BITS | row.slots for place, row in enumerate(rows)])
-    return _Records(places, volumes_of(kinds, parts, grid), counts, marked)
+    volumes, at = volumes_of(kinds, parts, grid), _shared(rows, parts)
+    if at is not None:
+        volumes, counts = cast("Volumes", np.ascontiguousarray(volumes)[at]), counts[at]
+    return _Records(places, volumes, counts, marked)
+
+
+def _shared(rows: Sequence[SpanRow], parts: Sequence[Part]) -> Counts | None:
+    """Which of the records of all these parts, one after the other, each slot has; None: each its own."""
+    if all(row.at is None for row in rows):
+        return None
+    found, begin = [], 0
+    for row, part in zip(rows, parts, strict=True):
+        found.append(begin + (np.arange(len(part.records)) if row.at is None else row.at))
+        begin += len(part.records)
+    return np.concatenate(found)
 
 
 def _open(head: bytes, opening: Callable[[bytes], Opened]) -> Opened:
@@ -124,7 +142,8 @@ def _part(row: SpanRow, opened: Opened) -> Part:
     if len(block.raw) != block.w * opened.layout.slots or not is_whole(block.head, block.raw):
         raise DamagedTile("the records of a tile fail their checksum")
     records = np.frombuffer(block.raw, np.uint8).reshape(opened.layout.slots, block.w)
-    if len(row.slots) != opened.layout.slots:
+    known = len(row.slots) if row.at is None else int(row.at.max(initial=-1)) + 1
+    if known != opened.layout.slots:
         raise DamagedTile("slots and records of a tile differ in number")
     return Part(block.head, opened.layout, records)
 

@@ -20,9 +20,11 @@ def history(seed: int, *, hours: int = 60, resources: int = 6, every_s: int = 12
     """Readings of some projects' resources; counters restart, flavours change, polls are missed."""
     chance = random.Random(seed)
     found: list[Sample] = []
+    offset = timedelta(0)
     for number in range(resources):
         counter, generation, flavour = chance.randrange(10**9), 0, "m1"
-        offset = timedelta(seconds=chance.randrange(every_s), microseconds=chance.randrange(3))
+        if number % 3 == 0:  # the next node, whose resources are polled together
+            offset = timedelta(seconds=chance.randrange(every_s), microseconds=chance.randrange(3))
         for poll in range(hours * 3600 // every_s):
             if chance.random() < 0.03:
                 counter, generation = 0, generation + 1

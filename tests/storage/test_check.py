@@ -1,7 +1,7 @@
 """Every flipped bit of what is sealed is found, named, and nothing else is."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from storage.settings import DatabaseSettings, MaintenanceSettings, RetentionSet
 from storage.statistics import Statistics
 from storage.tables import hot
 from storage.tables_tiles import day_roll, day_tile, tile, watermark
+from storage.tiles.sharing import NUMBERS
 from storage.upkeep.check import Check, Damage
 from storage.upkeep.maintenance import Maintenance
 from storage.watermarks import HOUR, look
@@ -141,6 +142,35 @@ def test_a_damage_is_named_as_people_know_it(database: Database) -> None:
     assert damage.project in (None, "project-0", "project-1")
     assert damage.start == from_microseconds(row.start)
     assert "checksum" in damage.reason
+
+
+@pytest.mark.parametrize("table", [day_tile, day_roll], ids=lambda table: table.name)
+def test_a_changed_number_of_a_shared_record_is_found(database: Database, table: Table) -> None:
+    resource = SampleQuery(EVERYTHING, meter="cpu", resource_id="instance-3")
+    by_hour = StatisticsQuery(replace(resource, start=NOW - timedelta(hours=60)), 3600)
+    ask: Callable[[Database], object] = (
+        (lambda database: Samples(database).find(resource, 10_000))
+        if table is day_tile
+        else (lambda database: Statistics(database).compute(by_hour))
+    )
+    row = next(
+        row
+        for row in rows(database, table)
+        if row.mid == 0 and len(row.raw) < row.w * int.from_bytes(row.slots, "little").bit_count()
+    )
+    for number in range(row.head[1]):
+        change(database, table, row, head=flipped(bytes(row.head), 8 * (NUMBERS + number)))
+
+        (damage,) = [one for one in found(database) if one.mid == 0]
+
+        assert (damage.table, damage.gid, damage.start) == (
+            table.name,
+            row.gid,
+            from_microseconds(row.start),
+        )
+        with pytest.raises(DamagedTile, match=f"{table.name} of group {row.gid}, meter number 0, "):
+            ask(database)
+    change(database, table, row, head=bytes(row.head))
 
 
 def test_rows_without_their_stamps_are_found(database: Database) -> None:

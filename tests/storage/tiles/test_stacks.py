@@ -14,9 +14,11 @@ from storage.sample import INT64_MAX, INT64_MIN
 from storage.tables_tiles import STAMPS
 from storage.tiles import rolls
 from storage.tiles.codec import Block
-from storage.tiles.layout import Series, Span, TileRow, slots_of
+from storage.tiles.heads import slots_in
+from storage.tiles.layout import Series, Span, TileRow, place_in, slots_of
 from storage.tiles.plans import lay_out
 from storage.tiles.roll_stacks import RollRow, decode_rolls, first_damaged
+from storage.tiles.sharing import whole
 from storage.tiles.span_stacks import SpanRow, SpanStack
 
 HOUR = 3_600_000_000
@@ -36,7 +38,8 @@ spans = st.lists(  # of each span: of each slot how many readings
 
 def series_of(start: int, counts: dict[int, int], draw: st.DataObject, *, real: bool) -> Series:
     slots = np.repeat(sorted(counts), [counts[slot] for slot in sorted(counts)])
-    ts = np.concatenate([start + np.arange(counts[slot]) * 60_000_000 + slot for slot in sorted(counts)])
+    # Some slots are polled at one moment.
+    ts = np.concatenate([start + np.arange(counts[slot]) * 60_000_000 + slot % 3 for slot in sorted(counts)])
     volume = drawn(draw, len(ts), real=real)
     ver = np.array(draw.draw(st.lists(st.integers(1, 3), min_size=len(ts), max_size=len(ts))))
     return Series(slots, ts, ver, volume)
@@ -56,7 +59,8 @@ def stack_of(
             slots = slots_of(row.slots)
             if slot is not None and slot not in slots:
                 continue
-            span = SpanRow(slots, row.block) if slot is None else single(row, slot)
+            own = whole(row.slots, row.block)
+            span = SpanRow(slots, own.block, at=own.at) if slot is None else single(row, slot)
             if row.mid > STAMPS:
                 asked.append((number, row.line, span))
             else:
@@ -65,9 +69,10 @@ def stack_of(
 
 
 def single(row: TileRow, slot: int) -> SpanRow:
-    rank, block = slots_of(row.slots).tolist().index(slot), row.block
-    record = block.raw[rank * block.w : (rank + 1) * block.w]
-    return SpanRow(np.array([slot]), Block(block.w, block.head, record), rank)
+    head, rank = place_in(row.slots, row.block.head, slot, slots_in)
+    assert rank is not None
+    record = row.block.raw[rank * row.block.w : (rank + 1) * row.block.w]
+    return SpanRow(np.array([slot]), Block(row.block.w, head, record), rank)
 
 
 def one_by_one(tiles: Sequence[list[TileRow]], slot: int | None) -> list[tuple[int, int, int, bytes]]:
@@ -141,9 +146,13 @@ def test_a_flipped_bit_is_found_among_many_spans(
                 continue
             damaged = list(tiles[-1])
             damaged[number] = TileRow(row.mid, row.line, row.slots, block, row.tot)
-            stack, rows = stack_of([*tiles[:-1], damaged], None)
             with pytest.raises(DamagedTile):
-                stack.series(rows, versions=True)
+                read([*tiles[:-1], damaged])
+
+
+def read(tiles: Sequence[list[TileRow]]) -> Series | None:
+    stack, rows = stack_of(tiles, None)
+    return stack.series(rows, versions=True)
 
 
 def flipped(data: bytes, place: int) -> bytes:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     SmallInteger,
     String,
     Table,
@@ -135,7 +136,7 @@ series = Table(
 )
 
 
-def _polled() -> list[Column[Any]]:  # Any: integers and bytes
+def _polled() -> list[Column[Any] | PrimaryKeyConstraint]:  # Any: integers and bytes
     return [
         key("gid"),
         key("rid"),
@@ -144,6 +145,8 @@ def _polled() -> list[Column[Any]]:  # Any: integers and bytes
         Column("ver", Integer, nullable=False),
         Column("recv", Big, nullable=False),  # arrival, microseconds since 1970 UTC
         Column("vals", ShortBlob, nullable=False),  # 8 bytes big-endian a reading, in the order of the shape
+        # Most questions are about what is newest, of whole groups: it stands side by side.
+        PrimaryKeyConstraint("gid", "ts", "rid", "part"),
     ]
 
 

@@ -128,7 +128,7 @@ def upgrade() -> None:
         sa.Column("ver", sa.Integer(), nullable=False),
         sa.Column("recv", sa.BigInteger(), nullable=False),
         sa.Column("vals", SHORT_BLOB, nullable=False),
-        sa.PrimaryKeyConstraint("gid", "rid", "ts", "part"),
+        sa.PrimaryKeyConstraint("gid", "ts", "rid", "part"),
         sqlite_with_rowid=False,
     )
     op.create_table(

@@ -62,7 +62,7 @@ def create_polled(name: str) -> None:
         sa.Column("ver", sa.Integer(), nullable=False),
         sa.Column("recv", sa.BigInteger(), nullable=False),
         sa.Column("vals", SHORT_BLOB, nullable=False),
-        sa.PrimaryKeyConstraint("gid", "rid", "ts", "part"),
+        sa.PrimaryKeyConstraint("gid", "ts", "rid", "part"),
     )
 
 

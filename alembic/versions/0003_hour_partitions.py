@@ -19,7 +19,7 @@ POSTGRESQL = (
     "ALTER TABLE hot RENAME TO hot_rest",
     "ALTER TABLE hot_rest ALTER vals SET STORAGE PLAIN",
     "ALTER INDEX hot_pkey RENAME TO hot_rest_pkey",
-    "CREATE TABLE hot (LIKE hot_rest INCLUDING ALL EXCLUDING INDEXES, PRIMARY KEY (gid, rid, ts, part))"
+    "CREATE TABLE hot (LIKE hot_rest INCLUDING ALL EXCLUDING INDEXES, PRIMARY KEY (gid, ts, rid, part))"
     " PARTITION BY RANGE (ts)",
     "ALTER TABLE hot ATTACH PARTITION hot_rest DEFAULT",
 )

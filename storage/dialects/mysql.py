@@ -20,7 +20,7 @@ SESSION = (
     "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE',"
     " innodb_lock_wait_timeout = {lock_s}"
 )
-BY_KEY = "FROM {table} WHERE (gid, rid, ts, part) IN ({keys})"
+BY_KEY = "FROM {table} WHERE (gid, ts, rid, part) IN ({keys})"
 ROWS_PER_STATEMENT = 1000  # about 0.2 MB of literals, far below max_allowed_packet
 
 

@@ -28,7 +28,7 @@ PRAGMAS = (
 
 BY_KEY = (  # it would read the whole table for a list of keys behind IN
     "FROM (VALUES {keys}) CROSS JOIN {table}"
-    " ON gid = column1 AND rid = column2 AND ts = column3 AND part = column4"
+    " ON gid = column1 AND ts = column2 AND rid = column3 AND part = column4"
 )
 
 

@@ -15,14 +15,14 @@ Told = dict[tuple[object, ...], tuple[int, bytes]]  # by key: when it arrived, a
 def kept_of(connection: Connection, table: Table, rows: Rows, source: str) -> tuple[int, int]:
     """How many readings of these rows are the ones kept, and how many rows are kept with other readings.
 
-    `source` is what follows SELECT: where rows of `table` with one of `keys`, each (gid, rid, ts, part), are found.
+    `source` is what follows SELECT: where rows of `table` with one of `keys`, each (gid, ts, rid, part), are found.
     """
     stored: Told = {}
     keys = list(zip(*(column.tolist() for column in rows.numbers[:KEY]), strict=True))
     for start in range(0, len(keys), KEYS_A_QUESTION):
         # Keys are integers, written out: a parameter each costs five times as much.
         listed = ",".join(
-            f"({gid},{rid},{ts},{part})" for gid, rid, ts, part in keys[start : start + KEYS_A_QUESTION]
+            f"({gid},{ts},{rid},{part})" for gid, rid, ts, part in keys[start : start + KEYS_A_QUESTION]
         )
         statement = f"SELECT gid, rid, ts, part, recv, vals {source.format(table=table.name, keys=listed)}"
         found = connection.exec_driver_sql(statement)

@@ -12,12 +12,12 @@ from storage.packing import READING
 
 BigEndian = NDArray[np.int64]  # in the byte order of the tables
 
-KEY = 4  # gid, rid, ts, part come first
+KEY = 4  # columns, which come first
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Sorted by key (gid, rid, ts, part), which no two rows share.
+    """Sorted by key (gid, ts, rid, part), which no two rows share.
 
     `numbers` are the columns gid, rid, ts, part, ver and recv; `width` says how many of `readings`, which follow
     one another, belong to each row.
@@ -57,6 +57,6 @@ class Rows:
 def sorted_rows(numbers: tuple[Integers, ...], width: Integers, readings: Integers) -> Rows:
     """Rows in the order of their key; `readings` are those of the rows as they are given."""
     gid, rid, ts, part, *_ = numbers
-    order = np.lexsort((part, ts, rid, gid))
+    order = np.lexsort((part, rid, ts, gid))
     gathered = readings[spread(starts(width)[order], width[order])]
     return Rows(tuple(column[order] for column in numbers), width[order], gathered.astype(">i8"))

@@ -248,5 +248,5 @@ def _figures(names: Names, asked: Asked, told: _Told) -> Iterator[Columns | Figu
             raise LookupError("a tile whose stamps are missing")
         rid = names.known_rids(gid, series.slot)
         yield Columns(gid, mid, rid, series.ts, series.ver, series.volume)
-    hot = sorted((*row[1:7], row[9]) for row in told.hot)
+    hot = [(*row[1:7], row[9]) for row in told.hot]
     yield from columns_of(names, sorted_out(hot), asked.mids)

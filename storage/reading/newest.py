@@ -71,7 +71,6 @@ class Newest:
             if len(rows) == page:
                 cut = max(cut, rows[-1].ts + 1)
             if table is hot:
-                rows = sorted(rows, key=lambda row: (row.gid, row.rid, row.ts))
                 found += explode(connection, self._names, sorted_out(rows), selection.mids)
             else:
                 found += delta_columns(connection, self._names, rows)

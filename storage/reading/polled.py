@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -55,21 +56,25 @@ def polled(
 
 
 def pages(connection: Connection, table: Table, condition: Condition) -> Iterator[Rows]:
-    """The rows by group, resource and time; rows of one resource and time are on one page."""
+    """The rows in the order of their key; rows of one resource and time are on one page."""
     where, values = condition
+    names = [column.name for column in table.primary_key][:3]  # group, resource and time
+    key = itemgetter(*map([column.name for column in table.columns].index, names))
+    # The group alone lets every database begin at the right place of the key.
+    bound = f" AND gid >= %s AND ({', '.join(names)}) >= (%s, %s, %s)"
     start: tuple[int, int, int] | None = None
     size = PAGE
     while True:
-        # The group alone lets every database begin at the right place of the key.
-        bound = "" if start is None else " AND gid >= %s AND (gid, rid, ts) >= (%s, %s, %s)"
+        some = where if start is None else where + bound
         place = () if start is None else (start[0], *start)
-        statement = f"{_all(table, where + bound)} LIMIT {size}"
-        rows = ask(connection, statement, (*values, *place))
+        rows = ask(
+            connection, f"{_all(table, some)} ORDER BY {', '.join(names)} LIMIT {size}", (*values, *place)
+        )
         if len(rows) < size:
             yield rows
             return
-        start = rows[-1][:3]
-        whole = [row for row in rows if row[:3] != start]
+        start = key(rows[-1])
+        whole = [row for row in rows if key(row) != start]
         size = PAGE if whole else size * 2  # a page of one resource and time: take more of it
         yield whole
 
@@ -174,16 +179,16 @@ def _whole(connection: Connection, table: Table, condition: Condition) -> Iterat
 
 def _all(table: Table, condition: str) -> str:
     columns = ", ".join(column.name for column in table.columns)
-    return f"SELECT {columns} FROM {table.name} WHERE {condition} ORDER BY gid, rid, ts"  # noqa: S608 - ours
+    return f"SELECT {columns} FROM {table.name} WHERE {condition}"  # noqa: S608 - ours
 
 
 def sorted_out(rows: Rows) -> Iterator[PolledRows]:
-    """Rows by group, resource and time, by group and shape."""
+    """Rows in any order, by group and shape."""
     if not rows:
         return
     *columns, vals = zip(*rows, strict=True)
     gid, rid, ts, part, ver, recv = np.array(columns, np.int64)
-    order = np.lexsort((part, gid))
+    order = np.lexsort((ts, rid, part, gid))
     begins = np.flatnonzero((np.diff(gid[order], prepend=-1) != 0) | (np.diff(part[order], prepend=-1) != 0))
     for at in np.split(order, begins[1:]):
         words = np.frombuffer(b"".join([vals[place] for place in at.tolist()]), ">i8").reshape(len(at), -1)

@@ -34,11 +34,11 @@ from storage.upkeep.retention import Kept
 class SampleStore(Protocol):
     """Finds samples; `storage.samples.Samples` is one."""
 
-    def newest(self, query: SampleQuery, limit: int) -> list[FoundSample]:
+    def newest(self, query: SampleQuery, limit: int) -> Sequence[FoundSample]:
         """Newest first."""
         ...
 
-    async def newest_soon(self, query: SampleQuery, limit: int) -> list[FoundSample] | None:
+    async def newest_soon(self, query: SampleQuery, limit: int) -> Sequence[FoundSample] | None:
         """The same, if it takes no thread to tell; None otherwise."""
         ...
 

@@ -90,7 +90,7 @@ class Samples:
         """The newest samples that match, newest first; equal times by resource, project, meter and id."""
         return [as_sample(found) for found in self.newest(query, limit)]
 
-    def newest(self, query: SampleQuery, limit: int) -> list[FoundSample]:
+    def newest(self, query: SampleQuery, limit: int) -> Sequence[FoundSample]:
         """The same as the store knows them: for many samples, which take longer to become objects than to find."""
         found = self._recent.find(self._names, query, limit)
         if found is not None:
@@ -104,8 +104,11 @@ class Samples:
             self._recent.remember(query, question.moment, question.selection)
         return found
 
-    async def newest_soon(self, query: SampleQuery, limit: int) -> list[FoundSample] | None:
-        """The same for an event loop, where one short statement tells; None where a thread has to ask for `newest`."""
+    async def newest_soon(self, query: SampleQuery, limit: int) -> Sequence[FoundSample] | None:
+        """The same for an event loop, where one short statement tells; None where a thread has to ask for `newest`.
+
+        It is the same object as before where the database gave the same rows.
+        """
         return await self._recent.find_soon(self._names, query, limit)
 
     def get(self, scope: Scope, message_id: str) -> StoredSample | None:

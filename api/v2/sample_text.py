@@ -4,7 +4,7 @@ An answer repeats a few hundred names around every number. Each is written once 
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 from api.v2 import times
@@ -13,22 +13,28 @@ from storage.reading.stored import FoundSample
 from storage.sample import flatten
 
 T = TypeVar("T")
+Text = TypeVar("Text", str, bytes)
 
 KEPT: Final = 20_000  # texts of a kind; those of metadata have some hundred bytes each
+ANSWERS: Final = 200  # of a hundred samples, some 80 KB each
 
 
-class Texts(Generic[T]):
-    """The text of each thing, made when it is first asked for; things are told apart by being the same object."""
+class Texts(Generic[T, Text]):
+    """The text of each thing, made when it is first asked for; things are told apart by being the same object.
 
-    def __init__(self, make: Callable[[T], str]) -> None:
-        self._make = make
-        self._known: dict[int, tuple[T, str]] = {}  # the thing is held, so that no other gets its id
+    All are forgotten before there are more than `kept`.
+    """
 
-    def of(self, thing: T) -> str:
+    def __init__(self, make: Callable[[T], Text], kept: int = KEPT) -> None:
+        self._make: Callable[[T], Text] = make
+        self._kept = kept
+        self._known: dict[int, tuple[T, Text]] = {}  # the thing is held, so that no other gets its id
+
+    def of(self, thing: T) -> Text:
         """Its text."""
         known = self._known.get(id(thing))
         if known is None:
-            if len(self._known) >= KEPT:
+            if len(self._known) >= self._kept:
                 self._known = {}
             known = self._known[id(thing)] = (thing, self._make(thing))
         return known[1]
@@ -39,15 +45,19 @@ class Written:
 
     def __init__(self, make: Callable[[FoundSample], str]) -> None:
         self._make = make
-        self._texts = Texts(make)
+        self._texts: Texts[FoundSample, str] = Texts(make)
+        self._answers: Texts[Sequence[FoundSample], bytes] = Texts(self._put_together, ANSWERS)
 
-    def all(self, found: Iterable[FoundSample]) -> str:
+    def all(self, found: Sequence[FoundSample]) -> bytes:
         """Its text."""
-        return f"[{', '.join(map(self._make, found))}]"
+        return f"[{', '.join(map(self._make, found))}]".encode()
 
-    def again(self, found: Iterable[FoundSample]) -> str:
-        """The same, of samples that mostly are the same objects when they are asked for again."""
-        return f"[{', '.join(map(self._texts.of, found))}]"
+    def again(self, found: Sequence[FoundSample]) -> bytes:
+        """The same where `found`, or most of its samples, are the same objects when they are asked for again."""
+        return self._answers.of(found)
+
+    def _put_together(self, found: Sequence[FoundSample]) -> bytes:
+        return f"[{', '.join(map(self._texts.of, found))}]".encode()
 
 
 class Surroundings:

@@ -11,22 +11,21 @@ QUESTIONS_KEPT: Final = 64
 VERSIONS_KEPT: Final = 50_000  # of a question
 DEEPEST: Final = 32  # levels that metadata has at most
 
-_Asked = tuple[str | None, str | None, tuple[tuple[MetadataMatch, type], ...]]
+Asked = tuple[str | None, str | None, tuple[tuple[MetadataMatch, type], ...]]
 
 
 class Matching:
     """Answers for versions whose names were learned."""
 
     def __init__(self) -> None:
-        self._known: dict[_Asked, dict[int, bool]] = {}
+        self._known: dict[Asked, dict[int, bool]] = {}
 
     def of(self, query: SampleQuery, names: Names, vers: Iterable[int]) -> dict[int, bool]:
         """Whether each of these versions holds the user, source and metadata of the question.
 
         Raises KeyError for a version nobody has learned.
         """
-        metadata = tuple((match, type(match.value)) for match in query.metadata)  # 1, 1.0 and True are equal
-        asked = query.user_id, query.source, metadata
+        asked = around(query)
         known = self._known.get(asked)
         if known is None or len(known) > VERSIONS_KEPT:
             if len(self._known) >= QUESTIONS_KEPT:
@@ -36,6 +35,12 @@ class Matching:
             if ver not in known:
                 known[ver] = matches(query, names.version(ver))
         return known
+
+
+def around(query: SampleQuery) -> Asked:
+    """What a question says of users, sources and metadata; the same for those that want the same."""
+    metadata = tuple((match, type(match.value)) for match in query.metadata)  # 1, 1.0 and True are equal
+    return query.user_id, query.source, metadata
 
 
 def matches(query: SampleQuery, around: Version) -> bool:

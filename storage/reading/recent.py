@@ -7,12 +7,12 @@ it cannot tell (late readings, deltas, tiles, names nobody has learned) is left 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from storage.database import Database
 from storage.names import Names
 from storage.query import SampleQuery, Scope
-from storage.reading.matching import Matching
+from storage.reading.matching import Asked, Matching, around
 from storage.reading.moment import Moment
 from storage.reading.recent_rows import Familiar, Row, Wanted
 from storage.reading.recent_statement import Statement
@@ -24,12 +24,27 @@ SOON: Final = (
     FIRST_PAGE // 2
 )  # samples that are found and written down in less time than it takes to wake a thread
 KNOWN_MAX: Final = 10_000
+PAGES_MAX: Final = 200  # of up to SOON samples and the rows they were in: 100 KB
 
 _Key = tuple[Scope, str | None, str | None, str | None]
+_Wanted = tuple[
+    _Key, Asked, int, int
+]  # what a page is read for: with how many samples and rows; not the times
 # Statements with their values, each answered with its rows; returns as `Recent.find`.
-_Search = Generator[tuple[str, Sequence[Value]], Sequence[Any], list[FoundSample] | None]
+_Search = Generator[tuple[str, Sequence[Value]], Sequence[Any], Sequence[FoundSample] | None]
 
 _ts = itemgetter(1)
+
+
+class _Page(NamedTuple):
+    """What a statement gave, and what was made of it, which stays so as long as it gives the same.
+
+    `found` are the newest samples, all of those from `cut` on, microseconds since 1970 UTC (0: of the time asked for).
+    """
+
+    answered: Sequence[Any]
+    found: Sequence[FoundSample]
+    cut: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,14 @@ class _Known:
     moment: Moment
     statements: dict[_Key, Statement] = field(default_factory=dict)
     reached: dict[tuple[SampleQuery, int], int] = field(default_factory=dict)
+    pages: dict[_Wanted, _Page] = field(default_factory=dict)
+
+    def keep(self, key: _Wanted, page: _Page, limit: int) -> None:
+        """Keeps a short page."""
+        if limit <= SOON:
+            if len(self.pages) >= PAGES_MAX:
+                self.pages.clear()
+            self.pages[key] = page
 
 
 class Recent:
@@ -53,7 +76,7 @@ class Recent:
         self._familiar = Familiar()
         self._known: _Known | None = None
 
-    def find(self, names: Names, query: SampleQuery, limit: int) -> list[FoundSample] | None:
+    def find(self, names: Names, query: SampleQuery, limit: int) -> Sequence[FoundSample] | None:
         """As `Newest.find`; None where that has to be asked."""
         search = self._search(names, query, limit)
         try:
@@ -63,7 +86,7 @@ class Recent:
         except StopIteration as end:
             return _answer(end)
 
-    async def find_soon(self, names: Names, query: SampleQuery, limit: int) -> list[FoundSample] | None:
+    async def find_soon(self, names: Names, query: SampleQuery, limit: int) -> Sequence[FoundSample] | None:
         """The same where an event loop can tell by one short statement; None where it cannot."""
         known = self._known
         if known is None or limit > SOON or not (_is_endless(query) or _open_part(query, known.moment)[2]):
@@ -88,20 +111,20 @@ class Recent:
         while page < 2 * limit:  # few sizes, so that servers know the statement
             page *= 2
         while True:
-            rows = _rows((yield statement.put(max(start, begin), end, page)))
-            if rows is None:
-                return None
-            cut = max(begin, rows[-1][1] + 1 if len(rows) == page else 0)
-            whole = [row for row in rows if row[1] >= cut] if cut else rows
-            found = self._found(names, query, whole, statement.mids, limit)
-            if found is None:
-                return None
-            if len(found) >= limit:
+            answered = yield statement.put(max(start, begin), end, page)
+            key = _key(query), around(query), limit, page
+            read = known.pages.get(key)
+            if read is None or read.answered != answered:
+                read = self._read(names, query, answered, (statement.mids, limit, page))
+                if read is None:
+                    return None
+                known.keep(key, read, limit)
+            if len(read.found) >= limit:
                 if is_endless and len(known.reached) < KNOWN_MAX:
-                    known.reached[query, limit] = found[limit - 1].ts
-                return found[:limit]
-            if not cut:
-                return found if is_whole else None
+                    known.reached[query, limit] = read.found[-1].ts
+                return read.found
+            if not (begin or read.cut):
+                return read.found if is_whole else None
             page, begin = page if begin else 4 * page, 0
 
     def remember(self, query: SampleQuery, moment: Moment, selection: Selection) -> None:
@@ -111,20 +134,33 @@ class Recent:
             known = self._known = _Known(moment)
         known.statements[_key(query)] = Statement(moment, selection, self._database.dialect.mark)
 
-    def _found(
-        self, names: Names, query: SampleQuery, rows: Sequence[Row], mids: frozenset[int] | None, limit: int
-    ) -> list[FoundSample] | None:
-        """As `Familiar.newest`; None also where a name is not learned. Long answers leave nothing behind."""
+    def _read(
+        self,
+        names: Names,
+        query: SampleQuery,
+        answered: Sequence[Any],
+        of: tuple[frozenset[int] | None, int, int],
+    ) -> _Page | None:
+        """The newest samples `of` some meters, so many, in a page of so many rows. Long answers leave nothing behind.
+
+        None when the moment is over, others have to be looked at, or a name is not learned.
+        """
+        rows, (mids, limit, page) = _rows(answered), of
+        if rows is None:
+            return None
         familiar = self._familiar if limit <= SOON else Familiar()
+        cut = rows[-1][1] + 1 if len(rows) == page else 0
+        whole = [row for row in rows if row[1] >= cut] if cut else rows
         try:
-            good = self._matching.of(query, names, {row[3] for row in rows}) if query.looks_around else None
-            return familiar.newest(names, rows, Wanted(mids, good), limit)
+            good = self._matching.of(query, names, {row[3] for row in whole}) if query.looks_around else None
+            found = familiar.newest(names, whole, Wanted(mids, good), limit)
         except KeyError:
             return None
+        return None if found is None else _Page(answered, found[:limit], cut)
 
 
-def _answer(end: StopIteration) -> list[FoundSample] | None:
-    found: list[FoundSample] | None = end.value
+def _answer(end: StopIteration) -> Sequence[FoundSample] | None:
+    found: Sequence[FoundSample] | None = end.value
     return found
 
 

@@ -36,9 +36,8 @@ def test_answers_are_what_python_writes_of_their_models(world: World, path: str)
     assert answers == [expected, expected]
 
 
-def test_texts_are_forgotten_before_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample_text, "KEPT", 2)
-    texts = sample_text.Texts(str)
+def test_texts_are_forgotten_before_they_are_too_many() -> None:
+    texts = sample_text.Texts[object, str](str, 2)
     things = [(number,) for number in range(5)]
 
     assert [texts.of(thing) for thing in things * 2] == [str(thing) for thing in things * 2]
@@ -50,4 +49,4 @@ def test_samples_that_are_asked_for_again_read_the_same(world: World) -> None:
 
     for written in (sample_text.SAMPLES, sample_text.OLD_SAMPLES):
         assert written.again(found) == written.again(found) == written.all(found)
-        assert written.again([]) == "[]"
+        assert written.again([]) == b"[]"

@@ -38,7 +38,9 @@ class Watched:
         """The answer, which is that of a store that has nothing to remember."""
         find = Recent.find
 
-        def counted(recent: Recent, names: Names, query: SampleQuery, limit: int) -> list[FoundSample] | None:
+        def counted(
+            recent: Recent, names: Names, query: SampleQuery, limit: int
+        ) -> Sequence[FoundSample] | None:
             answer = find(recent, names, query, limit)
             self.short += answer is not None
             return answer
@@ -253,3 +255,34 @@ def test_samples_are_made_once_and_forgotten_before_they_are_too_many(
     assert [one.meter.name for one in others] == ["cpu"] * 20
     assert anew == first
     assert samples.newest(cpus, 20) == others
+
+
+def test_as_long_as_the_database_says_the_same_the_answer_is_the_same_object(
+    filled: Maintained, database: Database
+) -> None:
+    samples = Samples(database)
+    question = SampleQuery(EVERYTHING, meter="cpu", start=NOW + 15 * MINUTE)
+    later = replace(question, start=NOW + 15 * MINUTE - timedelta(seconds=1))
+    samples.newest(question, 10)  # the long way
+    found = samples.newest(question, 10)
+
+    assert samples.newest(question, 10) is found
+    assert samples.newest(later, 10) is found
+    assert len(samples.newest(question, 3)) == 3
+    filled.store([sample(resource_id="a", timestamp=NOW + 20 * MINUTE, volume=7)])
+    assert samples.newest(question, 10) == [*samples.newest(question, 1), *found[:9]]
+    assert samples.newest(question, 1)[0].volume == 7
+
+
+def test_questions_that_python_takes_for_equal_have_their_own_answers(database: Database) -> None:
+    store = Maintained(database)
+    store.store([sample(resource_id=name, metadata={"n": n}) for name, n in (("a", 1), ("b", True))])
+    whole, truth = (
+        SampleQuery(EVERYTHING, metadata=(MetadataMatch("n", value=value, text="-"),)) for value in (1, True)
+    )
+    watched = Watched(database, whole, truth)
+
+    for _ in range(2):
+        assert [one.sample.resource_id for one in watched.asked(whole)] == ["a"]
+        assert [one.sample.resource_id for one in watched.asked(truth)] == ["b"]
+    assert watched.short == 4

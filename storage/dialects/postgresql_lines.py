@@ -156,7 +156,7 @@ class _Line:
             self._pgconn.send_prepare(name, _numbered(statement), [_TYPES[type(value)] for value in values])
             await self._answer(timeout_s)
             self._prepared[statement] = name
-        sent = [_sent(value) for value in values]
+        sent = [_PACK(value) if isinstance(value, int) else _sent(value) for value in values]
         self._pgconn.send_query_prepared(name, sent, [pq.Format.BINARY] * len(sent), pq.Format.BINARY)
         result = await self._answer(timeout_s)
         self._transformer.set_pgresult(result, format=pq.Format.BINARY)
@@ -230,9 +230,7 @@ def _running() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _sent(value: Value) -> bytes:
-    if isinstance(value, int):
-        return _PACK(value)
+def _sent(value: bytes | str) -> bytes:
     return value if isinstance(value, bytes) else value.encode()
 
 

@@ -4,9 +4,8 @@ It is put with the numbers and watermarks of an earlier question, and finds out 
 it cannot tell (late readings, deltas, tiles, names nobody has learned) is left to `storage.reading.newest`.
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from storage.database import Database
@@ -14,7 +13,7 @@ from storage.names import Names
 from storage.query import SampleQuery, Scope
 from storage.reading.matching import Asked, Matching, around
 from storage.reading.moment import Moment
-from storage.reading.recent_rows import Familiar, Row, Wanted
+from storage.reading.recent_rows import Familiar, Wanted
 from storage.reading.recent_statement import Statement
 from storage.reading.selection import Selection, Value, times_of
 from storage.reading.stored import FoundSample
@@ -32,8 +31,6 @@ _Wanted = tuple[
 ]  # what a page is read for: with how many samples and rows; not the times
 # Statements with their values, each answered with its rows; returns as `Recent.find`.
 _Search = Generator[tuple[str, Sequence[Value]], Sequence[Any], Sequence[FoundSample] | None]
-
-_ts = itemgetter(1)
 
 
 class _Page(NamedTuple):
@@ -115,7 +112,7 @@ class Recent:
             key = _key(query), around(query), limit, page
             read = known.pages.get(key)
             if read is None or read.answered != answered:
-                read = self._read(names, query, answered, (statement.mids, limit, page))
+                read = self._read(names, query, answered, (statement, limit, page))
                 if read is None:
                     return None
                 known.keep(key, read, limit)
@@ -132,28 +129,29 @@ class Recent:
         known = self._known
         if known is None or known.moment != moment or len(known.statements) >= KNOWN_MAX:
             known = self._known = _Known(moment)
-        known.statements[_key(query)] = Statement(moment, selection, self._database.dialect.mark)
+        known.statements[_key(query)] = Statement(moment, selection, self._database.dialect)
 
     def _read(
         self,
         names: Names,
         query: SampleQuery,
         answered: Sequence[Any],
-        of: tuple[frozenset[int] | None, int, int],
+        of: tuple[Statement, int, int],
     ) -> _Page | None:
-        """The newest samples `of` some meters, so many, in a page of so many rows. Long answers leave nothing behind.
+        """The newest samples, so many, that a page of so many rows holds. Long answers leave nothing behind.
 
         None when the moment is over, others have to be looked at, or a name is not learned.
         """
-        rows, (mids, limit, page) = _rows(answered), of
-        if rows is None:
-            return None
+        statement, limit, page = of
         familiar = self._familiar if limit <= SOON else Familiar()
-        cut = rows[-1][1] + 1 if len(rows) == page else 0
-        whole = [row for row in rows if row[1] >= cut] if cut else rows
         try:
+            rows = statement.rows(names, answered)
+            if rows is None:
+                return None
+            cut = rows[-1][1] + 1 if len(rows) == page else 0
+            whole = [row for row in rows if row[1] >= cut] if cut else rows
             good = self._matching.of(query, names, {row[3] for row in whole}) if query.looks_around else None
-            found = familiar.newest(names, whole, Wanted(mids, good), limit)
+            found = familiar.newest(names, whole, Wanted(statement.mids, good), limit)
         except KeyError:
             return None
         return None if found is None else _Page(answered, found[:limit], cut)
@@ -162,18 +160,6 @@ class Recent:
 def _answer(end: StopIteration) -> Sequence[FoundSample] | None:
     found: Sequence[FoundSample] | None = end.value
     return found
-
-
-def _rows(answered: Iterable[Row]) -> list[Row] | None:
-    """The newest rows of `hot`, newest first; None when the moment is over, or others have to be looked at."""
-    rows: list[Row] = []
-    for row in answered:
-        if row[5] is not None:
-            rows.append(row)
-        elif row[0]:
-            return None
-    rows.sort(key=_ts, reverse=True)
-    return rows
 
 
 def _is_endless(query: SampleQuery) -> bool:

@@ -39,17 +39,15 @@ def polled(
     condition: Condition,
     *,
     versions: bool = True,
-    arrivals: bool = True,
     in_pages: bool = True,
 ) -> Iterator[list[PolledRows]]:
     """The rows of `hot` or `late`, in lists that hold all rows of a resource and time together.
 
-    Without `in_pages` there is one list; without `versions` or `arrivals` every `ver` or `recv` is 0 where that is
-    less to read.
+    Without `in_pages` there is one list; without `versions` every `ver` is 0 where that is less to read.
     """
     if connection.dialect.name == "postgresql":
-        statement = _packed(table, condition[0], versions=versions, arrivals=arrivals)
-        yield [_unpacked(row) for row in ask(connection, statement, condition[1])]
+        statement = _packed(table, condition[0], versions=versions)
+        yield [unpacked(row) for row in ask(connection, statement, condition[1])]
     else:
         for rows in pages(connection, table, condition) if in_pages else _whole(connection, table, condition):
             yield list(sorted_out(rows))
@@ -145,18 +143,19 @@ def only(columns: Columns, chosen: NDArray[np.bool_]) -> Columns:
     )
 
 
-def _packed(table: Table, condition: str, *, versions: bool, arrivals: bool) -> str:
+def _packed(table: Table, condition: str, *, versions: bool) -> str:
     """One row for each group and shape, its columns packed by the server: a tenth of the time of row by row.
 
     Each column takes it as long as to find the rows: so two of four bytes are one.
     """
     columns = ["int8send((rid::int8 << 32) + ver)" if versions else "int8send(rid::int8 << 32)"]
-    columns += ["int8send(ts)", "vals", *(["int8send(recv)"] if arrivals else [])]
+    columns += ["int8send(ts)", "vals", "int8send(recv)"]
     packed = ", ".join(f"string_agg({column}, ''::bytea)" for column in columns)
     return f"SELECT gid, part, {packed} FROM {table.name} WHERE {condition} GROUP BY gid, part"  # noqa: S608 - ours
 
 
-def _unpacked(row: Sequence[Any]) -> PolledRows:
+def unpacked(row: Sequence[Any]) -> PolledRows:
+    """Rows of a group and shape whose columns the server packed; without that of arrivals every `recv` is 0."""
     gid, part, names, times, vals, *arrivals = row
     both = np.frombuffer(names, ">i8").astype(np.int64)
     rid, ver = both >> 32, both & 0xFFFFFFFF

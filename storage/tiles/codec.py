@@ -196,15 +196,30 @@ def _blocks(
 ) -> list[Block]:
     stack = flats[0][None, :] if len(flats) == 1 else np.stack(flats)
     packed = packs.pack(stack, counts)
-    return [_block(kind, one, presence, checked=checked) for kind, one in zip(kinds, packed, strict=True)]
-
-
-def _block(kind: int, packed: packs.Packed, presence: bytes, *, checked: bool) -> Block:
-    layout, w, raw = packed
     if checked:
-        raw = sums.with_sums(np.frombuffer(raw, np.uint8).reshape(layout[0], w))
-        w += sums.SIZE
-    head = bytes((CHECKED if checked else PLAIN, kind)) + layout + presence
+        packed = _checked(packed, len(counts))
+    version = CHECKED if checked else PLAIN
+    return [_block(version, kind, one, presence) for kind, one in zip(kinds, packed, strict=True)]
+
+
+def _checked(packed: Sequence[packs.Packed], slots: int) -> list[packs.Packed]:
+    """Tiles with a checksum behind each record; those with records of one width are looked at together."""
+    by_width: dict[int, list[int]] = {}
+    for place, one in enumerate(packed):
+        by_width.setdefault(one.w, []).append(place)
+    found = list(packed)
+    for w, places in by_width.items():
+        records = np.frombuffer(b"".join([packed[place].raw for place in places]), np.uint8)
+        for place, raw in zip(
+            places, sums.all_with_sums(records.reshape(len(places), slots, w)), strict=True
+        ):
+            found[place] = packs.Packed(packed[place].head, w + sums.SIZE, raw)
+    return found
+
+
+def _block(version: int, kind: int, packed: packs.Packed, presence: bytes) -> Block:
+    layout, w, raw = packed
+    head = bytes((version, kind)) + layout + presence
     head += _HEAD_CHECKSUM.pack(crc32(raw))
     return Block(w, head + _HEAD_CHECKSUM.pack(crc32(head)), raw)
 

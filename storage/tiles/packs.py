@@ -25,6 +25,7 @@ from storage.tiles.heads import (
 Flags = NDArray[np.bool_]
 
 LOOKED_AT = 8192
+GLANCED_AT = 256  # of these, to see whether to look
 
 _ALL = (1 << 64) - 1
 
@@ -99,7 +100,9 @@ def _outliers(deltas: Integers, outside: Flags | None) -> dict[int, tuple[int, i
     """`pack_outliers` of each meter that has some."""
     if outside is None:
         return {}
-    meter, slot, place = np.nonzero(outside)
+    _, slots, places = outside.shape
+    meter, cell = np.divmod(np.flatnonzero(outside), slots * places)  # in a tenth of the time of np.nonzero
+    slot, place = np.divmod(cell, places)
     begins = np.flatnonzero(np.diff(meter, prepend=-1)).tolist()
     return {
         int(meter[begin]): pack_outliers(deltas[meter[begin]], (slot[begin:end], place[begin:end]))
@@ -127,6 +130,8 @@ def _windows(deltas: Integers, slots: int, points: int) -> list[tuple[int, int]]
     extremes = list(zip(deltas.min(1).tolist(), deltas.max(1).tolist(), strict=True))
     every = -(-deltas.shape[1] // LOOKED_AT)
     some = [one for one, (least, most) in enumerate(extremes) if most > least]
+    if deltas.shape[1] >= 4:
+        some = _uneven(deltas, extremes, some)
     if deltas.shape[1] < 4 or not some:
         return extremes
     ordered = _ordered(deltas[some, ::every], [extremes[one] for one in some])
@@ -134,8 +139,7 @@ def _windows(deltas: Integers, slots: int, points: int) -> list[tuple[int, int]]
     middles = zip(some, ordered[:, trim].tolist(), ordered[:, -1 - trim].tolist(), strict=True)
     wide = []
     for place, (one, low, high) in enumerate(middles):
-        least, most = extremes[one]
-        if (most - least).bit_length() >= (2 + (high - low).bit_length() if high > low else 1):
+        if _is_wide(extremes[one], low, high):
             wide.append(place)
     if wide:
         chosen = [some[place] for place in wide]
@@ -143,6 +147,23 @@ def _windows(deltas: Integers, slots: int, points: int) -> list[tuple[int, int]]
         for one, window in zip(chosen, found, strict=True):
             extremes[one] = window
     return extremes
+
+
+def _uneven(deltas: Integers, extremes: list[tuple[int, int]], some: list[int]) -> list[int]:
+    """Those of some meters that may be worth a search, by a few of their deltas, as to sort all of them takes long."""
+    step = deltas.shape[1] // GLANCED_AT
+    if step < 2 or not some:
+        return some
+    ordered = np.sort(deltas[some, ::step], axis=1)
+    trim = ordered.shape[1] // 25  # twice as many as are looked for: few deltas are no true picture
+    middles = zip(some, ordered[:, trim].tolist(), ordered[:, -1 - trim].tolist(), strict=True)
+    return [one for one, low, high in middles if _is_wide(extremes[one], low, high)]
+
+
+def _is_wide(extreme: tuple[int, int], low: int, high: int) -> bool:
+    """Whether the extremes need 2 bits more than what is between low and high, or that needs none."""
+    least, most = extreme
+    return (most - least).bit_length() >= (2 + (high - low).bit_length() if high > low else 1)
 
 
 def _ordered(deltas: Integers, extremes: list[tuple[int, int]]) -> Integers:

@@ -7,6 +7,7 @@ When the readings of a meter are at every stamp of their slots, counts and times
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from struct import Struct
 from typing import cast
 from zlib import crc32
@@ -31,6 +32,7 @@ SQUARES = 15  # instead of SPREAD: count times it, where that is an integer
 
 HOURS = 24
 Grids = Mapping[int, Volumes]
+Counts = NDArray[np.intp]
 
 _SQUARES_BELOW = float(1 << 31)  # count times the range: its square is below 2**62
 _UNIT = np.uint32(0xFF)  # the bits of a float32 that are left out of SPREAD
@@ -154,10 +156,16 @@ class Cells:
             whole: Volumes = np.zeros(size, column.dtype)  # type: ignore[assignment]  # of the same kind
             whole[self._cells] = column
             return whole
-        before = np.maximum(np.searchsorted(self._cells, np.arange(size), side="right") - 1, 0)
+        return column[self._neighbours]
+
+    @cached_property
+    def _neighbours(self) -> Counts:
+        """Of each hour of each slot, which of the hours with readings it has its value of."""
+        every = np.arange(len(self.slots) * HOURS)
+        before = np.maximum(np.searchsorted(self._cells, every, side="right") - 1, 0)
         # A slot's first hours have its first value, not the last one of the slot before.
-        own = self._cells[before] // HOURS == np.arange(size) // HOURS
-        return column[np.where(own, before, np.minimum(before + 1, len(column) - 1))]
+        own = self._cells[before] // HOURS == every // HOURS
+        return np.where(own, before, np.minimum(before + 1, len(self._cells) - 1))
 
     def times(self, ts: Integers) -> dict[int, Volumes]:
         """COUNT, FIRST and LAST (microseconds within the hour)."""

@@ -17,7 +17,8 @@ from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
 from storage.reading.asking import put
-from storage.reading.polled import Condition, PolledRows, compete, explode, polled
+from storage.reading.gathered import gathered
+from storage.reading.polled import Condition, PolledRows, compete, explode
 from storage.sample import to_microseconds
 from storage.tables import hot
 from storage.tables_tiles import tile
@@ -60,6 +61,11 @@ class Sealer:
         self._compete = False  # whether some group had readings of one kind in rows of several shapes
         self._sizes: Sizes = []  # of the hours before
         self.sealed = 0  # how far, as this process knows: others may have come farther
+
+    @property
+    def rows_an_hour(self) -> int:
+        """Of `hot`, in the hours sealed last; 0 where this process sealed none."""
+        return sum(rows for _, rows in self._sizes)
 
     def close(self, now: datetime) -> None:
         """Closes the hours that ended longer ago than the grace time: what comes for them from now on is late.
@@ -125,9 +131,9 @@ class Sealer:
         now: Sizes = []
         for first, last in _batches(sizes, hours):
             some = "ts >= %s AND ts < %s AND gid BETWEEN %s AND %s", (start, end, first, last)
-            for rows in self._read(connection, some):
-                readings += self._seal_groups(connection, rows)
-                now += _counted(rows, hours)
+            rows = self._read(connection, some)
+            readings += self._seal_groups(connection, rows)
+            now += _counted(rows, hours)
         if not now:
             return None
         self._sizes = sorted(now)
@@ -135,13 +141,13 @@ class Sealer:
         self._together = max(1, min(enough, SPAN // HOUR))
         return Sealed(start, readings, len(now), hours)
 
-    def _read(self, connection: Connection, some: Condition) -> list[list[PolledRows]]:
+    def _read(self, connection: Connection, some: Condition) -> list[PolledRows]:
         """Rows of `hot`; when they arrived is asked only where that decides which of two readings came first."""
-        found = list(polled(connection, hot, some, arrivals=self._compete, in_pages=False))
-        if self._compete or not compete(connection, self._names, chain.from_iterable(found)):
+        found = gathered(connection, self._names, some, arrivals=self._compete)
+        if self._compete or not compete(connection, self._names, found):
             return found
         self._compete = True
-        return list(polled(connection, hot, some, in_pages=False))
+        return gathered(connection, self._names, some, arrivals=True)
 
     def _seal_groups(self, connection: Connection, found: Iterable[PolledRows]) -> int:
         by_group: dict[int, list[Columns]] = {}

@@ -29,17 +29,25 @@ def sum_of(record: bytes, slot: int) -> bytes:
 
 def with_sums(records: bits.Octets) -> bytes:
     """All records of a tile (a row of bytes for each slot), each with its checksum behind it."""
-    slots, w = records.shape
+    return all_with_sums(records[None])[0]
+
+
+def all_with_sums(tiles: bits.Octets) -> list[bytes]:
+    """The same of tiles with as many slots and records of one width."""
+    _, slots, w = tiles.shape
     if w > LOOKED_UP:
-        whole = records.tobytes()
-        parts = (whole[slot * w : (slot + 1) * w] for slot in range(slots))
-        return b"".join(part + sum_of(part, slot) for slot, part in enumerate(parts))
+        return [_one_by_one(records.tobytes(), slots, w) for records in tiles]
     places, zeros = _of_width(w)
-    changes = np.bitwise_xor.reduce(_changes().take(records + places), axis=1)
-    checked = np.empty((slots, w + SIZE), np.uint8)
-    checked[:, :w] = records
-    checked[:, w:] = (changes ^ zeros[:slots])[:, None].view(np.uint8)
-    return checked.tobytes()
+    changes = np.bitwise_xor.reduce(_changes().take(tiles + places), axis=2)
+    checked = np.empty((len(tiles), slots, w + SIZE), np.uint8)
+    checked[:, :, :w] = tiles
+    checked[:, :, w:] = (changes ^ zeros[:slots])[:, :, None].view(np.uint8)
+    return [records.tobytes() for records in checked]
+
+
+def _one_by_one(whole: bytes, slots: int, w: int) -> bytes:
+    parts = (whole[slot * w : (slot + 1) * w] for slot in range(slots))
+    return b"".join(part + sum_of(part, slot) for slot, part in enumerate(parts))
 
 
 @lru_cache(LOOKED_UP + 1)

@@ -16,6 +16,8 @@ _REAL = Struct("<qqqdddq")
 _SUM = Struct("<q")  # a checksum of what stands before it, as wide as every other word
 SIZE = _INTEGER.size + _SUM.size
 WORD = 32  # bits of `low`
+_DIGITS = 53  # of a float
+_FAR = 900  # exponents of two: far from where floats end
 _LOW = (1 << WORD) - 1
 
 
@@ -42,13 +44,8 @@ def pack_totals(spans: Sequence[tuple[Integers, Sequence[Volumes]]]) -> list[lis
     times = [(len(ts), int(ts.min()), int(ts.max())) for ts, _ in spans]
     places = [(span, place) for span, (_, meters) in enumerate(spans) for place in range(len(meters))]
     found = [[b""] * len(meters) for _, meters in spans]
-    integers = []
-    for span, place in places:
-        volumes = spans[span][1][place]
-        if is_real(volumes):
-            found[span][place] = _real(times[span], volumes)
-        else:
-            integers.append((span, place))
+    integers = [place for place in places if not is_real(spans[place[0]][1][place[1]])]
+    reals = [place for place in places if is_real(spans[place[0]][1][place[1]])]
     if integers:
         stack = np.stack([cast("Integers", spans[span][1][place]) for span, place in integers])
         high, low = (stack >> np.int64(WORD)).sum(1), (stack & np.int64(_LOW)).sum(1)
@@ -56,15 +53,43 @@ def pack_totals(spans: Sequence[tuple[Integers, Sequence[Volumes]]]) -> list[lis
         rows = zip(*(column.tolist() for column in columns), strict=True)
         for (span, place), row in zip(integers, rows, strict=True):
             found[span][place] = _checked(_INTEGER.pack(*times[span], *row))
+    if reals:
+        floats = np.stack([cast("Floats", spans[span][1][place]) for span, place in reals])
+        of_rows = zip(floats.min(1).tolist(), floats.max(1).tolist(), sums_of(floats), strict=True)
+        for (span, place), (least, most, total) in zip(reals, of_rows, strict=True):
+            if total is not None:
+                found[span][place] = _checked(_REAL.pack(*times[span], least, most, total, 0))
     return found
 
 
-def _real(times: tuple[int, int, int], volumes: Floats) -> bytes:
+def sums_of(rows: Floats) -> list[float | None]:
+    """Of each row the float nearest to its exact sum, as `math.fsum` has it; None where that is no float.
+
+    Every value is a multiple of the last bit of the least of them. Where these bits are not too far apart, the higher
+    and the lower halves of all values add up without rounding, and only the sum of both is rounded.
+    """
+    many = max(2, (rows.shape[1] - 1).bit_length())
+    size = np.abs(rows)
+    most = np.frexp(size.max(1))[1].astype(np.int64)
+    least = np.frexp(np.where(size > 0, size, np.inf).min(1))[1].astype(np.int64)
+    exact = (size > 0).any(1) & (most - least <= _DIGITS + 1 - 2 * many)
+    exact &= np.isfinite(size.max(1)) & (np.abs(most) < _FAR) & (np.abs(least) < _FAR)
+    unit = np.where(exact, most + many - _DIGITS, 0)  # the last bit of the higher halves
+    with np.errstate(over="ignore", invalid="ignore"):
+        away = np.ldexp(1.5, unit + _DIGITS - 1)[
+            :, None
+        ]  # so large that what is added to it loses the lower half
+        high = (rows + away) - away
+        totals = high.sum(1) + (rows - high).sum(1)
+    pairs = zip(rows, exact.tolist(), totals.tolist(), strict=True)
+    return [total if is_exact else _slowly(row) for row, is_exact, total in pairs]
+
+
+def _slowly(row: Floats) -> float | None:
     try:
-        total = math.fsum(volumes.tolist())
+        return math.fsum(row.tolist())
     except OverflowError:
-        return b""
-    return _checked(_REAL.pack(*times, float(volumes.min()), float(volumes.max()), total, 0))
+        return None
 
 
 def unpack_total(tot: bytes, *, real: bool) -> Total:

@@ -21,13 +21,14 @@ from storage.tables_tiles import STAMPS, tile
 from storage.tiles.compact import Compactor
 from storage.tiles.reseal import Resealer, ripe_rows
 from storage.tiles.seal import TOGETHER, Sealed, Sealer
-from storage.upkeep.partition_kinds import SPAN
+from storage.upkeep.partition_kinds import LONG, SPAN
 from storage.upkeep.partitions import Partitions
 from storage.upkeep.retention import Retention
 from storage.watermarks import DAY, HOUR, Watermarks, as_watermarks, known
 
 STEPS_A_TURN = 100  # of each stage: then whoever asked may look at the clock
 HOURS_A_DROP = 24  # in a long turn; SQLite looks at every row of the table to delete some
+ROWS_OF_LONG = 50_000  # at most, as a thousand instances have in a partition that is not long
 HOURS_AHEAD = 3  # that have a partition before they begin
 TRY_AGAIN = timedelta(minutes=10)  # to make partitions that somebody was in the way of
 
@@ -176,12 +177,15 @@ class Maintenance:
     def _make_partitions(self, now: datetime) -> Iterator[Step]:
         if self._make_at is not None and now < self._make_at:
             return
-        made = self._partitions.make_ahead(now, HOURS_AHEAD)
-        ahead = to_microseconds(now) + HOURS_AHEAD * HOUR
-        next_one = from_microseconds(ahead - ahead % SPAN + SPAN) - timedelta(hours=HOURS_AHEAD)
+        made = self._partitions.make_ahead(now, HOURS_AHEAD, length=self._length())
+        next_one = from_microseconds(self._partitions.made_to) - timedelta(hours=HOURS_AHEAD)
         self._make_at = now + TRY_AGAIN if self._partitions.is_behind else next_one
         if made:
             yield Step(Stage.PARTITIONS, made)
+
+    def _length(self) -> int:
+        """Of new partitions: whoever reads `hot` may go through all rows of one."""
+        return LONG if 0 < self._sealer.rows_an_hour * (LONG // HOUR) <= ROWS_OF_LONG else SPAN
 
     def _seal(self, now: datetime) -> Iterator[Step]:
         self._sealer.close(now)
@@ -189,16 +193,16 @@ class Maintenance:
         while sealed := self._sealer.step():
             hours += sealed.hours
             if hours >= HOURS_A_DROP:
-                self._partitions.drop_before(self._sealer.sealed)
+                self._partitions.drop_before(self._sealer.sealed, only_whole=True)
                 hours = 0
             yield Step(Stage.SEAL, sealed.readings, sealed.hours)
 
     def _drop(self) -> Iterator[Step]:
         """Once for each partition that is sealed, and as long as there is one that somebody's lock kept."""
         over = self._sealed - self._sealed % SPAN
-        if over == self._dropped_to:
+        if over == self._dropped_to or over < self._partitions.next_end:
             return
-        dropped = self._partitions.drop_before(over)
+        dropped = self._partitions.drop_before(over, only_whole=True)
         if not self._partitions.is_held:
             self._dropped_to = over
         if dropped:

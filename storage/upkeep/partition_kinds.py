@@ -13,9 +13,12 @@ from storage.sample import from_microseconds
 from storage.watermarks import HOUR
 
 REST, UNTIL = "hot_rest", "hot_until_"
-SPAN = 4 * HOUR  # of a partition: to make and drop one costs PostgreSQL as much as to store 2000 samples
+# Of a partition: to make and drop one costs PostgreSQL as much as to store 2000 samples; LONG where few rows come.
+SPAN, LONG = 4 * HOUR, 12 * HOUR
 LOCK_WAIT_S = 1
 MOVED_ROWS_MAX = 500_000  # MariaDB copies them while writers wait: a few seconds
+
+Range = tuple[int, int]  # from, to before: microseconds since 1970 UTC
 
 log = structlog.get_logger()
 
@@ -43,8 +46,8 @@ class Kind(Protocol):
     def find(self, connection: Connection) -> list[Partition]:
         """The partitions, oldest first, `hot_rest` last."""
 
-    def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:
-        """What makes partitions with these consecutive beginnings as far as it can be done now."""
+    def steps(self, connection: Connection, there: Sequence[Partition], gaps: Sequence[Range]) -> list[Step]:
+        """What makes partitions of these times, earliest first, as far as it can be done now."""
 
     def drop(self, name: str) -> Sequence[str]:
         """What drops one partition."""
@@ -65,18 +68,18 @@ class PostgreSQL:
         found = [Partition(row.relname, *_bounds(row.bound)) for row in rows if row.bound]
         return sorted(found, key=lambda partition: (partition.start is None, partition.start))
 
-    def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:
-        """A transaction for each partition that is neither there nor has rows in `hot_rest`."""
-        made = {partition.start for partition in there}
-        missing = [start for start in starts if start not in made]
-        if not missing:
-            return []
+    def steps(self, connection: Connection, there: Sequence[Partition], gaps: Sequence[Range]) -> list[Step]:  # noqa: ARG002 - it needs no other
+        """A transaction for each partition that has no rows in `hot_rest`; of a long one that has, its other parts."""
         begun = connection.exec_driver_sql(
             f"SELECT DISTINCT ts / {SPAN} * {SPAN} AS start FROM {REST}"  # noqa: S608 - our names, integers
-            f" WHERE ts >= {missing[0]} AND ts < {missing[-1] + SPAN}"
+            f" WHERE ts >= {gaps[0][0]} AND ts < {gaps[-1][1]}"
         )
         taken = {int(row.start) for row in begun}
-        return [Step(1, self._make(start)) for start in missing if start not in taken]
+        parts: list[Range] = []
+        for start, end in gaps:
+            short = [(one, one + SPAN) for one in range(start, end, SPAN) if one not in taken]
+            parts += [(start, end)] if len(short) == (end - start) // SPAN else short
+        return [Step(1, self._make(*part)) for part in parts]
 
     def drop(self, name: str) -> Sequence[str]:
         """Waits a second for its locks. One round trip."""
@@ -86,11 +89,11 @@ class PostgreSQL:
         """Each partition is a table."""
         return name
 
-    def _make(self, start: int) -> Sequence[str]:
+    def _make(self, start: int, end: int) -> Sequence[str]:
         name = _name(start)
         return (
             f"SET LOCAL lock_timeout = '{LOCK_WAIT_S}s'; CREATE TABLE {name} (LIKE hot INCLUDING ALL);"
-            f" ALTER TABLE hot ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({start + SPAN})",
+            f" ALTER TABLE hot ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})",
         )
 
 
@@ -110,29 +113,29 @@ class MariaDB:
             found.append(Partition(row.name, found[-1].end if found else None, end))
         return found
 
-    def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:
+    def steps(self, connection: Connection, there: Sequence[Partition], gaps: Sequence[Range]) -> list[Step]:
         """One statement; none while `hot_rest` has more rows than can be copied in passing.
 
         Where nothing was made yet, the partition of older rows is split, too: what comes first may be of the past.
         """
         begin, split = there[-1].start, [REST]
-        is_first = len(there) == 2 and there[0].name.startswith(UNTIL) and starts[0] < (begin or 0)
+        is_first = len(there) == 2 and there[0].name.startswith(UNTIL) and gaps[0][0] < (begin or 0)
         if is_first and self._is_small(connection, there[0].name):
             begin, split = None, [there[0].name, REST]
-        missing = [start for start in starts if begin is None or start >= begin]
-        if not missing:
+        new = [one for one in gaps if begin is None or one[0] >= begin]
+        if not new:
             return []
         if not self._is_small(connection, REST):
             log.warning("partition_rest_is_large", rows_more_than=MOVED_ROWS_MAX)
             return []
-        ends = {_name(start): str(start + SPAN) for start in missing}
-        if begin != missing[0]:
-            ends = {_name(missing[0], UNTIL): str(missing[0])} | ends
+        ends = {_name(start): str(end) for start, end in new}
+        if begin != new[0][0]:
+            ends = {_name(new[0][0], UNTIL): str(new[0][0])} | ends
         ends[REST] = "MAXVALUE"
         pieces = ", ".join(f"PARTITION {name} VALUES LESS THAN ({end})" for name, end in ends.items())
         return [
             Step(
-                len(missing),
+                len(new),
                 [
                     f"ALTER TABLE hot WAIT {LOCK_WAIT_S} REORGANIZE PARTITION {', '.join(split)} INTO ({pieces})"
                 ],
@@ -160,7 +163,7 @@ class SQLite:
         """None."""
         return []
 
-    def steps(self, connection: Connection, there: Sequence[Partition], starts: Sequence[int]) -> list[Step]:  # noqa: ARG002 - as above
+    def steps(self, connection: Connection, there: Sequence[Partition], gaps: Sequence[Range]) -> list[Step]:  # noqa: ARG002 - as above
         """Nothing to do."""
         return []
 

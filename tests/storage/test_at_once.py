@@ -50,7 +50,7 @@ def test_a_row_whose_partition_is_attached_while_it_is_on_its_way_elsewhere_is_t
 
     with ThreadPoolExecutor(1) as pool:
         with postgres.write() as attaching:
-            (step,) = kind.steps(attaching, kind.find(attaching), [start])
+            (step,) = kind.steps(attaching, kind.find(attaching), [(start, start + SPAN)])
             for statement in step.statements:
                 attaching.exec_driver_sql(statement)
             stored = pool.submit(store.store, [sample(timestamp=late, volume=7)], received_at=late)

@@ -1,13 +1,20 @@
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from storage.database import Database
+from storage.names import Names
 from storage.query import EVERYTHING, SampleQuery
+from storage.reading.gathered import gathered
+from storage.reading.polled import PolledRows, polled
 from storage.sample import from_microseconds, to_microseconds
 from storage.samples import Samples
 from storage.settings import MaintenanceSettings, RetentionSettings
+from storage.tables import hot
 from storage.tiles.seal import Sealer
 from storage.upkeep.maintenance import Maintenance
 from storage.upkeep.partition_kinds import SPAN
+from storage.upkeep.partitions import Partitions
 from storage.watermarks import Watermarks, known
 from tests.factories import NOW, sample
 
@@ -82,3 +89,41 @@ def test_what_waits_is_sealed_by_hand(database: Database) -> None:
     Maintenance(database, settings, retention).turn(now)
 
     assert hours_after(marks(database).sealed) == 3
+
+
+def test_a_small_cloud_gets_a_partition_for_half_a_day(database: Database) -> None:
+    patient = Maintenance(database, MaintenanceSettings(), RetentionSettings(), waits=True)
+
+    for hour in range(24):
+        patient.turn(poll(database, hour))
+
+    ends = [one.end for one in Partitions(database).hours() if one.end is not None]
+    if database.engine.dialect.name != "sqlite":
+        assert [hours_after(end) for end in ends] == [32]  # BEGIN is at four
+    assert hours_after(marks(database).sealed) == 24
+    assert len(Samples(database).find(SampleQuery(EVERYTHING), 1000)) == 24 * RESOURCES
+
+
+def test_rows_of_a_group_are_told_apart_by_what_came_with_them(database: Database) -> None:
+    moments = [NOW + number * timedelta(minutes=1) for number in range(4)]
+    for number, moment in enumerate(moments):
+        some = [sample(timestamp=moment, volume=number), sample(resource_id="other", timestamp=moment)]
+        if number % 2:
+            some += [sample(timestamp=moment, meter="memory", type="gauge", volume=number / 4)]
+        Samples(database).store(some, received_at=moment)
+    names = Names()
+    with database.read() as connection:
+        (expected,) = polled(connection, hot, ("ts > %s", (0,)), in_pages=False)
+        found = gathered(connection, names, ("ts > %s", (0,)), arrivals=True)
+        without = gathered(connection, names, ("ts > %s", (0,)), arrivals=False)
+
+    for rows in (found, without):
+        assert len(rows) == len(expected) == 2
+        for one, other in zip(sorted(rows, key=by_part), sorted(expected, key=by_part), strict=True):
+            assert (one.gid, one.part) == (other.gid, other.part)
+            for name in ("rid", "ts", "ver", "readings", *(["recv"] if rows is found else [])):
+                assert np.array_equal(getattr(one, name), getattr(other, name))
+
+
+def by_part(rows: PolledRows) -> int:
+    return rows.part

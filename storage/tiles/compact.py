@@ -15,6 +15,7 @@ from storage.tiles import rolls
 from storage.tiles.damaged import Damaged
 from storage.tiles.layout import Series, TileRow
 from storage.tiles.plans import lay_out, stamps_of
+from storage.tiles.recent import Recent
 from storage.tiles.rows import Meters, as_rows, delete_span, merged_meters
 from storage.tiles.seal import Sealed
 from storage.upkeep.tidying import tidy
@@ -29,8 +30,9 @@ class Compactor:
     Groups' days with a damaged tile are passed over and listed in `damaged`.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, recent: Recent | None = None) -> None:
         self.damaged = Damaged()
+        self._recent = recent
         self._database = database
         self._names = Names()
         self._has_removed = False
@@ -65,17 +67,25 @@ class Compactor:
 
     def _compact_group(self, connection: Connection, gid: int, day: int) -> int:
         self.damaged.at = (gid, day)
-        parts: dict[int, list[Series]] = {}
-        piece = Piece(gid, None, None, day, day + DAY)
-        for table in (day_tile, tile):
-            for mid, series in whole_series(connection, table, piece):
-                parts.setdefault(mid, []).append(series)
+        parts = self._parts(connection, gid, day)
         meters = merged_meters(parts)
         self._names.learn_meters(connection, meters)
         delete_span(connection, tile, gid, day, day + DAY)
         reach("compact.deleted")
         write_day(connection, self._names, gid, day, meters)
         return sum(len(series.ts) for series in meters.values())
+
+    def _parts(self, connection: Connection, gid: int, day: int) -> dict[int, list[Series]]:
+        """What there is of a group's day: in a day tile, and in hour tiles."""
+        parts: dict[int, list[Series]] = {}
+        known = None if self._recent is None else self._recent.taken(connection, gid, day)
+        piece = Piece(gid, None, None, day, day + DAY)
+        for table in (day_tile, tile) if known is None else (day_tile,):
+            for mid, series in whole_series(connection, table, piece):
+                parts.setdefault(mid, []).append(series)
+        for mid, some in (known or {}).items():
+            parts.setdefault(mid, []).extend(some)
+        return parts
 
 
 def earliest_tile(connection: Connection, marks: Watermarks, damaged: Damaged) -> int | None:

@@ -24,6 +24,7 @@ from storage.tables import hot
 from storage.tables_tiles import tile
 from storage.tiles.hours import by_hour
 from storage.tiles.plans import lay_out_spans
+from storage.tiles.recent import Recent
 from storage.tiles.rows import as_meters, as_rows, note_sightings
 from storage.upkeep.partition_kinds import SPAN
 from storage.watermarks import HOUR, Watermarks, close, move, take_turn
@@ -51,10 +52,13 @@ class Sealer:
     Hours of few readings are left open until there are `waits_for` of them, or until their partition is over.
     """
 
-    def __init__(self, database: Database, *, grace: timedelta, waits_for: int = 0) -> None:
+    def __init__(
+        self, database: Database, *, grace: timedelta, waits_for: int = 0, recent: Recent | None = None
+    ) -> None:
         self._database = database
         self._grace = grace
         self._waits_for = waits_for
+        self._recent = recent
         self._names = Names()
         self._closed = 0
         self._together = 1  # hours
@@ -156,8 +160,11 @@ class Sealer:
         groups = {gid: as_meters(connection, self._names, gid, some) for gid, some in by_group.items()}
         hours = [(gid, start, some) for gid, meters in groups.items() for start, some in by_hour(meters)]
         laid_out = lay_out_spans([some for _, _, some in hours])
-        rows = (as_rows(gid, start, some) for (gid, start, _), some in zip(hours, laid_out, strict=True))
-        put(connection, tile, list(chain.from_iterable(rows)))
+        tiles = [(gid, start, rows) for (gid, start, _), rows in zip(hours, laid_out, strict=True)]
+        put(connection, tile, list(chain.from_iterable(as_rows(*one) for one in tiles)))
+        if self._recent is not None:
+            for gid, meters in groups.items():
+                self._recent.keep(gid, meters, [(start, rows) for one, start, rows in tiles if one == gid])
         if groups:
             note_sightings(connection, groups)
         return sum(len(series.ts) for meters in groups.values() for series in meters.values())

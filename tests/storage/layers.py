@@ -9,6 +9,7 @@ from storage.database import Database
 from storage.sample import Sample, make_id
 from storage.samples import Samples
 from storage.tiles.compact import Compactor
+from storage.tiles.recent import Recent
 from storage.tiles.reseal import Resealer
 from storage.tiles.seal import Sealer
 from tests.factories import NOW, sample
@@ -65,9 +66,10 @@ class Maintained:
 
     def __init__(self, database: Database) -> None:
         self.samples = Samples(database)
-        self.sealer = Sealer(database, grace=timedelta(minutes=10))
+        recent = Recent()
+        self.sealer = Sealer(database, grace=timedelta(minutes=10), recent=recent)
         self.resealer = Resealer(database, wait=timedelta(0))
-        self.compactor = Compactor(database)
+        self.compactor = Compactor(database, recent)
         self._batches = 0
 
     def store(self, samples: list[Sample]) -> None:

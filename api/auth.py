@@ -37,6 +37,9 @@ class Authenticator(Protocol):
         ...
 
 
+_ANYBODY = Identity(user_id=None, project_id=None, roles=frozenset({"admin"}))
+
+
 class Everybody:
     """Mode `none`: every caller is an administrator without a project."""
 
@@ -44,7 +47,7 @@ class Everybody:
 
     def identify(self, token: str | None) -> Identity:  # noqa: ARG002 - the protocol gives it
         """The one identity of this mode."""
-        return Identity(user_id=None, project_id=None, roles=frozenset({"admin"}))
+        return _ANYBODY
 
 
 class StaticTokens:

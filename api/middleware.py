@@ -1,5 +1,6 @@
 """What surrounds every request: its id, its size, its log line, its headers."""
 
+import logging
 import re
 import time
 import uuid
@@ -28,8 +29,6 @@ _SAFE: Final = (
     (b"cache-control", b"no-store"),
 )
 
-log = structlog.get_logger()
-
 
 class Tracing:
     """Gives a request its id, counts it, logs it and makes the answer safe for browsers.
@@ -41,6 +40,7 @@ class Tracing:
     def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._log = structlog.get_logger().bind()  # to find out anew how to log takes longer than to do it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -63,16 +63,18 @@ class Tracing:
         finally:
             seconds, route = time.monotonic() - started, route_of(scope)
             self._metrics.answered(scope["method"], route, status, seconds)
-            said = log.debug if route in _PROBES and status < 400 else log.info
-            said(
-                "request_answered",
-                method=scope["method"],
-                route=route,
-                status=status,
-                milliseconds=round(seconds * 1000, 1),
-                request_id=request_id,
-                **_global_id(scope),
-            )
+            level = logging.DEBUG if route in _PROBES and status < 400 else logging.INFO
+            if self._log.is_enabled_for(level):
+                self._log.log(
+                    level,
+                    "request_answered",
+                    method=scope["method"],
+                    route=route,
+                    status=status,
+                    milliseconds=round(seconds * 1000, 1),
+                    request_id=request_id,
+                    **_global_id(scope),
+                )
 
 
 class BodyLimit:

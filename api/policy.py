@@ -37,17 +37,20 @@ POLICIES = {
 }
 
 
+_CALLER = "nephometer.caller"  # in the scope of a request
+
+
 async def caller(request: Request) -> Identity:
     """Who sent this request, from its X-Auth-Token alone; raises Unauthenticated.
 
     Found once a request. Rules and scopes call it instead of depending on it: FastAPI walks every dependency anew.
     """
-    known: Identity | None = getattr(request.state, "identity", None)
+    known: Identity | None = request.scope.get(_CALLER)
     if known is None:
         auth: Authenticator = request.app.state.services.auth
         token = request.headers.get("x-auth-token")
         known = await run_in_threadpool(auth.identify, token) if auth.waits else auth.identify(token)
-        request.state.identity = known
+        request.scope[_CALLER] = known
     return known
 
 

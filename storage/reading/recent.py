@@ -56,12 +56,12 @@ class _Known:
     reached: dict[tuple[SampleQuery, int], int] = field(default_factory=dict)
     pages: dict[_Wanted, _Page] = field(default_factory=dict)
 
-    def keep(self, key: _Wanted, page: _Page, limit: int) -> None:
-        """Keeps a short page."""
-        if limit <= SOON:
+    def keep(self, wanted: _Wanted, page: _Page) -> None:
+        """Keeps a page of few samples."""
+        if len(page.found) <= SOON:
             if len(self.pages) >= PAGES_MAX:
                 self.pages.clear()
-            self.pages[key] = page
+            self.pages[wanted] = page
 
 
 class Recent:
@@ -75,7 +75,7 @@ class Recent:
 
     def find(self, names: Names, query: SampleQuery, limit: int) -> Sequence[FoundSample] | None:
         """As `Newest.find`; None where that has to be asked."""
-        search = self._search(names, query, limit)
+        search = self._search(names, query, limit, is_short=False)
         try:
             put = next(search)
             while True:
@@ -85,10 +85,9 @@ class Recent:
 
     async def find_soon(self, names: Names, query: SampleQuery, limit: int) -> Sequence[FoundSample] | None:
         """The same where an event loop can tell by one short statement; None where it cannot."""
-        known = self._known
-        if known is None or limit > SOON or not (_is_endless(query) or _open_part(query, known.moment)[2]):
+        if limit > SOON:
             return None
-        search = self._search(names, query, limit)
+        search = self._search(names, query, limit, is_short=True)
         try:
             rows = await self._database.ask_soon(*next(search))
             if rows is not None:
@@ -97,25 +96,29 @@ class Recent:
             return _answer(end)
         return None
 
-    def _search(self, names: Names, query: SampleQuery, limit: int) -> _Search:
-        known = self._known
-        statement = None if known is None else known.statements.get(_key(query))
+    def _search(self, names: Names, query: SampleQuery, limit: int, *, is_short: bool) -> _Search:
+        """As `find`; a short one ends before it asks where one statement will not do."""
+        known, key = self._known, _key(query)
+        statement = None if known is None else known.statements.get(key)
         if known is None or statement is None or query.message_id is not None:
             return None
         start, end, is_whole = _open_part(query, known.moment)
-        is_endless = _is_endless(query)
+        is_endless = query.start is None and query.end is None
+        if is_short and not (is_endless or is_whole):
+            return None
         begin, page = known.reached.get((query, limit), 0) if is_endless else 0, FIRST_PAGE
         while page < 2 * limit:  # few sizes, so that servers know the statement
             page *= 2
+        said = around(query)
         while True:
             answered = yield statement.put(max(start, begin), end, page)
-            key = _key(query), around(query), limit, page
-            read = known.pages.get(key)
+            wanted = key, said, limit, page
+            read = known.pages.get(wanted)
             if read is None or read.answered != answered:
                 read = self._read(names, query, answered, (statement, limit, page))
                 if read is None:
                     return None
-                known.keep(key, read, limit)
+                known.keep(wanted, read)
             if len(read.found) >= limit:
                 if is_endless and len(known.reached) < KNOWN_MAX:
                     known.reached[query, limit] = read.found[-1].ts
@@ -160,10 +163,6 @@ class Recent:
 def _answer(end: StopIteration) -> Sequence[FoundSample] | None:
     found: Sequence[FoundSample] | None = end.value
     return found
-
-
-def _is_endless(query: SampleQuery) -> bool:
-    return query.start is None and query.end is None
 
 
 def _key(query: SampleQuery) -> _Key:

@@ -70,6 +70,10 @@ class Names:
         """The meter of this number."""
         return self._meters[mid]
 
+    def is_polled(self, mid: int) -> bool:
+        """Whether this is known to be a meter without delta samples."""
+        return mid in self._meters and self._meters[mid].type != "delta"
+
     def owner(self, rid: int) -> Owner:
         """The resource of this number."""
         return self._owners[rid]

@@ -101,7 +101,7 @@ class Samples:
             question = newest.ask(connection, query)
             found = [] if question is None else newest.find(connection, question, limit)
         if question is not None:
-            self._recent.remember(query, question.moment, question.selection)
+            self._recent.remember(names, query, question)
         return found
 
     async def newest_soon(self, query: SampleQuery, limit: int) -> Sequence[FoundSample] | None:

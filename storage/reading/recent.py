@@ -13,9 +13,10 @@ from storage.names import Names
 from storage.query import SampleQuery, Scope
 from storage.reading.matching import Asked, Matching, around
 from storage.reading.moment import Moment
+from storage.reading.readings import Question
 from storage.reading.recent_rows import Familiar, Wanted
 from storage.reading.recent_statement import Statement
-from storage.reading.selection import Selection, Value, times_of
+from storage.reading.selection import Value, times_of
 from storage.reading.stored import FoundSample
 
 FIRST_PAGE: Final = 256
@@ -127,12 +128,14 @@ class Recent:
                 return read.found if is_whole else None
             page, begin = page if begin else 4 * page, 0
 
-    def remember(self, query: SampleQuery, moment: Moment, selection: Selection) -> None:
-        """What a question led to in this moment."""
-        known = self._known
-        if known is None or known.moment != moment or len(known.statements) >= KNOWN_MAX:
-            known = self._known = _Known(moment)
-        known.statements[_key(query)] = Statement(moment, selection, self._database.dialect)
+    def remember(self, names: Names, query: SampleQuery, asked: Question) -> None:
+        """What a question led to in its moment."""
+        known, mids = self._known, asked.selection.mids
+        if known is None or known.moment != asked.moment or len(known.statements) >= KNOWN_MAX:
+            known = self._known = _Known(asked.moment)
+        is_polled = mids is not None and all(names.is_polled(mid) for mid in mids)
+        statement = Statement(asked.moment, asked.selection, self._database.dialect, is_polled=is_polled)
+        known.statements[_key(query)] = statement
 
     def _read(
         self,

@@ -28,13 +28,16 @@ class Statement:
 
     It finds rows of `hot`, newest first and at most a page of them, and how many times the moment is over, or late
     readings or deltas match. PostgreSQL packs the rows into one value, which costs less than to send them.
+    `is_polled`: no delta could match.
     """
 
-    def __init__(self, moment: Moment, selection: Selection, dialect: Dialect) -> None:
+    def __init__(self, moment: Moment, selection: Selection, dialect: Dialect, *, is_polled: bool) -> None:
         self.mids = selection.mids
         self._mark, self._packs = dialect.mark, dialect.name == PostgreSQL.name
         timeless = replace(selection, start=None, end=None)
-        self._hot, self._late, self._delta = (timeless.sql(table, self._mark) for table in (hot, late, delta))
+        self._hot = timeless.sql(hot, self._mark)
+        tables = (late,) if is_polled else (late, delta)
+        self._others = {table.name: timeless.sql(table, self._mark) for table in tables}
         moved = moment.moved(self._mark)
         self._moved = [source for source, _ in moved]
         self._moved_values = [value for _, some in moved for value in some]
@@ -48,7 +51,7 @@ class Statement:
             text = self._texts[key] = self._text(page, has_end=end is not None)
         times = (start,) if end is None else (start, end)
         values: list[Value] = []
-        for _, some in (self._hot, self._late, self._delta):
+        for _, some in (self._hot, *self._others.values()):
             values += some
             values += times
         return text, values + self._moved_values
@@ -58,7 +61,7 @@ class Statement:
         newest = f"SELECT {_COLUMNS} FROM hot WHERE {self._hot[0]} AND {times} ORDER BY ts DESC LIMIT {page}"  # noqa: S608 - ours
         others = [
             f"(SELECT gid FROM {table} WHERE {condition} AND {times} LIMIT 1) AS others"  # noqa: S608 - ours
-            for table, (condition, _) in (("late", self._late), ("delta", self._delta))
+            for table, (condition, _) in self._others.items()
         ]
         sources = [*others, *self._moved]
         if self._packs:

@@ -181,6 +181,18 @@ def test_late_readings_and_deltas_take_the_long_way(
     assert watched.short == 0
 
 
+def test_a_polled_meter_whose_name_deltas_get_is_asked_for_anew(
+    filled: Maintained, database: Database
+) -> None:
+    watched = Watched(database, SampleQuery(EVERYTHING, meter="cpu"))
+    odd = sample(resource_id="a", timestamp=NOW + timedelta(seconds=1))
+    filled.store([replace(odd, type="delta", generation=None, id=make_id("one"))])
+
+    for _ in range(2):
+        found = watched.asked(SampleQuery(EVERYTHING, meter="cpu"), 1000)
+        assert [one.sample.type for one in found].count("delta") == 1
+
+
 def test_of_readings_in_rows_of_several_shapes_the_first_one_counts(
     filled: Maintained, database: Database
 ) -> None:

@@ -1,7 +1,7 @@
 """A random history, told to a store in any order and sealed in any steps; and what it must answer."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -100,6 +100,13 @@ def told(database: Database, chance: random.Random, samples: list[Sample]) -> Ma
     Some come twice, some again with another volume: the first one counts.
     """
     store = Maintained(database)
+    for _ in telling(chance, store, samples):
+        pass
+    return store
+
+
+def telling(chance: random.Random, store: Maintained, samples: list[Sample]) -> Iterator[None]:
+    """Stores them in the same way; comes back after each piece of work."""
     for batch in batches(chance, samples):
         store.store(batch)
         for work in chance.choices(("nothing", "seal", "reseal", "compact"), k=2):
@@ -107,7 +114,7 @@ def told(database: Database, chance: random.Random, samples: list[Sample]) -> Ma
                 store.seal(timedelta(hours=-chance.randrange(60)))
             elif work != "nothing":
                 getattr(store, work)()
-    return store
+            yield
 
 
 def batches(chance: random.Random, samples: list[Sample]) -> list[list[Sample]]:

@@ -19,7 +19,7 @@ from storage.reading.overall import Overall
 from storage.statistics import Statistics
 from storage.tables_tiles import day_roll
 from tests.factories import NOW, sample, series
-from tests.storage.layers import HOUR, Maintained, batches, history
+from tests.storage.layers import HOUR, Maintained, history, telling
 
 MIDNIGHT = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
 ALL = SampleQuery(EVERYTHING, meter="cpu", start=MIDNIGHT - 48 * HOUR)
@@ -78,15 +78,9 @@ class Watched:
 @pytest.mark.parametrize("seed", range(3))
 def test_answers_are_those_of_the_long_way_whatever_happens_meanwhile(database: Database, seed: int) -> None:
     chance, store, watched = random.Random(seed), Maintained(database), Watched(database)
-    for batch in batches(chance, history(seed)):
-        store.store(batch)
-        for work in chance.choices(("nothing", "seal", "reseal", "compact"), k=2):
-            if work == "seal":
-                store.seal(timedelta(hours=-chance.randrange(60)))
-            elif work != "nothing":
-                getattr(store, work)()
-            for query in (chance.choice(QUERIES), *chance.choices(QUERIES[:5], k=2)):
-                watched.asked(query)
+    for _ in telling(chance, store, history(seed)):
+        for query in (chance.choice(QUERIES), *chance.choices(QUERIES[:5], k=2)):
+            watched.asked(query)
     store.reseal()
     for query in (*QUERIES, *QUERIES):
         watched.asked(query)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Protocol
 
 from bench.faces import NEWEST, About, Face, Ours, RowsAndRollup
@@ -83,6 +84,32 @@ class Recent:
                     f"{question.title}, against rows + roll-up", times["ours"], "ms", times["rows"], 1
                 )
                 yield at_most(f"{question.title}, against bare HTTP", times["ours"], "ms", times["bare"], 3)
+                others = _others(lab)
+                acts = {
+                    "ours": _first_times(question.ask(ours), others),
+                    "bare": in_turn(ready.get, [f"/{size}"]),
+                }
+                times = interleaved(acts, len(others) - 1)
+                ratio = times["ours"] / times["bare"]
+                yield Row(
+                    f"{question.title}, rows never asked for", times["ours"], "ms", times["bare"], ratio
+                )
+
+
+def _others(lab: Lab) -> list[About]:
+    """The same questions about other meters and instances."""
+    return [
+        replace(about, meter=meter, instance=about.instance + meter)
+        for meter in range(CPU + 1, len(METERS))
+        for about in _abouts(lab)
+    ]
+
+
+def _first_times(ask: Callable[[About], object], abouts: Sequence[About]) -> Callable[[], object]:
+    """Asks about other rows each time; the way to them is known, as to whoever asked before the last poll."""
+    for about in abouts:
+        ask(about)
+    return in_turn(ask, abouts)
 
 
 def _abouts(lab: Lab) -> list[About]:

@@ -35,7 +35,7 @@ WITH_BODY: Final = {"requestBody": {"content": {"application/json": {}}, "requir
 def list_alarms(asked: Asked, scope: InScope, parts: Parts) -> Response:
     """Alarms that match, the latest changed first."""
     asked.check_names("q", "limit")
-    wanted = alarm_filters.alarm_filter(asked.conditions(), scope)
+    wanted = alarm_filters.alarm_filter(asked.conditions, scope)
     limit = _limit(asked.integer("limit"), parts)
     found = parts.alarms.find(wanted, limit) if wanted else []
     return answer.rows([AlarmAnswer.of(alarm) for alarm in found])
@@ -121,7 +121,7 @@ def delete_alarm(alarm_id: str, asked: Asked, caller: Caller, scope: InScope, pa
 def get_history(alarm_id: str, asked: Asked, scope: InScope, parts: Parts) -> Response:
     """What became of an alarm, newest first; of a deleted one too."""
     asked.check_names("q", "limit")
-    wanted = alarm_filters.history_filter(asked.conditions(), scope, alarm_id)
+    wanted = alarm_filters.history_filter(asked.conditions, scope, alarm_id)
     limit = _limit(asked.integer("limit"), parts)
     found = parts.alarms.history(wanted, limit) if wanted else []
     return answer.rows([ChangeAnswer.of(change) for change in found])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Annotated, Final
 from urllib.parse import parse_qsl
 
@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from api.dependencies import body
 from api.errors import BadRequest, InvalidInput, UnknownArgument
-from api.v2.query import SHORT
+from api.v2.query import FEW, SHORT
 from collector.errors import InvalidMessage
 from collector.strict_json import parse
 from collector.text import clean
@@ -71,6 +71,7 @@ class Arguments:
         text = self.text(name)
         return default if text is None else text.strip().lower() in _TRUE
 
+    @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """The conditions of `q`, joined by position; absent operators and types are empty."""
         return tuple(
@@ -127,12 +128,11 @@ def json_value(content: bytes) -> object:
 
 async def arguments(request: Request) -> Arguments:
     """The arguments of this request; one given both in the URL and in the body is refused."""
-    content = await body(request)
-    values: dict[str, list[str]] = {}
-    for piece in request.scope["query_string"].decode("latin-1").split("&"):
-        for name, value in _known_pairs(piece) if len(piece) <= SHORT else _pairs(piece):
-            values.setdefault(name, []).append(value)
-    if request.method == "GET" and content:
+    content, text = await body(request), request.scope["query_string"]
+    if not content:
+        return (_known_string if len(text) <= FEW * SHORT else _of_string)(text)
+    values = _values(text)
+    if request.method == "GET":
         for name, texts in _from_body(json_value(content)).items():
             if name in values:
                 raise BadRequest(f"Parameter {name} was given several times")
@@ -141,6 +141,22 @@ async def arguments(request: Request) -> Arguments:
 
 
 Asked = Annotated[Arguments, Depends(arguments)]
+
+
+def _of_string(text: bytes) -> Arguments:
+    return Arguments(_values(text))
+
+
+_known_string: Final = lru_cache(1024)(_of_string)
+
+
+def _values(text: bytes) -> dict[str, list[str]]:
+    """What a query string says: the values of each name."""
+    values: dict[str, list[str]] = {}
+    for piece in text.decode("latin-1").split("&"):
+        for name, value in _known_pairs(piece) if len(piece) <= SHORT else _pairs(piece):
+            values.setdefault(name, []).append(value)
+    return values
 
 
 def _pairs(piece: str) -> tuple[tuple[str, str], ...]:

@@ -31,7 +31,7 @@ router = APIRouter(tags=["meters"])
 def list_meters(asked: Asked, scope: InScope, parts: Parts) -> Response:
     """Meters, one entry for each resource that has them."""
     asked.check_names("q", "limit", "unique")
-    wanted = question(asked.conditions(), scope, METER_FIELDS)
+    wanted = question(asked.conditions, scope, METER_FIELDS)
     limit = answer.limit(asked.integer("limit"), parts.settings)
     found = parts.resources.meters(wanted.query, limit, unique=asked.flag("unique"))
     return answer.rows([Meter.of(summary) for summary in found])
@@ -46,7 +46,7 @@ def list_meters(asked: Asked, scope: InScope, parts: Parts) -> Response:
 async def list_old_samples(name: str, asked: Asked, scope: InScope, parts: Parts) -> Response:
     """Samples of one meter that match, newest first; none for a meter nobody knows."""
     asked.check_names("q", "limit")
-    wanted = question(asked.conditions(), scope, SAMPLE_FIELDS)
+    wanted = question(asked.conditions, scope, SAMPLE_FIELDS)
     limit = answer.limit(asked.integer("limit"), parts.settings)
     query = replace(wanted.query, meter=clean(name))
     return await newest(parts.samples, query, limit, sample_text.OLD_SAMPLES)

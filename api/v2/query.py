@@ -23,8 +23,9 @@ RESOURCE_FIELDS: Final = METER_FIELDS | {"timestamp", "search_offset"}
 SAMPLE_FIELDS: Final = RESOURCE_FIELDS | {"meter", "message_id"}
 
 OPERATORS: Final = ("lt", "le", "eq", "ne", "ge", "gt")
-# Characters of an argument that is remembered: whoever asks again mostly changes a time and no more.
+# Characters of an argument that is remembered, and arguments: whoever asks again mostly changes a time, if anything.
 SHORT: Final = 200
+FEW: Final = 8
 MAX_OFFSET_MINUTES: Final = 100 * 366 * 24 * 60
 
 _RANGE: Final = frozenset({"lt", "le", "ge", "gt"})
@@ -62,6 +63,12 @@ def question(conditions: Sequence[Condition], scope: Scope, fields: frozenset[st
     `fields` are the fields the endpoint knows. Of several lower or upper time bounds the last one counts.
     Raises BadRequest for what cannot be asked, NotAuthorized for a project outside the scope.
     """
+    is_short = all(len(one.field) <= SHORT and len(one.value) <= SHORT for one in conditions)
+    asked = _known_question if is_short and len(conditions) <= FEW else _question
+    return asked(tuple(conditions), scope, fields)
+
+
+def _question(conditions: Sequence[Condition], scope: Scope, fields: frozenset[str]) -> Question:
     plain: dict[str, str] = {}
     metadata: list[MetadataMatch] = []
     is_contradiction = False
@@ -90,6 +97,9 @@ def question(conditions: Sequence[Condition], scope: Scope, fields: frozenset[st
         end_closed=span.end_closed,
     )
     return Question(_none_of(query) if is_contradiction else query, span.start, span.end)
+
+
+_known_question: Final = lru_cache(1024)(_question)
 
 
 def convert(value: str, kind: str) -> str | int | float | bool | datetime:

@@ -25,7 +25,7 @@ router = APIRouter(tags=["resources"])
 def list_resources(request: Request, asked: Asked, scope: InScope, parts: Parts) -> Response:
     """Resources with a sample that matches."""
     asked.check_names("q", "limit", "meter_links")
-    wanted = question(asked.conditions(), scope, RESOURCE_FIELDS)
+    wanted = question(asked.conditions, scope, RESOURCE_FIELDS)
     limit = answer.limit(asked.integer("limit"), parts.settings)
     with_meters = asked.integer("meter_links") != 0
     base = base_url(request, parts.settings)

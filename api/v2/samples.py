@@ -26,7 +26,7 @@ router = APIRouter(tags=["samples"])
 async def list_samples(asked: Asked, scope: InScope, parts: Parts) -> Response:
     """Samples that match, newest first."""
     asked.check_names("q", "limit")
-    wanted = question(asked.conditions(), scope, SAMPLE_FIELDS)
+    wanted = question(asked.conditions, scope, SAMPLE_FIELDS)
     limit = answer.limit(asked.integer("limit"), parts.settings)
     return await newest(parts.samples, wanted.query, limit, sample_text.SAMPLES)
 

@@ -69,7 +69,7 @@ def _written(wanted: _Wanted, table: StatisticsTable, settings: ApiSettings) -> 
 
 def _wanted(name: str, asked: Arguments, scope: Scope) -> _Wanted:
     asked.check_names("q", "period", "groupby", "aggregate")
-    questioned = question(asked.conditions(), scope, SAMPLE_FIELDS)
+    questioned = question(asked.conditions, scope, SAMPLE_FIELDS)
     aggregates = asked.aggregates()
     query = StatisticsQuery(
         replace(questioned.query, meter=clean(name)),

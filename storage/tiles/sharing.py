@@ -6,6 +6,7 @@ The head of such a row begins with SHARED, a number of slots, for each of these 
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
@@ -75,12 +76,12 @@ def decode_stamps(bitmap: bytes, block: Block) -> Ragged:
 
 def different(values: Integers, counts: Counts) -> tuple[Counts, Counts]:
     """Of series one after the other: the first of those that are alike, and for each series which of these it is."""
-    ends = np.cumsum(counts)
+    whole, ends = values.tobytes(), np.cumsum(counts) * values.itemsize
     known: dict[bytes, int] = {}
     firsts: list[int] = []
     numbers: list[int] = []
-    for index, (begin, end) in enumerate(zip((ends - counts).tolist(), ends.tolist(), strict=True)):
-        number = known.setdefault(values[begin:end].tobytes(), len(known))
+    for index, (begin, end) in enumerate(pairwise([0, *ends.tolist()])):
+        number = known.setdefault(whole[begin:end], len(known))
         if number == len(firsts):
             firsts.append(index)
         numbers.append(number)

@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from api.v2 import times
 from api.v2.arguments import Aggregate
 from api.v2.row_text import Part, array, object_of
+from api.v2.statistics_rows import EXACT, rows
 from api.v2.time_columns import SECOND, Texts, texts_of
 from storage.columns import Integers, Volumes
 from storage.query import Cardinality
@@ -20,10 +20,9 @@ from storage.reading.grouping import Labels
 from storage.sample import to_microseconds
 
 NULL: Final = b"null"
-EXACT: Final = 2**53
 # From here on, and 0, msgspec writes floats as Python does, but for the sign of an exponent: 1e16 is 1e+16.
 LEAST_ALIKE: Final = 1e-4
-FEW: Final = 32  # so many times are written sooner one by one
+FEW: Final = 64  # so many rows are written sooner one by one
 
 _STANDARD: Final[dict[str, Callable[[StatisticsTable], Any]]] = {  # Any: arrays of numbers, or of objects
     "max": lambda table: table.maximum,
@@ -46,13 +45,17 @@ def statistics(
     if not len(table):  # it lacks the columns that were asked for
         return b"[]"
     shown = {aggregate.func for aggregate in aggregates} or _STANDARD.keys()
-    names = [name for name in _STANDARD if name in shown and name != "count"]
+    standard = {name: column(table) for name, column in _STANDARD.items() if name in shown}
+    aggregated = _aggregated(table, aggregates)
+    if len(table) <= FEW:
+        return rows(table, standard, aggregated, bounds)
+    names = [name for name in standard if name != "count"]
     fields: dict[str, Sequence[Part]] = {
         "groupby": [_groups(table)],
         "unit": [_each(table.unit, lambda unit: json.dumps(unit or ""))],
-        **dict(zip(names, _numbers([_STANDARD[name](table) for name in names]), strict=True)),
-        **({"count": [_counts(table.count)]} if "count" in shown else {}),
-        "aggregate": _aggregated(table, aggregates),
+        **dict(zip(names, _numbers([standard[name] for name in names]), strict=True)),
+        **({"count": [_counts(table.count)]} if "count" in standard else {}),
+        "aggregate": _aggregates(aggregated),
         **_durations(table, bounds),
         **_periods(table),
     }
@@ -121,8 +124,8 @@ def _cut(text: bytes, columns: int) -> list[list[bytes]]:
     return [texts[at : at + size] for at in range(0, len(texts), size)]
 
 
-def _aggregated(table: StatisticsTable, aggregates: Sequence[Aggregate]) -> list[Part]:
-    """The asked-for statistics under `func` or `func/param`, all floats; null when none was asked for."""
+def _aggregated(table: StatisticsTable, aggregates: Sequence[Aggregate]) -> dict[str, Any]:
+    """The asked-for statistics under `func` or `func/param`, arrays as in _STANDARD."""
     columns: dict[str, Any] = {}  # Any: as in _STANDARD
     for aggregate in aggregates:
         if aggregate.func == "cardinality":
@@ -132,6 +135,11 @@ def _aggregated(table: StatisticsTable, aggregates: Sequence[Aggregate]) -> list
             columns["stddev"] = np.full(len(table), np.nan) if table.stddev is None else table.stddev
         else:
             columns[aggregate.func] = _STANDARD[aggregate.func](table)
+    return columns
+
+
+def _aggregates(columns: dict[str, Any]) -> list[Part]:  # Any: as in _STANDARD
+    """All of them floats; null when none was asked for."""
     texts = _numbers([*columns.values()])
     return object_of(dict(zip(columns, texts, strict=True))) if columns else [NULL]
 
@@ -178,7 +186,5 @@ def _periods(table: StatisticsTable) -> dict[str, Sequence[Part]]:
 def _times(*columns: Integers) -> list[list[bytes] | Texts]:
     """Of microseconds since 1970 UTC: many at once, as hardly two rows share the times of their samples."""
     size = len(columns[0])
-    if size <= FEW:
-        return [[times.text_of(moment).encode() for moment in column.tolist()] for column in columns]
     found = texts_of(np.concatenate(columns))
     return [found[at : at + size] for at in range(0, len(found), size)]

@@ -13,6 +13,7 @@ import numpy as np
 
 from storage.columns import Columns, Figures, Wanted
 from storage.database import Database
+from storage.dialects.postgresql import PostgreSQL
 from storage.directory import Place
 from storage.errors import DamagedTile
 from storage.names import Names, Owner
@@ -22,15 +23,17 @@ from storage.reading.brief_statement import OPEN, PLACED, ROLLED, TILED, Asked, 
 from storage.reading.by_hour import Found, is_by_hour, table
 from storage.reading.counted import Uncounted
 from storage.reading.hourly import Day, figures_of
+from storage.reading.layer import Layer, opened, places_before, records_in
 from storage.reading.moment import Moment
+from storage.reading.packed_statement import Packed, PackedStatement, hot_rows, unpacked
 from storage.reading.polled import columns_of, sorted_out
 from storage.reading.selection import times_of
 from storage.reading.tiled import Piece
 from storage.tables_tiles import STAMPS
-from storage.tiles import heads, rolls
+from storage.tiles import bundles, heads, rolls
+from storage.tiles.bundles import Records
 from storage.tiles.codec import Block
 from storage.tiles.layout import checked_rank, place_in
-from storage.tiles.records import Record, of_roll, of_tile
 from storage.tiles.roll_stacks import RollRow
 from storage.tiles.span_stacks import SpanRow, SpanStack
 from storage.watermarks import DAY, HOUR
@@ -45,13 +48,11 @@ _LONG_WAY = (DamagedTile, LookupError)
 
 
 class _Sealed(NamedTuple):
-    """The resource's record, the `rank`-th of a row of days or hours."""
+    """The resource's record, the `rank`-th of a row of days or hours; `head` is that of the records themselves."""
 
     kind: int
-    mid: int
-    start: int
     line: int
-    w: int
+    row: bundles.Row
     head: bytes
     record: bytes
     rank: int
@@ -59,7 +60,7 @@ class _Sealed(NamedTuple):
     @property
     def block(self) -> Block:
         """The row without other records."""
-        return Block(self.w, self.head, self.record)
+        return Block(self.row.w, self.head, self.record)
 
 
 class _Told(NamedTuple):
@@ -77,6 +78,7 @@ class Brief:
         self._database = database
         self._moment: Moment | None = None
         self._gaps: dict[tuple[str, str | None], Gaps] = {}  # by resource and project
+        self._packed: PackedStatement | None = None
 
     def remember(self, moment: Moment | None) -> None:
         """When the last question was asked that had to go the long way."""
@@ -95,8 +97,7 @@ class Brief:
         with suppress(*_LONG_WAY):
             asked = self._asked(names, query.samples, wanted) if is_by_hour(query) else None
             if asked is not None and len(asked.mids) == 1:
-                told = self._told(names, asked, self._rows(asked))
-                return table(names, query, told.place[1], _found(asked, told))
+                return self._table(names, query, asked, self._database.ask(*self._hourly(asked)))
         return None
 
     async def by_hour_soon(
@@ -107,11 +108,30 @@ class Brief:
             asked = self._asked(names, query.samples, wanted) if is_by_hour(query) else None
             if asked is None or len(asked.mids) > 1 or asked.end - asked.start > SOON:
                 return None
-            rows = await self._database.ask_soon(*statement(asked, self._database.dialect))
-            if rows is not None:
-                told = self._told(names, asked, rows)
-                return table(names, query, told.place[1], _found(asked, told))
+            rows = await self._database.ask_soon(*self._hourly(asked))
+            return None if rows is None else self._table(names, query, asked, rows)
         return None
+
+    def _hourly(self, asked: Asked) -> tuple[str, Sequence[int | str | bytes]]:
+        """The statement for one meter by the hour."""
+        if not self._packs(asked):
+            return statement(asked, self._database.dialect)
+        if self._packed is None or self._packed.moment is not asked.moment:
+            self._packed = PackedStatement(asked.moment)
+        return self._packed.put(asked)
+
+    def _packs(self, asked: Asked) -> bool:
+        return self._database.dialect.name == PostgreSQL.name and None not in asked.gaps
+
+    def _table(
+        self, names: Names, query: StatisticsQuery, asked: Asked, rows: Sequence[Row]
+    ) -> StatisticsTable | None:
+        if self._packs(asked):
+            rid, found = self._unpacked(names, asked, unpacked(rows[0]))
+        else:
+            told = self._told(names, asked, rows)
+            rid, found = told.place[1], _of_told(asked, told)
+        return table(names, query, rid, found)
 
     def _asked(self, names: Names, query: SampleQuery, wanted: Wanted) -> Asked | None:
         moment, (start, end) = self._moment, times_of(query)
@@ -154,11 +174,34 @@ class Brief:
         names.know((gid, rid, slot), Owner(asked.resource_id, places[0][-1] or None))
         return _Told((gid, rid, slot), self._ranked(asked, slot, sealed), hot)
 
+    def _unpacked(self, names: Names, asked: Asked, packed: Packed) -> tuple[int, Found]:
+        """The same of what came packed: whose it is, and what there is."""
+        if packed.places != 1 or packed.is_over:
+            raise LookupError("no resource, or several, or the moment is over, or something is late")
+        slot, gaps = packed.slot, asked.gaps
+        names.know((packed.gid, packed.rid, slot), Owner(asked.resource_id, packed.owner or None))
+        days, hours = opened(packed.days, are_days=True), opened(packed.hours, are_days=False)
+        self._expect(asked, places_before(days, slot), places_before(hours, slot))
+        of_days = records_in(packed.days, days, slot, gaps.days)
+        of_hours = records_in(packed.hours, hours, slot, gaps.hours)
+        return packed.rid, _found(asked, of_days, of_hours, hot_rows(names, packed.hot))
+
+    def _expect(self, asked: Asked, days: set[int], hours: set[int]) -> Gaps:
+        """What is before the resource's records; raises LookupError where that is something else than was thought."""
+        gaps = Gaps(_gap(asked.gaps.days, days), _gap(asked.gaps.hours, hours))
+        if gaps != asked.gaps:
+            if len(self._gaps) > GAPS_MAX:
+                self._gaps.clear()
+            self._gaps[asked.resource_id, asked.project_id] = gaps
+            raise LookupError("other records than was thought")
+        return gaps
+
     def _ranked(self, asked: Asked, slot: int, rows: Sequence[Row]) -> list[_Sealed]:
         """The records in the rows; raises LookupError where they are others than was thought."""
         ranks: dict[tuple[int, bytes, int], int | None] = {}
         found: list[_Sealed] = []
         for kind, _, mid, start, line, w, _, slots, head, record, _ in rows:
+            row = bundles.Row(mid, start, w, slots, head)
             slots_in, own = (rolls if kind == ROLLED else heads).slots_in, head
             if mid == STAMPS:
                 own, rank = place_in(slots, head, slot, slots_in)
@@ -168,17 +211,12 @@ class Brief:
                     ranks[known] = checked_rank(*known[1:], slot)
                 rank = ranks[known]
             if rank is not None:
-                found.append(_Sealed(kind, mid, start, line, w, own, record or b"", rank))
+                found.append(_Sealed(kind, line, row, own, record or b"", rank))
         days, hours = (
             {slot - rank for (of, *_), rank in ranks.items() if of == kind and rank is not None}
             for kind in (ROLLED, TILED)
         )
-        gaps = Gaps(_gap(asked.gaps.days, days), _gap(asked.gaps.hours, hours))
-        if gaps != asked.gaps:
-            if len(self._gaps) > GAPS_MAX:
-                self._gaps.clear()
-            self._gaps[asked.resource_id, asked.project_id] = gaps
-            raise LookupError("other records than was thought")
+        gaps = self._expect(asked, days, hours)
         return [_only(one, gaps) for one in found] if None in gaps else found
 
 
@@ -192,32 +230,30 @@ def _gap(known: int | None, found: set[int]) -> int | None:
 def _only(one: _Sealed, gaps: Gaps) -> _Sealed:
     """The one record of a row that came with all of them."""
     is_whole = (gaps.days if one.kind == ROLLED else gaps.hours) is None
-    begin = one.w * one.rank
-    return one._replace(record=one.record[begin : begin + one.w]) if is_whole else one
+    begin = one.row.w * one.rank
+    return one._replace(record=one.record[begin : begin + one.row.w]) if is_whole else one
 
 
-def _found(asked: Asked, told: _Told) -> Found:
-    """The resource's records."""
+def _packed(told: _Told, kind: int) -> Layer:
+    """The records of one kind as a layer."""
+    some = [one for one in told.sealed if one.kind == kind]
+    rows = bundles.packed([one.row for one in some])
+    return Layer(rows or None, b"".join([one.record for one in some]))
+
+
+def _of_told(asked: Asked, told: _Told) -> Found:
+    """What there is in rows that came one by one."""
+    slot, days, hours = told.place[2], _packed(told, ROLLED), _packed(told, TILED)
+    of_days = records_in(days, opened(days, are_days=True), slot)
+    of_hours = records_in(hours, opened(hours, are_days=False), slot)
+    return _found(asked, of_days, of_hours, [(row[3], row[4], row[9]) for row in told.hot])
+
+
+def _found(
+    asked: Asked, days: Records | None, hours: Records | None, hot: Sequence[tuple[int, int, bytes]]
+) -> Found:
     (mid,) = asked.mids
-    some: dict[tuple[int, bool], dict[int, Record]] = {
-        (kind, is_stamps): {} for kind in (ROLLED, TILED) for is_stamps in (False, True)
-    }
-    for one in told.sealed:
-        is_stamps = one.mid == STAMPS
-        if one.kind == ROLLED:
-            some[ROLLED, is_stamps][one.start] = of_roll(one.head, one.record, one.rank)
-        else:
-            some[TILED, is_stamps][one.start] = of_tile(one.head, one.record, one.rank, is_stamps=is_stamps)
-    return Found(
-        mid=mid,
-        start=asked.start,
-        end=asked.sealed_end,
-        days=some[ROLLED, False],
-        day_stamps=some[ROLLED, True],
-        hours=some[TILED, False],
-        hour_stamps=some[TILED, True],
-        hot=[(row[3], row[4], row[9]) for row in told.hot],
-    )
+    return Found(mid=mid, start=asked.start, end=asked.sealed_end, days=days, hours=hours, hot=hot)
 
 
 def _figures(names: Names, asked: Asked, told: _Told) -> Iterator[Columns | Figures]:
@@ -229,13 +265,13 @@ def _figures(names: Names, asked: Asked, told: _Told) -> Iterator[Columns | Figu
     for one in told.sealed:
         if one.kind == ROLLED:
             row = RollRow(one.block, one.rank)
-            days.setdefault(one.mid, []).append(Day(one.start, np.array([slot]), row))
+            days.setdefault(one.row.mid, []).append(Day(one.row.start, np.array([slot]), row))
             continue
         span = SpanRow(np.array([slot]), one.block, one.rank)
-        if one.mid == STAMPS:
-            spans[one.start, one.mid] = span
+        if one.row.mid == STAMPS:
+            spans[one.row.start, one.row.mid] = span
         else:
-            tiles.setdefault(one.mid, []).append((one.start, one.line, span))
+            tiles.setdefault(one.row.mid, []).append((one.row.start, one.line, span))
     piece = Piece(gid, asked.mids, frozenset((slot,)), asked.start, asked.sealed_end, versions=False)
     for figures in figures_of(names, piece, days, spread=False):
         if isinstance(figures, Uncounted):

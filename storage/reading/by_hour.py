@@ -4,11 +4,11 @@ Where that is not so, or a tile is not as most are, `storage.reading.counting` c
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from struct import Struct
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 
@@ -19,9 +19,10 @@ from storage.query import GroupKey, StatisticsQuery
 from storage.reading.answers import Numbers, StatisticsTable, nothing
 from storage.reading.grouping import Labels
 from storage.reading.hourly import counted, is_counted
-from storage.reading.sums import SMALL, integer_sums, joined
+from storage.reading.sums import SMALL, joined
 from storage.tiles import records, rolls
-from storage.tiles.records import Record
+from storage.tiles.bundles import Records
+from storage.tiles.records import Plan
 from storage.watermarks import HOUR
 
 HOUR_S: Final = HOUR // 1_000_000
@@ -34,7 +35,7 @@ _NONE: Final = np.zeros(0, np.int64)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What there is of a resource and meter: records by beginning of their day or hour, stamps apart; rows of `hot`.
+    """What there is of a resource and meter: records of days and of hours, and rows of `hot`.
 
     `hot` has (time, part, readings). `start` and `end` are what may be told of the days.
     """
@@ -42,10 +43,8 @@ class Found:
     mid: int
     start: int
     end: int
-    days: Mapping[int, Record]
-    day_stamps: Mapping[int, Record]
-    hours: Mapping[int, Record]
-    hour_stamps: Mapping[int, Record]
+    days: Records | None
+    hours: Records | None
     hot: Sequence[tuple[int, int, bytes]]
 
 
@@ -61,6 +60,9 @@ class _Hours(NamedTuple):
     total: Numbers
 
 
+_Readings = tuple[list[int], list[Any]]  # of one hour: times, and numbers of one kind
+_Line = tuple[int, int, int, int, int | float, int | float, int | float]  # as _Hours
+
 _NOTHING: Final = _Hours(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE)
 
 
@@ -71,10 +73,12 @@ def is_by_hour(query: StatisticsQuery) -> bool:
 
 def table(names: Names, query: StatisticsQuery, rid: int, found: Found) -> StatisticsTable | None:
     """The statistics; None where they have to be counted. Raises DamagedTile, KeyError for what is not learned."""
-    parts = [_of_days(names, found), _of_readings(names, found)]
-    pieces = [part for part in parts if part is not None and len(part.start)]
-    if None in parts:
+    days, tiles, hot = _of_days(names, found), _of_tiles(names, found), _of_hot(names, found)
+    if days is None or tiles is None or hot is None:
         return None
+    pieces = [days] if len(days.start) else []
+    if tiles or hot:
+        pieces.append(_as_hours(tiles + hot))
     if not pieces:
         return nothing(query.groupby)
     whole = pieces[0] if len(pieces) == 1 else _Hours(*map(np.concatenate, zip(*pieces, strict=True)))
@@ -101,20 +105,18 @@ def table(names: Names, query: StatisticsQuery, rid: int, found: Found) -> Stati
 
 
 def _of_days(names: Names, found: Found) -> _Hours | None:
-    starts = sorted(found.days)
-    if not starts:
+    if found.days is None:
         return _NOTHING
-    rows = [found.days[start] for start in starts]
-    numbers = rows[0].plan.numbers
-    stamps = [] if rolls.COUNT in numbers else [found.day_stamps.get(start) for start in starts]
-    others = [row for row in stamps if row is not None]
-    if len(others) < len(stamps) or not (_are_alike(rows) and _are_alike(others)):
+    bundle, grid = found.days.bundle, found.days.grid
+    plans, size = bundle.plans, len(bundle.meters)
+    rows = plans[:size]
+    others = [] if rolls.COUNT in rows[0].numbers else plans[size:]
+    if not (_are_alike(rows) and _are_alike(others)):
         return None
-    grid = records.unpacked([*rows, *others])
-    columns = _columns(rows, grid) | _columns(others, grid[len(rows) * len(numbers) :])
+    columns = _columns(rows, grid) | _columns(others, grid[size * len(rows[0].numbers) :])
     if not is_counted(columns, real=names.meter(found.mid).real):
         return None
-    begin = (np.array(starts)[:, None] + _HOURS).ravel()
+    begin = (np.array(bundle.starts)[:, None] + _HOURS).ravel()
     chosen = (columns[rolls.COUNT] > 0) & (begin >= found.start) & (begin < found.end)
     if not chosen.all():
         begin, columns = begin[chosen], {number: column[chosen] for number, column in columns.items()}
@@ -124,80 +126,72 @@ def _of_days(names: Names, found: Found) -> _Hours | None:
     return _Hours(begin, one.count, one.first, one.last, one.least, one.most, total)
 
 
-def _are_alike(rows: Sequence[Record]) -> bool:
+def _are_alike(rows: Sequence[Plan]) -> bool:
     """Whether all have the same columns."""
-    return len({row.plan.numbers for row in rows}) <= 1
+    return len({row.numbers for row in rows}) <= 1
 
 
-def _columns(rows: Sequence[Record], grid: Integers) -> dict[int, Volumes]:
-    """The columns of records that have the same ones, a value for each hour of each day."""
+def _columns(rows: Sequence[Plan], grid: Integers) -> dict[int, Volumes]:
+    """The columns of rows that have the same ones, a value for each hour of each day."""
     if not rows:
         return {}
-    numbers = rows[0].plan.numbers
+    numbers = rows[0].numbers
     cells = grid[: len(rows) * len(numbers)].reshape(len(rows), len(numbers), -1)
-    kinds = zip(*(row.plan.kinds for row in rows), strict=True)
+    kinds = zip(*(row.kinds for row in rows), strict=True)
     return {
         number: records.volumes(some, cells[:, column]).ravel()
         for column, (number, some) in enumerate(zip(numbers, kinds, strict=True))
     }
 
 
-def _of_readings(names: Names, found: Found) -> _Hours | None:
-    tiles, hot = _of_tiles(found), _of_hot(names, found)
-    if tiles is None:
+def _of_tiles(names: Names, found: Found) -> list[_Line] | None:
+    """Of the tiles of hours; None where they lack stamps."""
+    if found.hours is None:
+        return []
+    bundle, grid = found.hours.bundle, found.hours.grid
+    if not bundle.has_stamps:
         return None
-    ts = np.concatenate([tiles[0], hot[0]])
-    volume = cast("Volumes", np.concatenate([tiles[1], hot[1]])) if len(tiles[1]) else hot[1]
-    if not len(ts):
-        return _NOTHING
-    real = names.meter(found.mid).real
-    if (ts[1:] <= ts[:-1]).any() or (real and not np.abs(volume).max() < SMALL):
-        return None
-    hour: Integers = ts // HOUR
-    starts = np.flatnonzero(np.concatenate(([True], hour[1:] != hour[:-1])))
-    ends = np.append(starts[1:], len(ts))
-    total: Numbers
-    if real:
-        numbers, borders = volume.tolist(), [*starts.tolist(), len(ts)]
-        total = np.array([math.fsum(numbers[begin:end]) + 0.0 for begin, end in pairwise(borders)])
-    else:
-        total = joined(*integer_sums(cast("Integers", volume), starts))
-    return _Hours(
-        start=hour[starts] * HOUR,
-        counts=ends - starts,
-        first=ts[starts],
-        last=ts[ends - 1],
-        least=np.minimum.reduceat(volume, starts),
-        most=np.maximum.reduceat(volume, starts),
-        total=total,
-    )
-
-
-def _of_tiles(found: Found) -> tuple[Integers, Volumes] | None:
-    """Times and readings in tiles of hours; None where they lack stamps."""
-    starts = sorted(start for start, row in found.hours.items() if row.points)
-    if not starts:
-        return _NONE, _NONE
-    rows = [found.hours[start] for start in starts]
-    stamps = [found.hour_stamps[start] for start in starts if start in found.hour_stamps]
-    if len(stamps) < len(rows):
-        return None
-    grid = records.unpacked([*rows, *stamps])
-    volume, ts = records.volumes([row.plan.kinds[0] for row in rows], grid[: len(rows)]), grid[len(rows) :]
-    if {(row.points, row.positions) for row in (*rows, *stamps)} == {(grid.shape[1], None)}:
-        return ts.ravel(), volume.ravel()
-    times = []
-    for row, beside, own in zip(rows, stamps, ts, strict=True):
-        positions = range(row.points) if row.positions is None else row.positions
-        if (row.positions is None and row.points != beside.points) or max(positions) >= beside.points:
+    size, real = len(bundle.meters), names.meter(found.mid).real
+    volume = records.volumes([plan.kinds[0] for plan in bundle.plans[:size]], grid[:size])
+    if bundle.is_even:
+        return _of_grid(bundle.starts, grid[size:], volume, real=real)
+    points = found.hours.points()
+    some: list[_Readings] = []
+    for own, beside, ts, values in zip(
+        points, points[size:], grid[size:].tolist(), volume.tolist(), strict=False
+    ):
+        count, at = own
+        if (at is None and count != beside.number) or max(at or (0,)) >= beside.number:
             return None
-        times.append(own[list(positions)])
-    kept = [own[: row.points] for row, own in zip(rows, volume, strict=True)]
-    return np.concatenate(times), cast("Volumes", np.concatenate(kept))
+        if count:
+            some.append((ts[:count] if at is None else [ts[place] for place in at], values[:count]))
+    return _counted(some, real=real)
 
 
-def _of_hot(names: Names, found: Found) -> tuple[Integers, Volumes]:
-    """Times and readings in rows of `hot`."""
+def _of_grid(starts: Sequence[int], ts: Integers, volume: Volumes, *, real: bool) -> list[_Line] | None:
+    """The same of hours that begin then, a row each, with as many readings: as `_counted`."""
+    first, last = ts[:, 0].tolist(), ts[:, -1].tolist()
+    if not (ts[:, 1:] > ts[:, :-1]).all() or not all(map(_are_within, starts, first, last)):
+        return None
+    if real and not np.abs(volume).max() < SMALL:
+        return None
+    least, most = np.minimum.reduce(volume, axis=1).tolist(), np.maximum.reduce(volume, axis=1).tolist()
+    if real:
+        total = [math.fsum(numbers) + 0.0 for numbers in volume.tolist()]
+    elif max(*most, -min(least)) * volume.shape[1] < 2**63:
+        total = np.add.reduce(volume, axis=1).tolist()
+    else:
+        total = [sum(numbers) for numbers in volume.tolist()]
+    counts = [volume.shape[1]] * len(starts)
+    return list(zip(starts, counts, first, last, least, most, total, strict=True))
+
+
+def _are_within(start: int, first: int, last: int) -> bool:
+    return start <= first and last < start + HOUR
+
+
+def _of_hot(names: Names, found: Found) -> list[_Line] | None:
+    """Of the rows of `hot`."""
     real = names.meter(found.mid).real
     unpack = _REAL if real else _INTEGER
     places: dict[int, int] = {}
@@ -205,10 +199,43 @@ def _of_hot(names: Names, found: Found) -> tuple[Integers, Volumes]:
         mids = names.mids_of(part)
         if found.mid in mids:
             places[part] = mids.index(found.mid) * READING
-    rows = [(ts, unpack(vals, places[part])[0]) for ts, part, vals in sorted(found.hot) if part in places]
-    ts = np.array([ts for ts, _ in rows], np.int64)
-    volume = np.array([value for _, value in rows], np.float64 if real else np.int64)
-    return ts, cast("Volumes", volume)
+    some: dict[int, _Readings] = {}
+    for ts, part, vals in sorted(found.hot):
+        if part in places:
+            times, values = some.setdefault(ts // HOUR, ([], []))
+            times.append(ts)
+            values.append(unpack(vals, places[part])[0])
+    return _counted(some.values(), real=real)
+
+
+def _counted(hours: Iterable[_Readings], *, real: bool) -> list[_Line] | None:
+    """What each of these hours comes to; None where that is not as easy as it mostly is."""
+    lines: list[_Line] = []
+    for ts, values in hours:
+        begin = ts[0] - ts[0] % HOUR
+        if not _are_within(begin, ts[0], ts[-1]) or ts != sorted(set(ts)):
+            return None
+        if real and not all(abs(value) < SMALL for value in values):
+            return None
+        total = math.fsum(values) + 0.0 if real else sum(values)
+        lines.append((begin, len(ts), ts[0], ts[-1], min(values), max(values), total))
+    return lines
+
+
+def _as_hours(lines: Sequence[_Line]) -> _Hours:
+    start, count, first, last, least, most, total = zip(*lines, strict=True)
+    times: Sequence[Integers] = [*np.array((start, count, first, last), np.int64)]
+    edges: Sequence[Volumes] = [*np.array((least, most))]
+    return _Hours(times[0], times[1], times[2], times[3], edges[0], edges[1], _numbers(total))
+
+
+def _numbers(numbers: Sequence[int | float]) -> Numbers:
+    """As Python's integers where int64 does not hold them."""
+    if isinstance(numbers[0], float):
+        return np.array(numbers, np.float64)
+    with suppress(OverflowError):
+        return np.array(numbers, np.int64)
+    return np.array(numbers, object)
 
 
 def _quotient(total: Numbers, count: Integers) -> Floats | None:

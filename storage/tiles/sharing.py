@@ -115,6 +115,12 @@ def single(bitmap: bytes, head: bytes, slot: int) -> tuple[bytes, int | None]:
     return own, numbers[slot] - 1 if slot < len(numbers) and numbers[slot] else None
 
 
+def numbered(bitmap: bytes, head: bytes) -> tuple[bytes, bytes]:
+    """The head without what is shared, and the number of each slot's record from 1 on, 0: none. Raises DamagedTile."""
+    own, numbers, _ = _found(head, bitmap)
+    return own, numbers
+
+
 def _opened(head: bytes, bitmap: bytes) -> tuple[bytes, bytes, Counts]:
     """The head of the records, the number of each slot, and the record of each slot that has one."""
     end = NUMBERS + head[1] if len(head) > 1 else 0

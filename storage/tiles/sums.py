@@ -17,14 +17,14 @@ from storage.tiles.heads import SLOTS_MAX
 SIZE: Final = 2  # bytes
 LOOKED_UP: Final = 128  # longer records are summed one by one: what that costs a record is little then
 
-_LOW: Final = 0xFFFF
+LOW: Final = 0xFFFF
 
 Sums = NDArray[np.uint16]
 
 
 def sum_of(record: bytes, slot: int) -> bytes:
     """The checksum of one record."""
-    return (crc32(record, slot) & _LOW).to_bytes(SIZE, "little")
+    return (crc32(record, slot) & LOW).to_bytes(SIZE, "little")
 
 
 def with_sums(records: bits.Octets) -> bytes:
@@ -53,7 +53,7 @@ def _one_by_one(whole: bytes, slots: int, w: int) -> bytes:
 @lru_cache(LOOKED_UP + 1)
 def _of_width(w: int) -> tuple[Integers, Sums]:
     """Where in `_changes` each byte of a record is looked up, and the checksums of `w` zeros in each slot."""
-    zeros = [crc32(bytes(w), slot) & _LOW for slot in range(SLOTS_MAX)]
+    zeros = [crc32(bytes(w), slot) & LOW for slot in range(SLOTS_MAX)]
     return np.arange(w - 1, -1, -1) << 8, np.array(zeros, "<u2")
 
 

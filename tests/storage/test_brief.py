@@ -140,6 +140,31 @@ def test_a_resource_is_answered_from_every_layer_without_being_asked_for_before(
     assert {row.groups["resource_id"] for row in found} == {"b"}
 
 
+def test_a_resource_is_told_by_one_statement_though_it_is_younger_than_the_question(
+    database: Database,
+) -> None:
+    store, watched = Maintained(database), Watched(database)
+    begin = NOW.replace(minute=0, second=0, microsecond=0) - 60 * HOUR
+    for number, name in enumerate("abc"):
+        hours = range(10 * number, 60 - 5 * number)
+        moments = [
+            begin + hour * HOUR + minute * HOUR / 60 for hour in hours for minute in (0, 1, 2)[number:]
+        ]
+        store.store([replace(sample(resource_id=name), timestamp=moment) for moment in moments])
+    store.seal(timedelta(hours=3))
+    store.compact()
+    of = SampleQuery(EVERYTHING, meter="cpu", start=begin)
+    watched.asked(StatisticsQuery(replace(of, resource_id="a"), 3600))
+
+    counts = [
+        sum(row.count for row in watched.asked(StatisticsQuery(replace(of, resource_id=name), 3600)))
+        for name in "abc"
+    ]
+
+    assert counts == [180, 90, 30]
+    assert watched.hourly == 3
+
+
 def test_nobody_sees_a_resource_of_another_project(database: Database) -> None:
     store, watched = Maintained(database), Watched(database)
     store.store([sample(resource_id="a", project_id="one"), sample(resource_id="a", project_id="two")])

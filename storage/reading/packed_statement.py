@@ -1,0 +1,114 @@
+"""The statement of `storage.reading.brief` for hours of a meter where PostgreSQL packs what it finds into one row.
+
+A value for each layer costs less than its rows, to the server as to whoever reads them. That needs a record at the
+same place in every row: who has others asks by `storage.reading.brief_statement`.
+"""
+
+from struct import Struct
+from typing import Any, Final, NamedTuple
+
+from storage.dialects.postgresql import PostgreSQL
+from storage.names import Names
+from storage.packing import READING
+from storage.reading.asking import one_record
+from storage.reading.brief_statement import GUARDED, Asked
+from storage.reading.layer import Layer
+from storage.reading.moment import Moment
+from storage.tables_tiles import STAMPS
+from storage.watermarks import DAY
+
+Value = int | str | bytes
+Hot = tuple[int, int, bytes]  # time, part, readings
+
+# As storage.tiles.bundles.ROW.
+_ROWS: Final = (
+    "string_agg(int4send(mid) || int8send(start) || int4send(w)"
+    " || int4send(octet_length(slots)) || int4send(octet_length(head)) || slots || head, ''::bytea)"
+)
+_HOT: Final = "string_agg(int8send(ts) || int4send(part) || vals, ''::bytea)"
+_HOT_HEAD: Final = Struct(">qi")
+_SLOT: Final = "(SELECT slot FROM place)"
+_GROUP, _RESOURCE = "gid = (SELECT gid FROM place)", "rid = (SELECT rid FROM place)"
+
+
+class Packed(NamedTuple):
+    """What the statement found: how many places the resource has, and whether the answer is no longer right."""
+
+    gid: int
+    rid: int
+    slot: int
+    owner: str | None
+    places: int
+    days: Layer
+    hours: Layer
+    hot: bytes | None
+    is_over: bool
+
+
+class PackedStatement:
+    """Of one moment; `put` is for one meter, and for places of records that are known."""
+
+    def __init__(self, moment: Moment) -> None:
+        self.moment = moment
+        moved = moment.moved(PostgreSQL.mark, GUARDED)
+        self._moved = [f"(SELECT count(*) FROM {source})" for source, _ in moved]  # noqa: S608 - ours
+        self._moved_values = [value for _, some in moved for value in some]
+        self._texts: dict[bool, str] = {}
+
+    def put(self, asked: Asked) -> tuple[str, list[Value]]:
+        """The statement, and the values of its marks."""
+        in_project, marks = asked.project_id is not None, asked.moment.marks
+        text = self._texts.get(in_project)
+        if text is None:
+            text = self._texts[in_project] = self._text(in_project=in_project)
+        (mid,), start, end = asked.mids, asked.start, asked.sealed_end
+        names = [asked.resource_id] if asked.project_id is None else [asked.resource_id, asked.project_id]
+        days, hours = asked.gaps.days or 0, asked.gaps.hours or 0
+        return text, [
+            *names,
+            *(max(start, marks.sealed), asked.end),
+            *self._moved_values,
+            *(days, mid, start - start % DAY, end),
+            *(hours, mid, max(start, marks.compacted), end),
+        ]
+
+    def _text(self, *, in_project: bool) -> str:
+        mark = PostgreSQL.mark
+        late = f"(SELECT count(*) FROM (SELECT gid FROM late WHERE {_GROUP} AND {_RESOURCE} LIMIT 1) AS some_late)"  # noqa: S608 - ours
+        of_project = f" AND p.id = {mark}" if in_project else ""
+        place = (
+            "SELECT min(r.gid) AS gid, min(r.rid) AS rid, min(r.slot) AS slot, min(p.id) AS owner,"  # noqa: S608 - ours
+            f" count(*) AS places FROM resource r JOIN project p ON p.pid = r.pid WHERE r.id = {mark}{of_project}"
+        )
+        record = one_record(PostgreSQL.byte, _SLOT, f"({_SLOT} - {mark})")
+        layers = [
+            f"(SELECT {_ROWS} AS packed, string_agg({record}, ''::bytea) AS raw FROM {table}"  # noqa: S608 - ours
+            f" WHERE {_GROUP} AND mid IN ({STAMPS}, {mark}) AND start >= {mark} AND start < {mark}) AS {table}s"
+            for table in ("day_roll", "tile")
+        ]
+        return (
+            f"WITH place AS ({place}) SELECT gid, rid, slot, owner, places,"  # noqa: S608 - ours
+            " day_rolls.packed, day_rolls.raw, tiles.packed, tiles.raw,"
+            f" (SELECT {_HOT} FROM hot WHERE {_GROUP} AND {_RESOURCE} AND ts >= {mark} AND ts < {mark}),"
+            f" {' + '.join([*self._moved, late])} FROM place, {', '.join(layers)}"
+        )
+
+
+def unpacked(row: Any) -> Packed:
+    """The one row of an answer."""
+    gid, rid, slot, owner, places, days, day_records, hours, hour_records, hot, others = row
+    return Packed(
+        gid, rid, slot, owner, places, Layer(days, day_records), Layer(hours, hour_records), hot, others > 0
+    )
+
+
+def hot_rows(names: Names, packed: bytes | None) -> list[Hot]:
+    """The rows of `hot` in any order. Raises KeyError for a shape that is not learned."""
+    rows: list[Hot] = []
+    begin, packed = 0, packed or b""
+    while begin < len(packed):
+        ts, part = _HOT_HEAD.unpack_from(packed, begin)
+        at = begin + _HOT_HEAD.size
+        begin = at + READING * len(names.mids_of(part))
+        rows.append((ts, part, packed[at:begin]))
+    return rows

@@ -7,8 +7,6 @@ from itertools import chain
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from api.v2 import times
 from api.v2.time_columns import SECOND
 from storage.reading.answers import StatisticsTable
@@ -69,9 +67,9 @@ def _label(labels: Labels, write: Callable[[str | None], str]) -> _Value:
 def _number(column: Any) -> _Value:  # Any: as in Columns
     """As floats; what is beyond them is null."""
     numbers = column.tolist()
-    if column.dtype == np.int64 and min(numbers) > -EXACT and max(numbers) < EXACT:
+    if column.dtype.kind == "i" and min(numbers) > -EXACT and max(numbers) < EXACT:
         return _Value("%d.0", (numbers,))
-    if column.dtype != np.float64:
+    if column.dtype.kind != "f":
         numbers = list(map(float, numbers))
     if all(map(isfinite, numbers)):
         return _Value("%r", (numbers,))

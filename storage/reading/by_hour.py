@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import sub
 from struct import Struct
 from typing import Any, Final, NamedTuple, cast
 
@@ -77,12 +78,12 @@ def table(names: Names, query: StatisticsQuery, rid: int, found: Found) -> Stati
     if days is None or tiles is None or hot is None:
         return None
     pieces = [days] if len(days.start) else []
-    if tiles or hot:
-        pieces.append(_as_hours(tiles + hot))
+    if lines := tiles + hot:
+        pieces.append(_as_hours(lines))
     if not pieces:
         return nothing(query.groupby)
     whole = pieces[0] if len(pieces) == 1 else _Hours(*map(np.concatenate, zip(*pieces, strict=True)))
-    if (whole.start[1:] <= whole.start[:-1]).any():
+    if np.count_nonzero(whole.start[1:] > whole.start[:-1]) < len(whole.start) - 1:
         return None
     alike, owner = np.zeros(len(whole.start), np.int64), names.owner(rid)
     called: Mapping[GroupKey, str | None] = {
@@ -171,7 +172,7 @@ def _of_tiles(names: Names, found: Found) -> list[_Line] | None:
 def _of_grid(starts: Sequence[int], ts: Integers, volume: Volumes, *, real: bool) -> list[_Line] | None:
     """The same of hours that begin then, a row each, with as many readings: as `_counted`."""
     first, last = ts[:, 0].tolist(), ts[:, -1].tolist()
-    if not (ts[:, 1:] > ts[:, :-1]).all() or not all(map(_are_within, starts, first, last)):
+    if min(map(sub, first, starts)) < 0 or max(map(sub, last, starts)) >= HOUR:
         return None
     if real and not np.abs(volume).max() < SMALL:
         return None
@@ -184,10 +185,6 @@ def _of_grid(starts: Sequence[int], ts: Integers, volume: Volumes, *, real: bool
         total = [sum(numbers) for numbers in volume.tolist()]
     counts = [volume.shape[1]] * len(starts)
     return list(zip(starts, counts, first, last, least, most, total, strict=True))
-
-
-def _are_within(start: int, first: int, last: int) -> bool:
-    return start <= first and last < start + HOUR
 
 
 def _of_hot(names: Names, found: Found) -> list[_Line] | None:
@@ -213,7 +210,7 @@ def _counted(hours: Iterable[_Readings], *, real: bool) -> list[_Line] | None:
     lines: list[_Line] = []
     for ts, values in hours:
         begin = ts[0] - ts[0] % HOUR
-        if not _are_within(begin, ts[0], ts[-1]) or ts != sorted(set(ts)):
+        if ts[-1] >= begin + HOUR or ts != sorted(set(ts)):
             return None
         if real and not all(abs(value) < SMALL for value in values):
             return None
@@ -224,9 +221,16 @@ def _counted(hours: Iterable[_Readings], *, real: bool) -> list[_Line] | None:
 
 def _as_hours(lines: Sequence[_Line]) -> _Hours:
     start, count, first, last, least, most, total = zip(*lines, strict=True)
-    times: Sequence[Integers] = [*np.array((start, count, first, last), np.int64)]
-    edges: Sequence[Volumes] = [*np.array((least, most))]
-    return _Hours(times[0], times[1], times[2], times[3], edges[0], edges[1], _numbers(total))
+    kind = np.float64 if isinstance(total[0], float) else np.int64
+    return _Hours(
+        np.fromiter(start, np.int64),
+        np.fromiter(count, np.int64),
+        np.fromiter(first, np.int64),
+        np.fromiter(last, np.int64),
+        cast("Volumes", np.fromiter(least, kind)),
+        cast("Volumes", np.fromiter(most, kind)),
+        _numbers(total),
+    )
 
 
 def _numbers(numbers: Sequence[int | float]) -> Numbers:

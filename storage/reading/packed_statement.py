@@ -53,26 +53,28 @@ class PackedStatement:
         moved = moment.moved(PostgreSQL.mark, GUARDED)
         self._moved = [f"(SELECT count(*) FROM {source})" for source, _ in moved]  # noqa: S608 - ours
         self._moved_values = [value for _, some in moved for value in some]
-        self._texts: dict[bool, str] = {}
+        self._texts: dict[tuple[int, bool], str] = {}
 
     def put(self, asked: Asked) -> tuple[str, list[Value]]:
         """The statement, and the values of its marks."""
-        in_project, marks = asked.project_id is not None, asked.moment.marks
-        text = self._texts.get(in_project)
-        if text is None:
-            text = self._texts[in_project] = self._text(in_project=in_project)
+        marks = asked.moment.marks
         (mid,), start, end = asked.mids, asked.start, asked.sealed_end
         names = [asked.resource_id] if asked.project_id is None else [asked.resource_id, asked.project_id]
-        days, hours = asked.gaps.days or 0, asked.gaps.hours or 0
+        days, hours, first = asked.gaps.days or 0, asked.gaps.hours or 0, start - start % DAY
+        has_days = first < marks.sealed - marks.sealed % DAY  # no later day is compacted
+        key = len(names), has_days
+        text = self._texts.get(key)
+        if text is None:
+            text = self._texts[key] = self._text(in_project=len(names) > 1, has_days=has_days)
         return text, [
             *names,
             *(max(start, marks.sealed), asked.end),
             *self._moved_values,
-            *(days, mid, start - start % DAY, end),
+            *((days, mid, first, end) if has_days else ()),
             *(hours, mid, max(start, marks.compacted), end),
         ]
 
-    def _text(self, *, in_project: bool) -> str:
+    def _text(self, *, in_project: bool, has_days: bool) -> str:
         mark = PostgreSQL.mark
         late = f"(SELECT count(*) FROM (SELECT gid FROM late WHERE {_GROUP} AND {_RESOURCE} LIMIT 1) AS some_late)"  # noqa: S608 - ours
         of_project = f" AND p.id = {mark}" if in_project else ""
@@ -80,18 +82,24 @@ class PackedStatement:
             "SELECT min(r.gid) AS gid, min(r.rid) AS rid, min(r.slot) AS slot, min(p.id) AS owner,"  # noqa: S608 - ours
             f" count(*) AS places FROM resource r JOIN project p ON p.pid = r.pid WHERE r.id = {mark}{of_project}"
         )
-        record = one_record(PostgreSQL.byte, _SLOT, f"({_SLOT} - {mark})")
-        layers = [
-            f"(SELECT {_ROWS} AS packed, string_agg({record}, ''::bytea) AS raw FROM {table}"  # noqa: S608 - ours
-            f" WHERE {_GROUP} AND mid IN ({STAMPS}, {mark}) AND start >= {mark} AND start < {mark}) AS {table}s"
-            for table in ("day_roll", "tile")
-        ]
+        days = f"{_layer('day_roll')}, " if has_days else ""
+        of_days = "day_rolls.packed, day_rolls.raw" if has_days else "NULL::bytea, NULL::bytea"
         return (
             f"WITH place AS ({place}) SELECT gid, rid, slot, owner, places,"  # noqa: S608 - ours
-            " day_rolls.packed, day_rolls.raw, tiles.packed, tiles.raw,"
+            f" {of_days}, tiles.packed, tiles.raw,"
             f" (SELECT {_HOT} FROM hot WHERE {_GROUP} AND {_RESOURCE} AND ts >= {mark} AND ts < {mark}),"
-            f" {' + '.join([*self._moved, late])} FROM place, {', '.join(layers)}"
+            f" {' + '.join([*self._moved, late])} FROM place, {days}{_layer('tile')}"
         )
+
+
+def _layer(table: str) -> str:
+    """The rows of a table and their records, as one row."""
+    mark = PostgreSQL.mark
+    record = one_record(PostgreSQL.byte, _SLOT, f"({_SLOT} - {mark})")
+    return (
+        f"(SELECT {_ROWS} AS packed, string_agg({record}, ''::bytea) AS raw FROM {table}"  # noqa: S608 - ours
+        f" WHERE {_GROUP} AND mid IN ({STAMPS}, {mark}) AND start >= {mark} AND start < {mark}) AS {table}s"
+    )
 
 
 def unpacked(row: Any) -> Packed:

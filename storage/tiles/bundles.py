@@ -63,7 +63,7 @@ class Bundle:
     """Some rows, in the order they were packed in; `ranks` has a line for each slot, with a number for each row.
 
     `chosen` are those that are read: of `meters` by beginning, then as many of stamps, if these have some each.
-    `is_even`: all slots have equally many readings in all of these.
+    `plans` are theirs. `is_even`: all slots have equally many readings in all of these.
     """
 
     rows: Sequence[_Row]
@@ -71,14 +71,10 @@ class Bundle:
     split: Struct
     meters: Sequence[int]
     chosen: Sequence[int]
+    plans: Sequence[Plan]
     starts: Sequence[int]
     is_even: bool
     fields: Fields | None
-
-    @property
-    def plans(self) -> list[Plan]:
-        """Those of the rows that are chosen."""
-        return [self.rows[number].plan for number in self.chosen]
 
     @property
     def has_stamps(self) -> bool:
@@ -142,6 +138,7 @@ def _opened(packed_rows: bytes, are_days: bool) -> Bundle:
         split=Struct("<" + "".join([f"{row.plan.size}sH" for row in rows])),
         meters=meters,
         chosen=chosen,
+        plans=[rows[number].plan for number in chosen],
         starts=[rows[number].row.start for number in meters],
         is_even=len(alike) == 1 and None not in alike,
         fields=_fields(rows, chosen) if chosen and cells <= CELLS else None,

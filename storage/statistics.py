@@ -43,10 +43,10 @@ class Statistics:
         names = self._names.lent()
         start, keys = query.samples.start, {*query.groupby, *query.cardinality}
         if start is not None and keys <= {"resource_id", "project_id"}:
-            grain = _grain(query, to_microseconds(start))
-            table = self._brief.by_hour(names, query, grain.wanted)
+            table = self._brief.by_hour(names, query)
             if table is not None:
                 return table
+            grain = _grain(query, to_microseconds(start))
             found = self._brief.figures(names, query.samples, grain.wanted)
             if found is not None:
                 return count(query, gather(found, grain), grain, names)
@@ -63,11 +63,10 @@ class Statistics:
 
     async def table_soon(self, query: StatisticsQuery) -> StatisticsTable | None:
         """The same for an event loop, where one short statement tells; None where a thread has to ask for `table`."""
-        start, keys = query.samples.start, {*query.groupby, *query.cardinality}
-        if start is None or not keys <= {"resource_id", "project_id"}:
+        keys = {*query.groupby, *query.cardinality}
+        if query.samples.start is None or not keys <= {"resource_id", "project_id"}:
             return None
-        wanted = _grain(query, to_microseconds(start)).wanted
-        return await self._brief.by_hour_soon(self._names.lent(), query, wanted)
+        return await self._brief.by_hour_soon(self._names.lent(), query)
 
 
 def _grain(query: StatisticsQuery, origin: int) -> Grain:

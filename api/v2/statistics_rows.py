@@ -1,9 +1,9 @@
 """A few statistics as JSON text, row by row: they take a third of the time so that they take column by column."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import chain
+from json.encoder import encode_basestring_ascii
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
@@ -31,7 +31,7 @@ def rows(table: StatisticsTable, standard: Columns, aggregated: Columns, bounds:
     row = _object(
         {
             "groupby": _groups(table.groups),
-            "unit": _label(table.unit, lambda unit: json.dumps(unit or "")),
+            "unit": _label(table.unit, none='""'),
             **{
                 name: _Value("%d", (column.tolist(),)) if name == "count" else _number(column)
                 for name, column in standard.items()
@@ -54,11 +54,11 @@ def _object(values: Mapping[str, _Value]) -> _Value:
 
 
 def _groups(groups: Mapping[Any, Labels]) -> _Value:
-    return _object({key: _label(labels, json.dumps) for key, labels in groups.items()})
+    return _object({key: _label(labels, none="null") for key, labels in groups.items()})
 
 
-def _label(labels: Labels, write: Callable[[str | None], str]) -> _Value:
-    texts = [write(name) for name in labels.names]
+def _label(labels: Labels, *, none: str) -> _Value:
+    texts = [none if name is None else encode_basestring_ascii(name) for name in labels.names]
     if len(texts) == 1:
         return _Value(texts[0].replace("%", "%%"))
     return _Value("%s", ([texts[number] for number in labels.index.tolist()],))

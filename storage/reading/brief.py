@@ -39,6 +39,7 @@ from storage.tiles.span_stacks import SpanRow, SpanStack
 from storage.watermarks import DAY, HOUR
 
 FOREVER = 2**62
+_HOURLY = Wanted(HOUR)
 SOON = (
     31 * DAY
 )  # a month is counted and written in 1.2 ms: a thread would keep the interpreter to itself as long
@@ -92,20 +93,18 @@ class Brief:
                 return list(_figures(names, asked, self._told(names, asked, self._rows(asked))))
         return None
 
-    def by_hour(self, names: Names, query: StatisticsQuery, wanted: Wanted) -> StatisticsTable | None:
+    def by_hour(self, names: Names, query: StatisticsQuery) -> StatisticsTable | None:
         """The whole answer, where that is one of a meter by the hour; None where that has to be counted."""
         with suppress(*_LONG_WAY):
-            asked = self._asked(names, query.samples, wanted) if is_by_hour(query) else None
+            asked = self._asked(names, query.samples, _HOURLY) if is_by_hour(query) else None
             if asked is not None and len(asked.mids) == 1:
                 return self._table(names, query, asked, self._database.ask(*self._hourly(asked)))
         return None
 
-    async def by_hour_soon(
-        self, names: Names, query: StatisticsQuery, wanted: Wanted
-    ) -> StatisticsTable | None:
+    async def by_hour_soon(self, names: Names, query: StatisticsQuery) -> StatisticsTable | None:
         """The same where an event loop can tell; None where a thread has to ask."""
         with suppress(*_LONG_WAY):
-            asked = self._asked(names, query.samples, wanted) if is_by_hour(query) else None
+            asked = self._asked(names, query.samples, _HOURLY) if is_by_hour(query) else None
             if asked is None or len(asked.mids) > 1 or asked.end - asked.start > SOON:
                 return None
             rows = await self._database.ask_soon(*self._hourly(asked))

@@ -73,10 +73,8 @@ class Watched:
 
         by_hour = Brief.by_hour
 
-        def counted_hours(
-            brief: Brief, names: Names, query: StatisticsQuery, wanted: Wanted
-        ) -> StatisticsTable | None:
-            answer = by_hour(brief, names, query, wanted)
+        def counted_hours(brief: Brief, names: Names, query: StatisticsQuery) -> StatisticsTable | None:
+            answer = by_hour(brief, names, query)
             self.brief += answer is not None
             self.hourly += answer is not None
             return answer

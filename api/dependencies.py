@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from api.alarms.webhook import Signer
 from api.auth import Authenticator, Identity
 from api.errors import NotAcceptable, UnsupportedType
+from api.headers import has_no_body, header
 from api.policy import caller
 from api.scope import scope
 from api.settings import AlarmSettings, ApiSettings
@@ -134,11 +135,10 @@ async def in_scope(request: Request) -> Scope:
 
 async def body(request: Request) -> bytes:
     """The whole request body, whose size the middleware bounds; raises UnsupportedType unless it is JSON."""
-    headers = request.headers
-    if "content-length" not in headers and "transfer-encoding" not in headers:
+    if has_no_body(request.scope):
         return b""
     content = await request.body()
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = (header(request.scope, b"content-type") or "").partition(";")[0].strip().lower()
     if content and kind != "application/json":
         raise UnsupportedType
     return content
@@ -146,7 +146,8 @@ async def body(request: Request) -> bytes:
 
 async def check_accept(request: Request) -> None:
     """Raises NotAcceptable for a caller that takes no JSON."""
-    if not takes_json(request.headers.get("accept", "*/*")):
+    accept = header(request.scope, b"accept")
+    if accept is not None and not takes_json(accept):
         raise NotAcceptable
 
 

@@ -19,13 +19,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.headers import has_no_body, header
 from api.metrics import ApiMetrics
 from api.middleware import Tracing
 
 PLAIN: Final = "/v2/"
 
 _FAILED: Final = "nephometer.failed"
-_OF_A_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 _Rule = Callable[[Request], Awaitable[Any]]  # Any: whatever the handler gets of it
 
@@ -106,7 +106,7 @@ class Direct:
         if scope["type"] != "http" or scope["method"] != "GET":
             return None
         path = scope["path"]
-        if not path.startswith(PLAIN) or path.endswith("/") or not self._is_plain(scope["headers"]):
+        if not path.startswith(PLAIN) or path.endswith("/") or not self._is_plain(scope):
             return None
         for pattern, plain, traced in self._routes:
             match = pattern.match(path)
@@ -116,15 +116,9 @@ class Direct:
                 return traced
         return None
 
-    def _is_plain(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    def _is_plain(self, scope: Scope) -> bool:
         """Whether the request is for us and has no body."""
-        host = b""
-        for name, value in reversed(headers):
-            if name in _OF_A_BODY:
-                return False
-            if name == b"host":
-                host = value
-        return self._is_ours(host.decode("latin-1"))
+        return has_no_body(scope) and self._is_ours(header(scope, b"host") or "")
 
 
 class Refused:

@@ -10,11 +10,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import is_loopback
 from api.errors import TooLarge, UnknownHost
+from api.headers import header
 from api.metrics import ApiMetrics
 from api.rendering import render
 
@@ -28,6 +28,7 @@ _SAFE: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
+_NAMES: Final = frozenset({_REQUEST_ID, *(name for name, _ in _SAFE)})
 
 
 class Tracing:
@@ -89,7 +90,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "0")
+        declared = header(scope, b"content-length")
+        declared = "0" if declared is None else declared
         if declared.isdecimal() and len(declared) < 20 and int(declared) <= self._limit_bytes:
             await self._app(scope, self._counted(receive), send)
         else:
@@ -118,7 +120,7 @@ class LoopbackHost:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
-        if scope["type"] == "http" and not self._is_ours(Headers(scope=scope).get("host", "")):
+        if scope["type"] == "http" and not self._is_ours(header(scope, b"host") or ""):
             await render(UnknownHost(), scope["path"])(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -160,9 +162,11 @@ class TrailingSlash:
 
 def with_headers(headers: Collection[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
     """An answer's headers, the request id and those of the headers browsers need that it does not have."""
+    own = (_REQUEST_ID, request_id.encode())
+    if _NAMES.isdisjoint(name for name, _ in headers):
+        return [*headers, own, *_SAFE]
     named = dict(headers)
-    missing = [header for header in ((_REQUEST_ID, request_id.encode()), *_SAFE) if header[0] not in named]
-    return [*headers, *missing]
+    return [*headers, *(one for one in (own, *_SAFE) if one[0] not in named)]
 
 
 def route_of(scope: Scope) -> str:
@@ -172,8 +176,5 @@ def route_of(scope: Scope) -> str:
 
 
 def _global_id(scope: Scope) -> dict[str, str]:
-    for name, value in scope["headers"]:
-        if name == _REQUEST_ID:
-            given = value.decode("latin-1")
-            return {"global_request_id": given} if _GLOBAL_ID.fullmatch(given) else {}
-    return {}
+    given = header(scope, _REQUEST_ID)
+    return {"global_request_id": given} if given and _GLOBAL_ID.fullmatch(given) else {}

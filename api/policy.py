@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.auth import Authenticator, Identity
 from api.errors import Forbidden
+from api.headers import header
 
 _READ = frozenset({"reader", "member", "admin"})
 _WRITE = frozenset({"member", "admin"})
@@ -48,7 +49,7 @@ async def caller(request: Request) -> Identity:
     known: Identity | None = request.scope.get(_CALLER)
     if known is None:
         auth: Authenticator = request.app.state.services.auth
-        token = request.headers.get("x-auth-token")
+        token = header(request.scope, b"x-auth-token")
         known = await run_in_threadpool(auth.identify, token) if auth.waits else auth.identify(token)
         request.scope[_CALLER] = known
     return known

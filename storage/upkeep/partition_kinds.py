@@ -18,6 +18,9 @@ SPAN, LONG = 4 * HOUR, 12 * HOUR
 LOCK_WAIT_S = 1
 MOVED_ROWS_MAX = 500_000  # MariaDB copies them while writers wait: a few seconds
 
+# MariaDB: of a row on its way and of a new partition more than they take; and of a row that only shows there is room.
+ROW_BYTES, PARTITION_BYTES, PROOF_BYTES = 256, 512 << 10, 4000
+
 Range = tuple[int, int]  # from, to before: microseconds since 1970 UTC
 
 log = structlog.get_logger()
@@ -98,7 +101,11 @@ class PostgreSQL:
 
 
 class MariaDB:
-    """Partitions follow each other without gaps: new ones are split from `hot_rest`, which should be empty."""
+    """Partitions follow each other without gaps: new ones are split from `hot_rest`, which should be empty.
+
+    A change of partitions that finds no room leaves a table that MariaDB 10.11 does not open any more. So before each
+    something is written that needs more room than it, and not kept: where that is refused, nothing is changed.
+    """
 
     def find(self, connection: Connection) -> list[Partition]:
         """Each begins where the one before it ends."""
@@ -120,12 +127,13 @@ class MariaDB:
         """
         begin, split = there[-1].start, [REST]
         is_first = len(there) == 2 and there[0].name.startswith(UNTIL) and gaps[0][0] < (begin or 0)
-        if is_first and self._is_small(connection, there[0].name):
+        if is_first and self._rows(connection, there[0].name) <= MOVED_ROWS_MAX:
             begin, split = None, [there[0].name, REST]
         new = [one for one in gaps if begin is None or one[0] >= begin]
         if not new:
             return []
-        if not self._is_small(connection, REST):
+        moved = sum(self._rows(connection, name) for name in split)
+        if moved > MOVED_ROWS_MAX:
             log.warning("partition_rest_is_large", rows_more_than=MOVED_ROWS_MAX)
             return []
         ends = {_name(start): str(end) for start, end in new}
@@ -137,19 +145,23 @@ class MariaDB:
             Step(
                 len(new),
                 [
-                    f"ALTER TABLE hot WAIT {LOCK_WAIT_S} REORGANIZE PARTITION {', '.join(split)} INTO ({pieces})"
+                    *_proof_of_room(moved * ROW_BYTES + len(ends) * PARTITION_BYTES),
+                    f"ALTER TABLE hot WAIT {LOCK_WAIT_S} REORGANIZE PARTITION {', '.join(split)} INTO ({pieces})",
                 ],
             )
         ]
 
-    def _is_small(self, connection: Connection, name: str) -> bool:
+    def _rows(self, connection: Connection, name: str) -> int:
+        """How many are in a partition, at most one more than can be copied in passing."""
         some = f"SELECT 1 FROM hot PARTITION ({name}) LIMIT {MOVED_ROWS_MAX + 1}"  # noqa: S608 - our names, integers
-        counted = connection.exec_driver_sql(f"SELECT count(*) FROM ({some}) few").scalar_one()  # noqa: S608 - as above
-        return int(counted) <= MOVED_ROWS_MAX
+        return int(connection.exec_driver_sql(f"SELECT count(*) FROM ({some}) few").scalar_one())  # noqa: S608 - as above
 
     def drop(self, name: str) -> Sequence[str]:
         """Commits whatever went before it."""
-        return (f"ALTER TABLE hot WAIT {LOCK_WAIT_S} DROP PARTITION IF EXISTS {name}",)
+        return (
+            *_proof_of_room(PARTITION_BYTES),
+            f"ALTER TABLE hot WAIT {LOCK_WAIT_S} DROP PARTITION IF EXISTS {name}",
+        )
 
     def place(self, name: str) -> str:
         """A table can be asked by partition."""
@@ -179,6 +191,14 @@ class SQLite:
 KINDS: dict[str, type[Kind]] = {
     "sqlite": SQLite, "postgresql": PostgreSQL, "mysql": MariaDB, "mariadb": MariaDB
 }  # fmt: skip
+
+
+def _proof_of_room(size: int) -> tuple[str, str]:
+    """Statements that fail unless so many bytes more can be written. (A long value without room ends MariaDB 10.11.)"""
+    rows = ", ".join(
+        f"(-1, {number}, 0, 0, 0, 0, REPEAT('x', {PROOF_BYTES}))" for number in range(-(-size // PROOF_BYTES))
+    )
+    return f"INSERT INTO late (gid, rid, ts, part, ver, recv, vals) VALUES {rows}", "ROLLBACK"  # noqa: S608 - numbers of ours
 
 
 def _name(start: int, before: str = "hot_") -> str:

@@ -25,6 +25,7 @@ GROUPS_A_SLICE = 4
 # https://www.postgresql.org/docs/current/errcodes-appendix.html and https://mariadb.com/kb/en/mariadb-error-codes/
 BUSY = {"55P03", "40P01", "57014", 1205, 1213, 1969}  # lock, deadlock, time limit
 OVERTAKEN = {"42P07", "42P17", "42710", "23505", "42809", "23514", "42P01", 1517, 1493, 1507, 1735}
+FULL = {1114, 1021}  # no room: the other stages go on, and may make some
 NOT_OURS = {"42501", 1142, 1044, 1227}  # the schema belongs to another user
 
 log = structlog.get_logger()
@@ -143,6 +144,9 @@ class Partitions:
             if code in NOT_OURS:
                 log.warning("partition_not_changed", reason=str(error), statement=statements[-1])
                 return Outcome.FORBIDDEN
+            if code in FULL:
+                log.warning("partition_not_changed", reason=str(error), statement=statements[-1])
+                return Outcome.LATER
             if code in BUSY | OVERTAKEN:
                 log.info("partition_not_changed", reason=str(error), statement=statements[-1])
                 return Outcome.LATER

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from api.memory import keep_freed_memory
 from bench.oracle import Figures, Reading
 from bench.rows import WrongAnswer
 from bench.workload import FLAVORS, METERS, Workload, project_name, resource_name
@@ -31,7 +30,6 @@ class Store:
     """A database with our schema, used as the collector and the API use it."""
 
     def __init__(self, url: str) -> None:
-        keep_freed_memory()
         self.url = url
         self._database = Database(DatabaseSettings(url=url))
         self._samples, self._statistics = Samples(self._database), Statistics(self._database)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from api.app import create_app
 from api.auth import authenticator, check_exposure
 from api.dependencies import Services
-from api.memory import keep_freed_memory
 from api.server import serve
 from cli import broker
 from cli.parts import Server
@@ -26,7 +25,6 @@ def run(loaded: Loaded) -> int:
 
 def api(server: Server, on_started: Callable[[str], None] | None = None) -> Part:
     """The API server; raises StartRefused when the settings would expose it to everybody."""
-    keep_freed_memory()
     settings, database = server.settings, server.database
     check_exposure(settings.api, settings.auth)
     services = Services(

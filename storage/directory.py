@@ -73,13 +73,6 @@ class Directory:
         found: frozenset[int] | None = self._of(moment, "meter").get(name)
         return found
 
-    def known_places(
-        self, moment: Moment, resource_id: str, project_id: str | None
-    ) -> tuple[Place, ...] | None:
-        """As `places`; None where nobody asked for them in this moment."""
-        found: tuple[Place, ...] | None = self._of(moment, "resource").get((resource_id, project_id))
-        return found
-
     def known_groups(self, moment: Moment, project_id: str | None) -> frozenset[int] | None:
         """As `groups`; None where nobody asked for them in this moment."""
         found: frozenset[int] | None = self._of(moment, "project", "resource_group").get(project_id)
@@ -89,12 +82,6 @@ class Directory:
         """As `parts`; None also where nobody asked for them in this moment."""
         found: frozenset[int] | None = self._of(moment, "shape").get(mids)
         return found if found is not None and len(found) <= PARTS_MAX else None
-
-    def learn_places(
-        self, moment: Moment, resource_id: str, project_id: str | None, places: tuple[Place, ...]
-    ) -> None:
-        """What `places` would have found."""
-        self._of(moment, "resource")[resource_id, project_id] = places
 
     def place_of(self, connection: Connection, rid: int) -> Place | None:
         """Where the resource of this number is."""

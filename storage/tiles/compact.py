@@ -13,9 +13,9 @@ from storage.reading.tiled import Piece
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tiles import rolls
 from storage.tiles.damaged import Damaged
+from storage.tiles.kept_days import KeptDays
 from storage.tiles.layout import Series, TileRow
 from storage.tiles.plans import lay_out, stamps_of
-from storage.tiles.recent import Recent
 from storage.tiles.rows import Meters, as_rows, delete_span, merged_meters
 from storage.tiles.seal import Sealed
 from storage.upkeep.tidying import tidy
@@ -30,9 +30,9 @@ class Compactor:
     Groups' days with a damaged tile are passed over and listed in `damaged`.
     """
 
-    def __init__(self, database: Database, recent: Recent | None = None) -> None:
+    def __init__(self, database: Database, kept_days: KeptDays | None = None) -> None:
         self.damaged = Damaged()
-        self._recent = recent
+        self._kept_days = kept_days
         self._database = database
         self._names = Names()
         self._has_removed = False
@@ -78,7 +78,7 @@ class Compactor:
     def _parts(self, connection: Connection, gid: int, day: int) -> dict[int, list[Series]]:
         """What there is of a group's day: in a day tile, and in hour tiles."""
         parts: dict[int, list[Series]] = {}
-        known = None if self._recent is None else self._recent.taken(connection, gid, day)
+        known = None if self._kept_days is None else self._kept_days.taken(connection, gid, day)
         piece = Piece(gid, None, None, day, day + DAY)
         for table in (day_tile, tile) if known is None else (day_tile,):
             for mid, series in whole_series(connection, table, piece):

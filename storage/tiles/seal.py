@@ -23,8 +23,8 @@ from storage.sample import to_microseconds
 from storage.tables import hot
 from storage.tables_tiles import tile
 from storage.tiles.hours import by_hour
+from storage.tiles.kept_days import KeptDays
 from storage.tiles.plans import lay_out_spans
-from storage.tiles.recent import Recent
 from storage.tiles.rows import as_meters, as_rows, note_sightings
 from storage.upkeep.partition_kinds import SPAN
 from storage.watermarks import HOUR, Watermarks, close, move, take_turn
@@ -53,12 +53,12 @@ class Sealer:
     """
 
     def __init__(
-        self, database: Database, *, grace: timedelta, waits_for: int = 0, recent: Recent | None = None
+        self, database: Database, *, grace: timedelta, waits_for: int = 0, kept_days: KeptDays | None = None
     ) -> None:
         self._database = database
         self._grace = grace
         self._waits_for = waits_for
-        self._recent = recent
+        self._kept_days = kept_days
         self._names = Names()
         self._closed = 0
         self._together = 1  # hours
@@ -162,9 +162,9 @@ class Sealer:
         laid_out = lay_out_spans([some for _, _, some in hours])
         tiles = [(gid, start, rows) for (gid, start, _), rows in zip(hours, laid_out, strict=True)]
         put(connection, tile, list(chain.from_iterable(as_rows(*one) for one in tiles)))
-        if self._recent is not None:
+        if self._kept_days is not None:
             for gid, meters in groups.items():
-                self._recent.keep(gid, meters, [(start, rows) for one, start, rows in tiles if one == gid])
+                self._kept_days.keep(gid, meters, [(start, rows) for one, start, rows in tiles if one == gid])
         if groups:
             note_sightings(connection, groups)
         return sum(len(series.ts) for meters in groups.values() for series in meters.values())

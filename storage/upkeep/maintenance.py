@@ -19,7 +19,7 @@ from storage.settings import MaintenanceSettings, RetentionSettings
 from storage.tables import hot, late
 from storage.tables_tiles import STAMPS, tile
 from storage.tiles.compact import Compactor
-from storage.tiles.recent import Recent
+from storage.tiles.kept_days import KeptDays
 from storage.tiles.reseal import Resealer, ripe_rows
 from storage.tiles.seal import TOGETHER, Sealed, Sealer
 from storage.upkeep.partition_kinds import LONG, SPAN
@@ -87,10 +87,12 @@ class Maintenance:
         self._grace = timedelta(seconds=settings.grace_s)
         self._late_wait = timedelta(seconds=settings.late_wait_s)
         self._partitions = Partitions(database)
-        recent = Recent()
-        self._sealer = Sealer(database, grace=self._grace, waits_for=TOGETHER if waits else 0, recent=recent)
+        kept_days = KeptDays()
+        self._sealer = Sealer(
+            database, grace=self._grace, waits_for=TOGETHER if waits else 0, kept_days=kept_days
+        )
         self._resealer = Resealer(database, wait=self._late_wait)
-        self._compactor = Compactor(database, recent)
+        self._compactor = Compactor(database, kept_days)
         self._retention = Retention(database, retention)
         self._make_at: datetime | None = None
         self._dropped_to: int | None = None

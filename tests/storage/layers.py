@@ -9,7 +9,7 @@ from storage.database import Database
 from storage.sample import Sample, make_id
 from storage.samples import Samples
 from storage.tiles.compact import Compactor
-from storage.tiles.recent import Recent
+from storage.tiles.kept_days import KeptDays
 from storage.tiles.reseal import Resealer
 from storage.tiles.seal import Sealer
 from tests.factories import NOW, sample
@@ -66,10 +66,10 @@ class Maintained:
 
     def __init__(self, database: Database) -> None:
         self.samples = Samples(database)
-        recent = Recent()
-        self.sealer = Sealer(database, grace=timedelta(minutes=10), recent=recent)
+        kept_days = KeptDays()
+        self.sealer = Sealer(database, grace=timedelta(minutes=10), kept_days=kept_days)
         self.resealer = Resealer(database, wait=timedelta(0))
-        self.compactor = Compactor(database, recent)
+        self.compactor = Compactor(database, kept_days)
         self._batches = 0
 
     def store(self, samples: list[Sample]) -> None:

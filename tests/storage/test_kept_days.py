@@ -14,8 +14,8 @@ from storage.database import Database
 from storage.reading.sealed import whole_series
 from storage.reading.tiled import Piece
 from storage.tables_tiles import STAMPS, tile
+from storage.tiles.kept_days import KeptDays
 from storage.tiles.layout import Series, TileRow
-from storage.tiles.recent import Recent
 from storage.tiles.rows import Meters, merged_meters
 from storage.tiles.seal import Sealer
 from storage.watermarks import DAY
@@ -25,7 +25,7 @@ from tests.storage.layers import Maintained, batches, history
 Days = dict[tuple[int, int], dict[int, Series]]
 
 
-class Noting(Recent):
+class Noting(KeptDays):
     """Keeps what it was given, too."""
 
     def __init__(self, most: int) -> None:
@@ -42,12 +42,12 @@ class Remembered:
     """A store with some days of hour tiles, and what its sealer remembers of them."""
 
     def __init__(self, database: Database, seed: int) -> None:
-        self.database, self.recent = database, Noting(1_000_000)
+        self.database, self.kept_days = database, Noting(1_000_000)
         store = Maintained(database)
         self.store = store
         for batch in batches(random.Random(seed), history(seed, hours=30, every_s=1800)):
             store.store(batch)
-        sealer = Sealer(database, grace=timedelta(minutes=10), recent=self.recent)
+        sealer = Sealer(database, grace=timedelta(minutes=10), kept_days=self.kept_days)
         sealer.close(NOW)
         while sealer.step():
             pass
@@ -55,9 +55,9 @@ class Remembered:
     def again(self, *, most: int) -> "Remembered":
         """The same store, as somebody remembers it who has less room."""
         other = copy(self)
-        other.recent = Noting(most)
-        for step in self.recent.given:
-            other.recent.keep(*step)
+        other.kept_days = Noting(most)
+        for step in self.kept_days.given:
+            other.kept_days.keep(*step)
         return other
 
     def read(self) -> Days:
@@ -81,7 +81,7 @@ class Remembered:
         found: Days = {}
         with self.database.read() as connection:
             for gid, day in self.read():
-                parts = self.recent.taken(connection, gid, day)
+                parts = self.kept_days.taken(connection, gid, day)
                 if parts is not None:
                     found[gid, day] = merged_meters(parts)
         return found
@@ -118,8 +118,8 @@ def test_days_in_which_late_samples_came_are_read(database: Database) -> None:
 
 def test_a_step_that_was_undone_is_remembered_once(database: Database) -> None:
     store = Remembered(database, 3)
-    for step in list(store.recent.given):
-        store.recent.keep(*step)
+    for step in list(store.kept_days.given):
+        store.kept_days.keep(*step)
 
     known, read = store.known(), store.read()
 

@@ -28,7 +28,7 @@ class _Step(NamedTuple):
     heads: Mapping[Key, bytes]
 
 
-class Recent:
+class KeptDays:
     """At most so many readings; where more come, the earliest days are forgotten first, group by group."""
 
     def __init__(self, most: int = MOST) -> None:

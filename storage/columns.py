@@ -81,3 +81,8 @@ class Wanted:
     def divides(self, span: int) -> bool:
         """Whether no period begins within such a span of microseconds."""
         return self.width_us is None or (self.width_us % span == 0 and self.origin_us % span == 0)
+
+    def joins(self, first: int, last: int) -> bool:
+        """Whether two times lie in one period."""
+        width, origin = self.width_us, self.origin_us
+        return width is None or (first - origin) // width == (last - origin) // width

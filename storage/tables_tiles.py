@@ -15,7 +15,7 @@ def _tiles(name: str) -> Table:
         metadata,
         key("gid"),
         key("mid"),  # a meter; 0 the stamps, -1, -2, … versions, of all meters that name this `line`
-        key("start", big=True),  # beginning of the hour or day, microseconds since 1970 UTC
+        key("start", big=True),  # beginning of the hours or day, microseconds since 1970 UTC
         Column("line", Integer, nullable=False),  # the `mid` of the versions of these readings
         Column(
             "slots", ShortBlob, nullable=False
@@ -29,7 +29,7 @@ def _tiles(name: str) -> Table:
     )
 
 
-tile = _tiles("tile")  # an hour each, until its day is compacted
+tile = _tiles("tile")  # an hour each, or some of one block (storage.watermarks), until their day is compacted
 day_tile = _tiles("day_tile")
 
 # Hourly figures of each series of a day, with a lifetime of their own. The columns are those of tiles.

@@ -15,6 +15,7 @@ from storage.tables import hot
 from storage.tables_tiles import watermark
 
 HOUR = 3_600_000_000  # microseconds
+BLOCK = 4 * HOUR  # what is sealed together is of one block: no hour tile holds readings of two
 DAY = 24 * HOUR
 
 _TURN = "UPDATE watermark SET at = at + 1 WHERE name = 'turn'"

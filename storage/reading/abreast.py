@@ -3,7 +3,7 @@
 All raise DamagedTile, and LookupError where a row is missing or nobody knows a resource.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ from storage.columns import Columns, Figures
 from storage.names import Names
 from storage.reading.counted import Uncounted
 from storage.reading.hourly import Day, Records, figures_of, records_of
-from storage.reading.tiled import Piece, unshared
+from storage.reading.tiled import Piece, unshared, within
 from storage.tables_tiles import STAMPS, day_roll, tile
 from storage.tiles.codec import Block
 from storage.tiles.layout import SLOT_BITS, slots_of
 from storage.tiles.roll_stacks import RollRow
 from storage.tiles.span_stacks import SpanRow, SpanStack
+from storage.watermarks import BLOCK
 
 Row = Sequence[Any]  # meter, beginning and width, then slots, head and records
 
@@ -37,7 +38,7 @@ def recorded(names: Names, piece: Piece, rows: Sequence[Row]) -> Iterator[Record
 
 
 def tiled(names: Names, piece: Piece, rows: Sequence[Row]) -> Iterator[Columns]:
-    """The readings in rows of `tile`, of hours the piece does not cut."""
+    """The readings of the piece in rows of `tile`."""
     spans: dict[tuple[int, int], SpanRow] = {}
     by_mid: dict[int, list[tuple[int, int, SpanRow]]] = {}
     for mid, start, w, slots, head, raw in rows:
@@ -48,13 +49,25 @@ def tiled(names: Names, piece: Piece, rows: Sequence[Row]) -> Iterator[Columns]:
         else:
             by_mid.setdefault(mid, []).append((start, STAMPS, row))
     _expect(names, piece.gid, rows)
-    stack = SpanStack(spans)
+    yield from readings_in(names, piece, spans, by_mid)
+
+
+def readings_in(
+    names: Names,
+    piece: Piece,
+    stamps: Mapping[tuple[int, int], SpanRow],
+    by_mid: Mapping[int, Sequence[tuple[int, int, SpanRow]]],
+) -> Iterator[Columns]:
+    """The readings of the piece in rows of `tile` (of each meter: beginning, line, row) and their stamps."""
+    stack = SpanStack(stamps)
     for mid, some in by_mid.items():
         series = stack.series(some, versions=False)
         if series is None:
             raise LookupError("a tile whose stamps are missing")
-        rid = names.known_rids(piece.gid, series.slot)
-        yield Columns(piece.gid, mid, rid, series.ts, series.ver, series.volume)
+        starts = [start for start, _, _ in some]
+        own = within(piece, min(starts), max(starts) + BLOCK, series)
+        rid = names.known_rids(piece.gid, own.slot)
+        yield Columns(piece.gid, mid, rid, own.ts, own.ver, own.volume)
 
 
 def _days(names: Names, piece: Piece, rows: Sequence[Row]) -> dict[int, list[Day]]:

@@ -18,6 +18,7 @@ from storage.directory import Place
 from storage.errors import DamagedTile
 from storage.names import Names, Owner
 from storage.query import SampleQuery, StatisticsQuery
+from storage.reading.abreast import readings_in
 from storage.reading.answers import StatisticsTable
 from storage.reading.brief_statement import OPEN, PLACED, ROLLED, TILED, Asked, Gaps, Row, statement
 from storage.reading.by_hour import Found, is_by_hour, table
@@ -35,7 +36,7 @@ from storage.tiles.bundles import Records
 from storage.tiles.codec import Block
 from storage.tiles.layout import checked_rank, place_in
 from storage.tiles.roll_stacks import RollRow
-from storage.tiles.span_stacks import SpanRow, SpanStack
+from storage.tiles.span_stacks import SpanRow
 from storage.watermarks import DAY, HOUR
 
 FOREVER = 2**62
@@ -276,12 +277,6 @@ def _figures(names: Names, asked: Asked, told: _Told) -> Iterator[Columns | Figu
         if isinstance(figures, Uncounted):
             raise LookupError("a day without figures")  # noqa: TRY004 - as what else is not there
         yield figures
-    stack = SpanStack(spans)
-    for mid, some in tiles.items():
-        series = stack.series(some, versions=False)
-        if series is None:
-            raise LookupError("a tile whose stamps are missing")
-        rid = names.known_rids(gid, series.slot)
-        yield Columns(gid, mid, rid, series.ts, series.ver, series.volume)
+    yield from readings_in(names, piece, spans, tiles)
     hot = [(*row[1:7], row[9]) for row in told.hot]
     yield from columns_of(names, sorted_out(hot), asked.mids)

@@ -8,7 +8,7 @@ from storage.dialects import Dialect
 from storage.reading.asking import one_record
 from storage.reading.moment import Moment
 from storage.tables_tiles import STAMPS
-from storage.watermarks import DAY
+from storage.watermarks import BLOCK, DAY
 
 MOVED, PLACED, ROLLED, TILED, OPEN = range(5)
 GUARDED = (
@@ -92,6 +92,6 @@ def _sealed(asked: Asked, dialect: Dialect) -> list[tuple[str, Sequence[int]]]:
         ),
         (
             f"SELECT {TILED}, gid, mid, start, line, w, 0, slots, head, {hours}, NULL FROM tile WHERE {named}",  # noqa: S608 - ours
-            (*skipped_hours, *mids, max(first, asked.moment.marks.compacted), end),
+            (*skipped_hours, *mids, max(first - first % BLOCK, asked.moment.marks.compacted), end),
         ),
     ]

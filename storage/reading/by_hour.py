@@ -7,13 +7,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from operator import sub
 from struct import Struct
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 
-from storage.columns import Floats, Integers, Volumes
+from storage.columns import Floats, Integers, Volumes, is_real
 from storage.names import Names
 from storage.packing import READING
 from storage.query import GroupKey, StatisticsQuery
@@ -22,7 +21,7 @@ from storage.reading.grouping import Labels
 from storage.reading.hourly import counted, is_counted
 from storage.reading.sums import SMALL, joined
 from storage.tiles import records, rolls
-from storage.tiles.bundles import Records
+from storage.tiles.bundles import Points, Records
 from storage.tiles.records import Plan
 from storage.watermarks import HOUR
 
@@ -38,7 +37,7 @@ _NONE: Final = np.zeros(0, np.int64)
 class Found:
     """What there is of a resource and meter: records of days and of hours, and rows of `hot`.
 
-    `hot` has (time, part, readings). `start` and `end` are what may be told of the days.
+    `hot` has (time, part, readings). `start` and `end` are what may be told of the days and hours.
     """
 
     mid: int
@@ -61,10 +60,10 @@ class _Hours(NamedTuple):
     total: Numbers
 
 
-_Readings = tuple[list[int], list[Any]]  # of one hour: times, and numbers of one kind
-_Line = tuple[int, int, int, int, int | float, int | float, int | float]  # as _Hours
+_Readings = tuple[Integers, Volumes]  # times, and numbers
 
 _NOTHING: Final = _Hours(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE)
+_NO_READINGS: Final = (_NONE, _NONE)
 
 
 def is_by_hour(query: StatisticsQuery) -> bool:
@@ -74,12 +73,13 @@ def is_by_hour(query: StatisticsQuery) -> bool:
 
 def table(names: Names, query: StatisticsQuery, rid: int, found: Found) -> StatisticsTable | None:
     """The statistics; None where they have to be counted. Raises DamagedTile, KeyError for what is not learned."""
-    days, tiles, hot = _of_days(names, found), _of_tiles(names, found), _of_hot(names, found)
+    days, tiles, hot = _of_days(names, found), _of_tiles(found), _of_hot(names, found)
     if days is None or tiles is None or hot is None:
         return None
-    pieces = [days] if len(days.start) else []
-    if lines := tiles + hot:
-        pieces.append(_as_hours(lines))
+    rest = _counted(*_joined(tiles, hot))
+    if rest is None:
+        return None
+    pieces = [piece for piece in (days, rest) if len(piece.start)]
     if not pieces:
         return nothing(query.groupby)
     whole = pieces[0] if len(pieces) == 1 else _Hours(*map(np.concatenate, zip(*pieces, strict=True)))
@@ -145,50 +145,42 @@ def _columns(rows: Sequence[Plan], grid: Integers) -> dict[int, Volumes]:
     }
 
 
-def _of_tiles(names: Names, found: Found) -> list[_Line] | None:
-    """Of the tiles of hours; None where they lack stamps."""
+def _of_tiles(found: Found) -> _Readings | None:
+    """The readings in tiles, in order; None where stamps are missing, or do not fit."""
     if found.hours is None:
-        return []
+        return _NO_READINGS
     bundle, grid = found.hours.bundle, found.hours.grid
     if not bundle.has_stamps:
         return None
-    size, real = len(bundle.meters), names.meter(found.mid).real
+    size = len(bundle.meters)
     volume = records.volumes([plan.kinds[0] for plan in bundle.plans[:size]], grid[:size])
     if bundle.is_even:
-        return _of_grid(bundle.starts, grid[size:], volume, real=real)
-    points = found.hours.points()
-    some: list[_Readings] = []
-    for own, beside, ts, values in zip(
-        points, points[size:], grid[size:].tolist(), volume.tolist(), strict=False
-    ):
+        readings: _Readings | None = grid[size:].ravel(), volume.ravel()
+    else:
+        readings = _of_uneven(found.hours.points(), grid[size:], volume)
+    if readings is None or not _ascend(readings[0]):
+        return None
+    ts, values = readings
+    begin, end = ts.searchsorted((found.start, found.end)).tolist()
+    return ts[begin:end], values[begin:end]
+
+
+def _of_uneven(points: Sequence[Points], stamps: Integers, volume: Volumes) -> _Readings | None:
+    """The same of rows of which some have fewer readings, or none at some stamps."""
+    times, values = list[Integers](), list[Volumes]()
+    for own, beside, ts, numbers in zip(points, points[len(stamps) :], stamps, volume, strict=False):
         count, at = own
         if (at is None and count != beside.number) or max(at or (0,)) >= beside.number:
             return None
-        if count:
-            some.append((ts[:count] if at is None else [ts[place] for place in at], values[:count]))
-    return _counted(some, real=real)
+        times.append(ts[:count] if at is None else ts[[*at]])
+        values.append(numbers[:count])
+    return np.concatenate(times), cast("Volumes", np.concatenate(values))
 
 
-def _of_grid(starts: Sequence[int], ts: Integers, volume: Volumes, *, real: bool) -> list[_Line] | None:
-    """The same of hours that begin then, a row each, with as many readings: as `_counted`."""
-    first, last = ts[:, 0].tolist(), ts[:, -1].tolist()
-    if min(map(sub, first, starts)) < 0 or max(map(sub, last, starts)) >= HOUR:
-        return None
-    if real and not np.abs(volume).max() < SMALL:
-        return None
-    least, most = np.minimum.reduce(volume, axis=1).tolist(), np.maximum.reduce(volume, axis=1).tolist()
-    if real:
-        total = [math.fsum(numbers) + 0.0 for numbers in volume.tolist()]
-    elif max(*most, -min(least)) * volume.shape[1] < 2**63:
-        total = np.add.reduce(volume, axis=1).tolist()
-    else:
-        total = [sum(numbers) for numbers in volume.tolist()]
-    counts = [volume.shape[1]] * len(starts)
-    return list(zip(starts, counts, first, last, least, most, total, strict=True))
-
-
-def _of_hot(names: Names, found: Found) -> list[_Line] | None:
-    """Of the rows of `hot`."""
+def _of_hot(names: Names, found: Found) -> _Readings | None:
+    """The readings in rows of `hot`, in order; None where there are two of a time."""
+    if not found.hot:
+        return _NO_READINGS
     real = names.meter(found.mid).real
     unpack = _REAL if real else _INTEGER
     places: dict[int, int] = {}
@@ -196,47 +188,52 @@ def _of_hot(names: Names, found: Found) -> list[_Line] | None:
         mids = names.mids_of(part)
         if found.mid in mids:
             places[part] = mids.index(found.mid) * READING
-    some: dict[int, _Readings] = {}
-    for ts, part, vals in sorted(found.hot):
-        if part in places:
-            times, values = some.setdefault(ts // HOUR, ([], []))
-            times.append(ts)
-            values.append(unpack(vals, places[part])[0])
-    return _counted(some.values(), real=real)
+    rows = [row for row in sorted(found.hot) if row[1] in places]
+    ts = np.array([row[0] for row in rows], np.int64)
+    numbers = [unpack(vals, places[part])[0] for _, part, vals in rows]
+    values: Volumes = np.array(numbers, np.float64) if real else np.array(numbers, np.int64)
+    return (ts, values) if _ascend(ts) else None
 
 
-def _counted(hours: Iterable[_Readings], *, real: bool) -> list[_Line] | None:
-    """What each of these hours comes to; None where that is not as easy as it mostly is."""
-    lines: list[_Line] = []
-    for ts, values in hours:
-        begin = ts[0] - ts[0] % HOUR
-        if ts[-1] >= begin + HOUR or ts != sorted(set(ts)):
+def _ascend(ts: Integers) -> bool:
+    return bool((ts[1:] > ts[:-1]).all())
+
+
+def _joined(one: _Readings, other: _Readings) -> _Readings:
+    if len(one[0]) and len(other[0]):
+        return np.concatenate((one[0], other[0])), cast("Volumes", np.concatenate((one[1], other[1])))
+    return one if len(one[0]) else other
+
+
+def _counted(ts: Integers, volume: Volumes) -> _Hours | None:
+    """What readings in order come to by the hour; None where their sums are not as easy as they mostly are."""
+    if not len(ts):
+        return _NOTHING
+    hour = ts // HOUR
+    begins = np.concatenate(([0], np.flatnonzero(hour[1:] != hour[:-1]) + 1))
+    ends = np.append(begins[1:], len(ts))
+    counts = ends - begins
+    least, most = np.minimum.reduceat(volume, begins), np.maximum.reduceat(volume, begins)
+    total: Numbers
+    if is_real(volume):
+        if not np.abs(volume).max() < SMALL:
             return None
-        if real and not all(abs(value) < SMALL for value in values):
-            return None
-        total = math.fsum(values) + 0.0 if real else sum(values)
-        lines.append((begin, len(ts), ts[0], ts[-1], min(values), max(values), total))
-    return lines
+        values = volume.tolist()
+        total = np.array([math.fsum(values[begin:end]) + 0.0 for begin, end in _pairs(begins, ends)])
+    elif max(int(most.max()), -int(least.min())) * int(counts.max()) < 2**63:
+        total = np.add.reduceat(volume, begins)
+    else:
+        integers = volume.tolist()
+        total = _numbers([sum(integers[begin:end]) for begin, end in _pairs(begins, ends)])
+    return _Hours(hour[begins] * HOUR, counts, ts[begins], ts[ends - 1], least, most, total)
 
 
-def _as_hours(lines: Sequence[_Line]) -> _Hours:
-    start, count, first, last, least, most, total = zip(*lines, strict=True)
-    kind = np.float64 if isinstance(total[0], float) else np.int64
-    return _Hours(
-        np.fromiter(start, np.int64),
-        np.fromiter(count, np.int64),
-        np.fromiter(first, np.int64),
-        np.fromiter(last, np.int64),
-        cast("Volumes", np.fromiter(least, kind)),
-        cast("Volumes", np.fromiter(most, kind)),
-        _numbers(total),
-    )
+def _pairs(begins: Integers, ends: Integers) -> Iterable[tuple[int, int]]:
+    return zip(begins.tolist(), ends.tolist(), strict=True)
 
 
-def _numbers(numbers: Sequence[int | float]) -> Numbers:
+def _numbers(numbers: Sequence[int]) -> Numbers:
     """As Python's integers where int64 does not hold them."""
-    if isinstance(numbers[0], float):
-        return np.array(numbers, np.float64)
     with suppress(OverflowError):
         return np.array(numbers, np.int64)
     return np.array(numbers, object)

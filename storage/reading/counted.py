@@ -1,21 +1,22 @@
-"""Reads what was counted when it was sealed: totals of groups by the hour and day."""
+"""Reads what was counted when it was sealed: totals of groups, tile by tile."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Table
 
-from storage.columns import Figures, Integers, Volumes
+from storage.columns import Figures, Integers, Volumes, Wanted
 from storage.errors import DamagedTile
 from storage.names import Names
 from storage.reading.asking import ask, marks
 from storage.reading.lines import Grain, Lines
 from storage.reading.tiled import SPANS, Piece, where_damaged
 from storage.tables_tiles import day_tile, tile
-from storage.tiles.totals import SIZE, is_whole
+from storage.tiles.totals import SIZE, is_whole, times_in
 from storage.watermarks import DAY
 
 GROUPS_AT_ONCE = 500
@@ -25,7 +26,7 @@ GroupDay = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Uncounted:
-    """An hour or (part of) a day of a meter of a group that has to be read reading by reading."""
+    """Hours of a day of a meter of a group that have to be read reading by reading."""
 
     table: Table
     gid: int
@@ -40,32 +41,37 @@ def totals(
     table: Table,
     gids: Iterable[int],
     span: Piece,
+    wanted: Wanted,
     dirty: frozenset[GroupDay],
 ) -> Iterator[Figures | Uncounted]:
-    """One entry per group, meter and tile (an hour, a day) that begins in the span; rid 0.
+    """One entry per group, meter and tile with readings in the span; rid 0.
 
-    Tiles whose day is `dirty` and those without a total come as `Uncounted`. The span's group does not matter.
+    Tiles that the span or a period cuts, those whose day is `dirty` and those without a total come as `Uncounted`.
+    The span's group does not matter.
     """
-    yield from counted(names, table, _rows(connection, table, gids, span), dirty)
-
-
-def counted(
-    names: Names, table: Table, rows: Iterable[Any], dirty: frozenset[GroupDay]
-) -> Iterator[Figures | Uncounted]:
-    """The same of rows of group, meter, beginning and total, in this order."""
     source = tile if table is tile else day_tile
-    for (gid, mid), some in groupby(rows, key=lambda row: (row[0], row[1])):
+    rows = _rows(connection, table, gids, span, SPANS[source])
+    for (gid, mid), found in groupby(rows, key=itemgetter(0, 1)):
+        some = [row[2:] for row in found]
         whole: list[tuple[int, bytes]] = []
-        for _, _, start, tot in some:
-            if (gid, start - start % DAY) in dirty or len(tot) != SIZE:
-                yield Uncounted(source, gid, mid, start, start + SPANS[source])
+        rest: list[Uncounted] = []
+        for (start, tot), end in zip(some, _ends(some, SPANS[source]), strict=True):
+            day = start - start % DAY
+            if (gid, day) in dirty or len(tot) != SIZE:
+                is_counted = False
             elif is_whole(tot):
-                whole.append((start, tot))
+                first, last = times_in(tot)
+                is_counted = span.start <= first and last < span.end and wanted.joins(first, last)
             else:
                 error = DamagedTile("the sums of a tile fail their checksum")
                 raise where_damaged(table, gid, mid, start, error)
+            if is_counted:
+                whole.append((start, tot))
+            else:
+                rest.append(Uncounted(source, gid, mid, max(start, span.start), min(end, span.end)))
         if whole:
             yield _totals(gid, mid, whole, real=names.meter(mid).real)
+        yield from _joined(rest)
 
 
 def counted_lines(names: Names, rows: Sequence[Any], grain: Grain) -> list[Lines]:
@@ -107,8 +113,31 @@ def _lines(rows: Sequence[Any], grain: Grain, *, real: bool) -> Lines:
     )
 
 
-def _rows(connection: Connection, table: Table, gids: Iterable[int], span: Piece) -> Iterator[Any]:
-    """Group, meter, beginning and total of each tile."""
+def _joined(some: Iterable[Uncounted]) -> Iterator[Uncounted]:
+    """What is to be read of one day and stands side by side, in one piece."""
+    waiting: Uncounted | None = None
+    for one in some:
+        if waiting and waiting.end == one.start and waiting.start // DAY == one.start // DAY:
+            waiting = replace(waiting, end=one.end)
+            continue
+        if waiting:
+            yield waiting
+        waiting = one if one.start < one.end else None
+    if waiting:
+        yield waiting
+
+
+def _ends(some: Sequence[tuple[int, bytes]], length: int) -> Iterator[int]:
+    """Where each of some tiles of a group and meter ends at the latest."""
+    starts = [start for start, _ in some]
+    for start, after in zip(starts, [*starts[1:], starts[-1] + length], strict=True):
+        yield min(start - start % length + length, after)
+
+
+def _rows(
+    connection: Connection, table: Table, gids: Iterable[int], span: Piece, length: int
+) -> Iterator[Any]:
+    """Group, meter, beginning and total of each tile, in this order."""
     some, mids = sorted(gids), sorted(span.mids or ())
     for at in range(0, len(some), GROUPS_AT_ONCE):
         few = some[at : at + GROUPS_AT_ONCE]
@@ -116,7 +145,7 @@ def _rows(connection: Connection, table: Table, gids: Iterable[int], span: Piece
             f"SELECT gid, mid, start, tot FROM {table.name} WHERE gid IN ({marks(few)})"  # noqa: S608 - ours
             f" AND mid IN ({marks(mids)}) AND start >= %s AND start < %s ORDER BY gid, mid, start"
         )
-        yield from ask(connection, statement, (*few, *mids, span.start, span.end))
+        yield from ask(connection, statement, (*few, *mids, span.start - span.start % length, span.end))
 
 
 def _totals(gid: int, mid: int, rows: Sequence[tuple[int, bytes]], *, real: bool) -> Figures:

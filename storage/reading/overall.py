@@ -29,7 +29,7 @@ from storage.reading.side_by_side import Found, is_side_by_side, table
 from storage.reading.tiled import Piece
 from storage.tables import hot, late
 from storage.tables_tiles import STAMPS
-from storage.watermarks import DAY, HOUR
+from storage.watermarks import BLOCK, DAY, HOUR
 
 MOVED, ROLLED, TILED, OPEN = range(4)
 DAYS_AT_ONCE = 128  # days of groups whose hours are read: a hundred MB of arrays
@@ -197,7 +197,7 @@ def _statement(asked: _Asked, mark: str) -> tuple[str, list[Value]]:
     nothing = ", NULL::bytea" * COLUMNS
     spans = (
         (ROLLED, "day_roll", asked.start - asked.start % DAY, sealed),
-        (TILED, "tile", max(asked.start, marks.compacted), sealed),
+        (TILED, "tile", max(asked.start - asked.start % BLOCK, marks.compacted), sealed),
     )
     parts: list[tuple[str, Sequence[Value]]] = [
         (

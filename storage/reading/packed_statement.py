@@ -15,7 +15,7 @@ from storage.reading.brief_statement import GUARDED, Asked
 from storage.reading.layer import Layer
 from storage.reading.moment import Moment
 from storage.tables_tiles import STAMPS
-from storage.watermarks import DAY
+from storage.watermarks import BLOCK, DAY
 
 Value = int | str | bytes
 Hot = tuple[int, int, bytes]  # time, part, readings
@@ -71,7 +71,7 @@ class PackedStatement:
             *(max(start, marks.sealed), asked.end),
             *self._moved_values,
             *((days, mid, first, end) if has_days else ()),
-            *(hours, mid, max(start, marks.compacted), end),
+            *(hours, mid, max(start - start % BLOCK, marks.compacted), end),
         ]
 
     def _text(self, *, in_project: bool, has_days: bool) -> str:

@@ -228,7 +228,7 @@ class Reader:
         coarse = not wanted.by_resource and selection.rids is None and not wanted.spread
         recent = replace(span, start=max(start, question.marks.compacted))
         if coarse:
-            yield from totals(connection, names, tile, groups, recent, dirty)
+            yield from totals(connection, names, tile, groups, recent, wanted, dirty)
         else:
             for gid in groups:
                 piece = question.piece(gid, recent.start, end)
@@ -237,7 +237,7 @@ class Reader:
         first, last = start + -start % DAY, end - end % DAY
         if coarse and wanted.divides(DAY) and first < last:
             whole = replace(span, start=first, end=last)
-            yield from totals(connection, names, day_roll, groups, whole, dirty)
+            yield from totals(connection, names, day_roll, groups, whole, wanted, dirty)
             edges = [(start, first), (last, end)]
         over = question.marks.sealed - question.marks.sealed % DAY  # no later day is compacted
         for begin, until in edges:

@@ -1,4 +1,4 @@
-"""Reads what is sealed: the readings of one group out of its tiles, hour by hour or day by day."""
+"""Reads what is sealed: the readings of one group out of its tiles, one after the other."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,9 +16,10 @@ from storage.tiles.codec import Block, decode_stamps_of, decode_values_of
 from storage.tiles.heads import slots_in
 from storage.tiles.layout import Series, Span, TileRow, checked_rank, place_in
 from storage.tiles.sharing import Whole, whole
-from storage.watermarks import DAY, HOUR
+from storage.watermarks import BLOCK, DAY
 
-SPANS = {tile: HOUR, day_tile: DAY}
+# No tile goes beyond one of these, which begin at multiples of their length.
+SPANS = {tile: BLOCK, day_tile: DAY}
 FEW = 4  # resources of a group that are read record by record
 DAYS_AT_ONCE = 64  # day tiles of one meter decoded from one answer
 
@@ -38,7 +39,7 @@ class Piece:
 
 
 def sealed_series(connection: Connection, table: Table, piece: Piece) -> Iterator[tuple[int, int, Series]]:
-    """Readings in `tile` or `day_tile`: beginning of the hour or day, meter, and its readings by slot and time.
+    """Readings in `tile` or `day_tile`: beginning of the tile, meter, and its readings by slot and time.
 
     Raises DamagedTile, which names the tile.
     """
@@ -49,7 +50,7 @@ def sealed_series(connection: Connection, table: Table, piece: Piece) -> Iterato
         records = _records(connection, table, piece, rows) if few else None
         for start, some in groupby(rows, key=lambda row: int(row.start)):
             for mid, series in _of_span(table, piece, list(some), records):
-                chosen = _within(piece, start, start + span, series)
+                chosen = within(piece, start, start + span, series)
                 if len(chosen.ts):
                     yield start, mid, chosen
 
@@ -96,7 +97,7 @@ def stretches(connection: Connection, table: Table, piece: Piece) -> Iterator[tu
         first, last = connection.execute(extent).one()
         if first is None:
             return
-        begin, end = max(begin, first), min(piece.end, last + span)
+        begin, end = max(begin, first - first % span), min(piece.end, last + span)
     else:
         end = piece.end
     while begin < end:
@@ -202,8 +203,8 @@ def _tile_row(row: Row[Any]) -> TileRow:
     return TileRow(row.mid, row.line, row.slots, Block(row.w, row.head, row.raw), b"")
 
 
-def _within(piece: Piece, start: int, end: int, series: Series) -> Series:
-    """The readings of a tile of this span that belong to the piece."""
+def within(piece: Piece, start: int, end: int, series: Series) -> Series:
+    """Those of some readings between these times that belong to the piece."""
     chosen = np.ones(len(series.ts), bool)
     if piece.start > start:
         chosen &= series.ts >= piece.start

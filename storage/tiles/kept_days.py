@@ -4,7 +4,7 @@ It is believed only where the database has the very tiles that were made of it, 
 checksums of the records. Where anybody wrote another tile, late samples for example, the day is read as ever.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from storage.watermarks import DAY
 
 MOST = 1_000_000  # readings that are kept, about 11 bytes each: a day of some 300 instances
 
-Key = tuple[int, int]  # a group, and the beginning of a day; or the beginning of an hour, and a mid
+Key = tuple[int, int]  # a group, and the beginning of a day; or the beginning of a tile, and a mid
 
 _HEADS = "SELECT start, mid, head FROM tile WHERE gid = %s AND start >= %s AND start < %s"
 
@@ -36,10 +36,10 @@ class KeptDays:
         self._readings = 0
         self._steps: dict[Key, list[_Step]] = {}
 
-    def keep(self, gid: int, meters: Meters, hours: Iterable[tuple[int, Sequence[TileRow]]]) -> None:
-        """Readings of a group by slot and time, and the rows they became, by hours of one day."""
-        heads = {(start, row.mid): row.block.head for start, rows in hours for row in rows}
-        day = min(start - start % DAY for start, _ in heads)
+    def keep(self, gid: int, meters: Meters, start: int, rows: Sequence[TileRow]) -> None:
+        """Readings of a group by slot and time, and the rows of the tile they became, which begins then."""
+        heads = {(start, row.mid): row.block.head for row in rows}
+        day = start - start % DAY
         others = [step for step in self._drop((gid, day)) if step.heads.keys().isdisjoint(heads)]
         steps = self._steps[gid, day] = [
             *others,

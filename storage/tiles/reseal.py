@@ -1,4 +1,4 @@
-"""Puts what came late where it belongs: into the tiles of its hour or day, a group's day at a time."""
+"""Puts what came late where it belongs: into the tiles of its hours or day, a group's day at a time."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ from storage.tiles.outlived import outlived
 from storage.tiles.plans import lay_out
 from storage.tiles.rows import as_meters, as_rows, delete_span, merged_meters, note_sightings
 from storage.tiles.seal import Sealed
-from storage.watermarks import DAY, HOUR, Watermarks, take_turn
+from storage.watermarks import BLOCK, DAY, Watermarks, take_turn
 
 KEYS_A_STATEMENT = 500
 
@@ -66,8 +66,8 @@ class Resealer:
         if _is_compacted(connection, gid, day, marks):
             self._merge_day(connection, gid, day, came)
         else:
-            for start in range(day, end, HOUR):
-                self._merge_hour(connection, gid, start, _between(came, start, start + HOUR))
+            for start in range(day, end, BLOCK):
+                self._merge_block(connection, gid, start, _between(came, start, start + BLOCK))
         reach("reseal.written")
         _forget_rows(connection, rows)
         reach("reseal.deleted")
@@ -85,13 +85,16 @@ class Resealer:
             if gone:
                 put(connection, day_roll, as_rows(gid, day, gone))
 
-    def _merge_hour(self, connection: Connection, gid: int, start: int, came: Mapping[int, Series]) -> None:
+    def _merge_block(self, connection: Connection, gid: int, start: int, came: Mapping[int, Series]) -> None:
+        """Makes one tile of those of a block and what came for it."""
         if not came:
             return
-        piece = Piece(gid, None, None, start, start + HOUR)
-        there = {mid: series for _, mid, series in sealed_series(connection, tile, piece)}
+        parts: dict[int, list[Series]] = {}
+        for _, mid, series in sealed_series(connection, tile, Piece(gid, None, None, start, start + BLOCK)):
+            parts.setdefault(mid, []).append(series)
+        there = merged_meters(parts)
         self._names.learn_meters(connection, there)
-        delete_span(connection, tile, gid, start, start + HOUR)
+        delete_span(connection, tile, gid, start, start + BLOCK)
         rows = lay_out(self._merged(there, came))
         put(connection, tile, as_rows(gid, start, rows))
 

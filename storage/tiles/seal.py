@@ -1,14 +1,13 @@
-"""Seals hours: the rows of hours that were closed become tiles, a row of tiles for each hour.
+"""Seals hours: the rows of hours that were closed become tiles.
 
 Each step is one transaction of whoever has the turn; one that dies leaves everything as it was. What a transaction
-costs is worth it for many readings only, so hours with few of them are sealed together.
+and a tile cost is worth it for many readings only, so hours with few of them are sealed together.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 
 from sqlalchemy import Connection, and_, func, select
 
@@ -22,12 +21,10 @@ from storage.reading.polled import Condition, PolledRows, compete, explode
 from storage.sample import to_microseconds
 from storage.tables import hot
 from storage.tables_tiles import tile
-from storage.tiles.hours import by_hour
 from storage.tiles.kept_days import KeptDays
 from storage.tiles.plans import lay_out_spans
 from storage.tiles.rows import as_meters, as_rows, note_sightings
-from storage.upkeep.partition_kinds import SPAN
-from storage.watermarks import HOUR, Watermarks, close, move, take_turn
+from storage.watermarks import BLOCK, HOUR, Watermarks, close, move, take_turn
 
 ROWS_AT_ONCE = 20_000
 TOGETHER = 100_000  # readings that are worth a transaction
@@ -49,7 +46,7 @@ class Sealed:
 class Sealer:
     """Turns `hot` into `tile`, some hours at a time. Rows stay in `hot` until their partition is dropped.
 
-    Hours of few readings are left open until there are `waits_for` of them, or until their partition is over.
+    Hours of few readings are left open until there are `waits_for` of them, or until their block is over.
     """
 
     def __init__(
@@ -98,7 +95,7 @@ class Sealer:
 
     def _is_worth_it(self, end: int) -> bool:
         """Whether enough hours ended before `end`; unknown to a new process, which then seals what there is."""
-        return end >= self.sealed + self._together * HOUR or end // SPAN > self.sealed // SPAN
+        return end >= self.sealed + self._together * HOUR or end // BLOCK > self.sealed // BLOCK
 
     def _seal(self, connection: Connection) -> Sealed | None:
         marks = take_turn(connection)
@@ -121,9 +118,9 @@ class Sealer:
         return found
 
     def _end(self, marks: Watermarks) -> int:
-        """How far the next step goes: not beyond a partition."""
+        """How far the next step goes: not beyond a block."""
         start = marks.sealed
-        return min(start + self._together * HOUR, start - start % SPAN + SPAN, marks.closed)
+        return min(start + self._together * HOUR, start - start % BLOCK + BLOCK, marks.closed)
 
     def _seal_hours(self, connection: Connection, start: int, end: int, sizes: Sizes) -> Sealed | None:
         """Writes the tiles of some hours, some groups at a time; None when they are empty.
@@ -136,13 +133,13 @@ class Sealer:
         for first, last in _batches(sizes, hours):
             some = "ts >= %s AND ts < %s AND gid BETWEEN %s AND %s", (start, end, first, last)
             rows = self._read(connection, some)
-            readings += self._seal_groups(connection, rows)
+            readings += self._seal_groups(connection, start, rows)
             now += _counted(rows, hours)
         if not now:
             return None
         self._sizes = sorted(now)
         enough = (self._waits_for or TOGETHER) * hours // max(1, readings)
-        self._together = max(1, min(enough, SPAN // HOUR))
+        self._together = max(1, min(enough, BLOCK // HOUR))
         return Sealed(start, readings, len(now), hours)
 
     def _read(self, connection: Connection, some: Condition) -> list[PolledRows]:
@@ -153,18 +150,16 @@ class Sealer:
         self._compete = True
         return gathered(connection, self._names, some, arrivals=True)
 
-    def _seal_groups(self, connection: Connection, found: Iterable[PolledRows]) -> int:
+    def _seal_groups(self, connection: Connection, start: int, found: Iterable[PolledRows]) -> int:
         by_group: dict[int, list[Columns]] = {}
         for columns in explode(connection, self._names, found, None):
             by_group.setdefault(columns.gid, []).append(columns)
         groups = {gid: as_meters(connection, self._names, gid, some) for gid, some in by_group.items()}
-        hours = [(gid, start, some) for gid, meters in groups.items() for start, some in by_hour(meters)]
-        laid_out = lay_out_spans([some for _, _, some in hours])
-        tiles = [(gid, start, rows) for (gid, start, _), rows in zip(hours, laid_out, strict=True)]
-        put(connection, tile, list(chain.from_iterable(as_rows(*one) for one in tiles)))
+        tiles = dict(zip(groups, lay_out_spans(list(groups.values())), strict=True))
+        put(connection, tile, [row for gid, rows in tiles.items() for row in as_rows(gid, start, rows)])
         if self._kept_days is not None:
             for gid, meters in groups.items():
-                self._kept_days.keep(gid, meters, [(start, rows) for one, start, rows in tiles if one == gid])
+                self._kept_days.keep(gid, meters, start, tiles[gid])
         if groups:
             note_sightings(connection, groups)
         return sum(len(series.ts) for meters in groups.values() for series in meters.values())

@@ -13,6 +13,7 @@ from storage.columns import Floats, Integers, Volumes, is_real
 
 _INTEGER = Struct("<qqqqqqq")  # count, first, last, least, most, high, low of the sum
 _REAL = Struct("<qqqdddq")
+_TIMES = Struct("<qqq")  # of both
 _SUM = Struct("<q")  # a checksum of what stands before it, as wide as every other word
 SIZE = _INTEGER.size + _SUM.size
 WORD = 32  # bits of `low`
@@ -95,6 +96,12 @@ def _slowly(row: Floats) -> float | None:
 def unpack_total(tot: bytes, *, real: bool) -> Total:
     """The total that `pack_total` made."""
     return Total(*(_REAL if real else _INTEGER).unpack(tot[: -_SUM.size]))
+
+
+def times_in(tot: bytes) -> tuple[int, int]:
+    """The first and the last time of the readings of a total."""
+    _, first, last = _TIMES.unpack_from(tot)
+    return first, last
 
 
 def is_whole(tot: bytes) -> bool:

@@ -120,8 +120,8 @@ class Check:
             for start, rows in read[table].items():
                 series: dict[int, Series] = {}
                 found = [
-                    *_aligned(rows, start, SPANS[table]),
-                    *check_span(rows, start, start + SPANS[table], series),
+                    *_aligned(rows, start, HOUR if table is tile else DAY),
+                    *check_span(rows, start, start - start % SPANS[table] + SPANS[table], series),
                 ]
                 found += self._unknown(connection, gid, series)
                 yield from (_damage(table, gid, mid, start, reason) for mid, reason in found)

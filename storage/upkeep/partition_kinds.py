@@ -10,11 +10,11 @@ import structlog
 from sqlalchemy import Connection
 
 from storage.sample import from_microseconds
-from storage.watermarks import HOUR
+from storage.watermarks import BLOCK, HOUR
 
 REST, UNTIL = "hot_rest", "hot_until_"
 # Of a partition: to make and drop one costs PostgreSQL as much as to store 2000 samples; LONG where few rows come.
-SPAN, LONG = 4 * HOUR, 12 * HOUR
+SPAN, LONG = BLOCK, 12 * HOUR
 LOCK_WAIT_S = 1
 MOVED_ROWS_MAX = 500_000  # MariaDB copies them while writers wait: a few seconds
 

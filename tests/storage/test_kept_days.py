@@ -1,7 +1,7 @@
 """What a process sealed itself is compacted without reading it, where nobody changed it meanwhile."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import timedelta
@@ -30,11 +30,11 @@ class Noting(KeptDays):
 
     def __init__(self, most: int) -> None:
         super().__init__(most)
-        self.given: list[tuple[int, Meters, list[tuple[int, Sequence[TileRow]]]]] = []
+        self.given: list[tuple[int, Meters, int, Sequence[TileRow]]] = []
 
-    def keep(self, gid: int, meters: Meters, hours: Iterable[tuple[int, Sequence[TileRow]]]) -> None:
+    def keep(self, gid: int, meters: Meters, start: int, rows: Sequence[TileRow]) -> None:
         """As the other one."""
-        self.given.append((gid, meters, list(hours)))
+        self.given.append((gid, meters, start, rows))
         super().keep(*self.given[-1])
 
 

@@ -24,7 +24,7 @@ from storage.tiles.heads import (
 
 Flags = NDArray[np.bool_]
 
-LOOKED_AT = 8192
+LOOKED_AT = 2048
 GLANCED_AT = 256  # of these, to see whether to look
 
 _ALL = (1 << 64) - 1

@@ -19,6 +19,7 @@ from storage.samples import Samples
 from storage.series import Series
 from storage.settings import DatabaseSettings, MaintenanceSettings, RetentionSettings
 from storage.statistics import Statistics
+from storage.tiles.kept_rows import KeptRows
 from storage.upkeep.maintenance import Done, Maintenance
 from storage.upkeep.partitions import Partitions
 
@@ -32,11 +33,12 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = url
         self._database = Database(DatabaseSettings(url=url))
-        self._samples, self._statistics = Samples(self._database), Statistics(self._database)
+        kept_rows = KeptRows()
+        self._samples, self._statistics = Samples(self._database, kept_rows), Statistics(self._database)
         self._series = Series(self._database)
         self._partitions = Partitions(self._database)
         settings = self._database, MaintenanceSettings(), RetentionSettings()
-        self._maintenance = Maintenance(*settings, waits=True)
+        self._maintenance = Maintenance(*settings, waits=True, kept_rows=kept_rows)
         self._by_hand = Maintenance(*settings)
 
     @classmethod

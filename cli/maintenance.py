@@ -26,7 +26,9 @@ def maintenance(server: Server) -> Part:
     """Keeps the store in order while no other process does."""
     settings, database = server.settings, server.intake
     loop = MaintenanceLoop(
-        Maintenance(database, settings.maintenance, settings.retention, waits=True),
+        Maintenance(
+            database, settings.maintenance, settings.retention, waits=True, kept_rows=server.kept_rows
+        ),
         Leases(database),
         settings.maintenance,
         MaintenanceMetrics(server.registry),

@@ -27,6 +27,7 @@ from storage.database import Database
 from storage.deliveries import Deliveries
 from storage.samples import Samples
 from storage.statistics import Statistics
+from storage.tiles.kept_rows import KeptRows
 
 
 def now() -> datetime:
@@ -45,6 +46,7 @@ class Server:
     settings: Settings
     database: Database
     intake: Database
+    kept_rows: KeptRows
     registry: CollectorRegistry
     metrics: CollectorMetrics
     pipeline: Pipeline
@@ -55,9 +57,9 @@ class Server:
         """Built, but nothing is opened yet; raises StorageError and CollectorError for unusable settings."""
         database, intake = Database(settings.database), Database(settings.database)
         registry = CollectorRegistry()
-        metrics = CollectorMetrics(registry)
-        pipeline = _pipeline(settings, intake, metrics)
-        return cls(settings, database, intake, registry, metrics, pipeline, Deliveries(database))
+        metrics, kept_rows = CollectorMetrics(registry), KeptRows()
+        pipeline = _pipeline(settings, Samples(intake, kept_rows), metrics)
+        return cls(settings, database, intake, kept_rows, registry, metrics, pipeline, Deliveries(database))
 
     def run(self, parts: Sequence[Part], stop: threading.Event) -> int:
         """As `run_together`, and at the end every connection is closed."""
@@ -84,11 +86,11 @@ class Server:
         ]
 
 
-def _pipeline(settings: Settings, database: Database, metrics: CollectorMetrics) -> Pipeline:
+def _pipeline(settings: Settings, samples: Samples, metrics: CollectorMetrics) -> Pipeline:
     folder = settings.collector.definitions
     secret = settings.collector.telemetry_secret
     return Pipeline(
-        DatabasePublisher(Samples(database), metrics),
+        DatabasePublisher(samples, metrics),
         MeterMapping(load_definitions(Path(folder) if folder else None)),
         metrics,
         batch_size=settings.collector.batch_size,

@@ -14,6 +14,7 @@ from storage.faults import reach
 from storage.ingest.arranged import arrange
 from storage.ingest.batch import SampleBatch
 from storage.ingest.dimensions import Dimensions, meter_key, resource_key
+from storage.ingest.rows import Rows
 from storage.ingest.too_old import older, refuse
 from storage.ingest.writing import Numbered, insert, number
 from storage.names import Names
@@ -24,21 +25,27 @@ from storage.reading.newest import Newest
 from storage.reading.recent import Recent
 from storage.reading.stored import FoundSample, as_sample
 from storage.sample import Refused, Sample, StoredSample, to_microseconds
+from storage.tiles.kept_rows import KeptRows
 
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What a transaction did; `versions` are the numbers of those it wrote, by digest."""
+    """What a transaction did; `versions` are the numbers of those it wrote, by digest.
+
+    `opened` are the rows it wrote to `hot`, if all of them were new.
+    """
 
     stored: Stored
+    opened: Rows | None
     versions: Mapping[bytes, int]
 
 
 class Samples:
-    """The store of samples."""
+    """The store of samples. Whoever seals them gets the rows it stored by `kept_rows`, which need not be read then."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kept_rows: KeptRows | None = None) -> None:
         self._database = database
+        self._kept_rows = kept_rows
         self._dimensions = Dimensions(database)
         self._names = Names()
         self._recent = Recent(database)
@@ -69,6 +76,8 @@ class Samples:
             stored = self._database.write_retrying(partial(self._write, numbered=numbered, refused=refused))
             if isinstance(stored, _Done):
                 self._dimensions.versions.remember(stored.versions)
+                if self._kept_rows is not None and stored.opened is not None:
+                    self._kept_rows.keep(stored.opened)
                 return replace(stored.stored, too_old=too_old)
             batch, old = older(batch, stored)
             found = refuse(old, stored, received_at)
@@ -123,6 +132,7 @@ class Samples:
             return raw_from
         keep(connection, refused)
         versions = self._dimensions.versions.write(connection, numbered.new)
-        stored = insert(connection, self._database.dialect, numbered.with_versions(versions), closed)
+        numbered = numbered.with_versions(versions)
+        stored, opened = insert(connection, self._database.dialect, numbered, closed)
         reach("ingest.before_commit")
-        return _Done(stored, versions)
+        return _Done(stored, opened, versions)

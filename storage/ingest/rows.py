@@ -35,6 +35,16 @@ class Rows:
         """Observation time of each row, microseconds since 1970 UTC."""
         return self.numbers[2]
 
+    @property
+    def part(self) -> Integers:
+        """The shape of each row."""
+        return self.numbers[3]
+
+    @property
+    def nbytes(self) -> int:
+        """What they take in memory."""
+        return sum(column.nbytes for column in (*self.numbers, self.width, self.readings))
+
     def only(self, chosen: NDArray[np.bool_]) -> "Rows":
         """The chosen ones of these rows."""
         if chosen.all():

@@ -86,8 +86,13 @@ def number(batch: SampleBatch, dimensions: Dimensions, received: int) -> Numbere
     return Numbered(rows, deltas, len(batch), unlike + unlike_deltas, new)
 
 
-def insert(connection: Connection, dialect: Dialect, numbered: Numbered, closed: int) -> Stored:
-    """Writes what is new: rows of closed hours (before `closed`) to `late`; what is there already stays as it is."""
+def insert(
+    connection: Connection, dialect: Dialect, numbered: Numbered, closed: int
+) -> tuple[Stored, Rows | None]:
+    """Writes what is new: rows of closed hours (before `closed`) to `late`; what is there already stays as it is.
+
+    Beside what became of it the rows that went to `hot`, if all of them were new there.
+    """
     deltas, conflicts = _unknown(connection, dialect, numbered.deltas)
     new = 0
     if deltas and dialect.insert_new(connection, delta, deltas) == len(deltas):
@@ -96,15 +101,17 @@ def insert(connection: Connection, dialect: Dialect, numbered: Numbered, closed:
         kept, unlike = _compare(connection, delta, deltas)
         new, conflicts = kept, conflicts + unlike
     is_late = numbered.rows.ts < closed
+    opened: Rows | None = None
     for table, rows in ((hot, numbered.rows.only(~is_late)), (late, numbered.rows.only(is_late))):
         if not len(rows):
             continue
         if dialect.insert_rows(connection, table, rows) == len(rows):
             new += len(rows.readings)
+            opened = rows if table is hot else opened
         else:
             kept, unlike = dialect.kept(connection, table, rows)
             new, conflicts = new + kept, conflicts + unlike
-    return Stored(new, numbered.readings - new, conflicts + numbered.unlike)
+    return Stored(new, numbered.readings - new, conflicts + numbered.unlike), opened
 
 
 def _rows(batch: SampleBatch, numbers: _Numbers, dimensions: Dimensions, received: int) -> Rows:

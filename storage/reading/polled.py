@@ -166,12 +166,16 @@ def unpacked(row: Sequence[Any]) -> PolledRows:
     return found if place.all() else _ordered(found)
 
 
+def order_of(rid: Integers, ts: Integers) -> NDArray[np.intp]:
+    """What puts rows in order by resource and time; there is one at least."""
+    named = rid - rid.min()
+    if (ts[1:] >= ts[:-1]).all() and named.max() < 1 << 16:
+        return np.argsort(named.astype(np.uint16), kind="stable")  # a tenth of the time
+    return np.lexsort((ts, rid))
+
+
 def _ordered(rows: PolledRows) -> PolledRows:
-    named = rows.rid - rows.rid.min()
-    if (rows.ts[1:] >= rows.ts[:-1]).all() and named.max() < 1 << 16:
-        order = np.argsort(named.astype(np.uint16), kind="stable")  # a tenth of the time
-    else:
-        order = np.lexsort((rows.ts, rows.rid))
+    order = order_of(rows.rid, rows.ts)
     columns = (column[order] for column in (rows.rid, rows.ts, rows.ver, rows.recv, rows.readings))
     return PolledRows(rows.gid, rows.part, *columns)
 

@@ -22,6 +22,7 @@ from storage.sample import to_microseconds
 from storage.tables import hot
 from storage.tables_tiles import tile
 from storage.tiles.kept_days import KeptDays
+from storage.tiles.kept_rows import KeptRows
 from storage.tiles.plans import lay_out_spans
 from storage.tiles.rows import as_meters, as_rows, note_sightings
 from storage.watermarks import BLOCK, HOUR, Watermarks, close, move, take_turn
@@ -50,12 +51,18 @@ class Sealer:
     """
 
     def __init__(
-        self, database: Database, *, grace: timedelta, waits_for: int = 0, kept_days: KeptDays | None = None
+        self,
+        database: Database,
+        *,
+        grace: timedelta,
+        waits_for: int = 0,
+        kept_rows: KeptRows | None = None,
+        kept_days: KeptDays | None = None,
     ) -> None:
         self._database = database
         self._grace = grace
         self._waits_for = waits_for
-        self._kept_days = kept_days
+        self._kept_rows, self._kept_days = kept_rows, kept_days
         self._names = Names()
         self._closed = 0
         self._together = 1  # hours
@@ -130,9 +137,13 @@ class Sealer:
         hours = (end - start) // HOUR
         readings = 0
         now: Sizes = []
+        kept = None if self._kept_rows is None else self._kept_rows.taken(connection, start, end)
         for first, last in _batches(sizes, hours):
-            some = "ts >= %s AND ts < %s AND gid BETWEEN %s AND %s", (start, end, first, last)
-            rows = self._read(connection, some)
+            if kept is None:
+                some = "ts >= %s AND ts < %s AND gid BETWEEN %s AND %s", (start, end, first, last)
+                rows = self._read(connection, some)
+            else:
+                rows = [one for one in kept if first <= one.gid <= last]
             readings += self._seal_groups(connection, start, rows)
             now += _counted(rows, hours)
         if not now:

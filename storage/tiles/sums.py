@@ -15,7 +15,7 @@ from storage.tiles import bits
 from storage.tiles.heads import SLOTS_MAX
 
 SIZE: Final = 2  # bytes
-LOOKED_UP: Final = 128  # longer records are summed one by one: what that costs a record is little then
+LOOKED_UP: Final = 256  # longer records are summed one by one: what that costs a record is little then
 
 LOW: Final = 0xFFFF
 

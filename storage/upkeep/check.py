@@ -142,7 +142,7 @@ class Check:
     ) -> Iterator[Damage]:
         """Damages of hourly figures, compared with the readings of the day."""
         expected: dict[int, Expected] = {}
-        generations = Generations(connection, self._names)
+        generations = Generations(connection)
         for mid, one in series.items():
             cells = rolls.Cells(one.slot, one.ts)
             times = cells.times(one.ts)

@@ -20,6 +20,7 @@ from storage.tables import hot, late
 from storage.tables_tiles import STAMPS, tile
 from storage.tiles.compact import Compactor
 from storage.tiles.kept_days import KeptDays
+from storage.tiles.kept_rows import KeptRows
 from storage.tiles.reseal import Resealer, ripe_rows
 from storage.tiles.seal import TOGETHER, Sealed, Sealer
 from storage.upkeep.partition_kinds import LONG, SPAN
@@ -73,6 +74,7 @@ class Maintenance:
     """Maintains one store. Groups' days with a damaged tile are passed over and listed in `damaged`.
 
     `waits`: hours of few samples wait until it pays to seal them, which whoever does this by hand does not want.
+    `kept_rows`: what this process stores itself.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Maintenance:
         retention: RetentionSettings,
         *,
         waits: bool = False,
+        kept_rows: KeptRows | None = None,
     ) -> None:
         self._database = database
         self._grace = timedelta(seconds=settings.grace_s)
@@ -89,7 +92,11 @@ class Maintenance:
         self._partitions = Partitions(database)
         kept_days = KeptDays()
         self._sealer = Sealer(
-            database, grace=self._grace, waits_for=TOGETHER if waits else 0, kept_days=kept_days
+            database,
+            grace=self._grace,
+            waits_for=TOGETHER if waits else 0,
+            kept_rows=kept_rows,
+            kept_days=kept_days,
         )
         self._resealer = Resealer(database, wait=self._late_wait)
         self._compactor = Compactor(database, kept_days)

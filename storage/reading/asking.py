@@ -1,6 +1,7 @@
 """Statements written out, with `%s` for each value: what is said often costs more to build than to do."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -44,6 +45,19 @@ def put(connection: Connection, table: Table, rows: Sequence[tuple[Value, ...]])
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     statement = f"INSERT INTO {table.name} VALUES ({', '.join([mark] * len(table.columns))})"  # noqa: S608 - our table
     connection.exec_driver_sql(statement, list(rows))
+
+
+def put_anew(connection: Connection, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
+    """As `put`, but in place of the rows with these keys; of a table with one column for a key and one beside it."""
+    if not rows:
+        return
+    name, (key, beside) = table.name, [column.name for column in table.columns]
+    places = ", ".join(["(%s, %s)"] * len(rows))
+    statement = f"REPLACE INTO {name} ({key}, {beside}) VALUES {places}"  # noqa: S608 - as below
+    if connection.dialect.name == "postgresql":
+        instead = f"ON CONFLICT ({key}) DO UPDATE SET {beside} = excluded.{beside}"
+        statement = f"INSERT INTO {name} ({key}, {beside}) VALUES {places} {instead}"  # noqa: S608 - our tables
+    change(connection, statement, list(chain.from_iterable(rows)))
 
 
 def marks(values: Sequence[object]) -> str:

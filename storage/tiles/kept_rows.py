@@ -5,18 +5,20 @@ else somebody else stored some, too, and all are read.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from threading import Lock
 
 import numpy as np
 from sqlalchemy import Connection
 
-from storage.columns import Integers
 from storage.ingest.rows import Rows
 from storage.reading.asking import ask
 from storage.reading.polled import PolledRows, order_of
 
 MOST = 32 << 20  # bytes that are kept: some 240 000 rows of ten readings
+
+FOREVER = 1 << 62
 
 _COUNT = "SELECT count(*) FROM hot WHERE ts >= %s AND ts < %s"
 
@@ -48,33 +50,52 @@ class KeptRows:
         """
         with self._lock:
             is_whole = start >= self._whole_from
-            some = [rows.only((rows.ts >= start) & (rows.ts < end)) for rows in self._rows]
-            rest = [rows.only(rows.ts >= end) for rows in self._rows]
-            self._rows = deque(rows for rows in rest if len(rows))
-            self._bytes = sum(rows.nbytes for rows in self._rows)
+            some = [own for rows in self._rows if (own := _between(rows, start, end)) is not None]
+            rest = [own for rows in self._rows if (own := _between(rows, end, FOREVER)) is not None]
+            self._rows = deque(rest)
+            self._bytes = sum(rows.nbytes for rows in rest)
             self._whole_from = max(self._whole_from, end)
-        known = sum(map(len, some))
-        if not is_whole or not known:
+        if not is_whole or not some:
             return None
         ((there,),) = ask(connection, _COUNT, (start, end))
-        return list(_arranged([rows for rows in some if len(rows)])) if there == known else None
+        return list(_arranged(some)) if there == sum(map(len, some)) else None
 
 
-def _arranged(some: Sequence[Rows]) -> Iterator[PolledRows]:
+def _between(rows: Rows, start: int, end: int) -> Rows | None:
+    first, last = int(rows.ts.min()), int(rows.ts.max())
+    if last < start or first >= end:
+        return None
+    if start <= first and last < end:
+        return rows
+    chosen = rows.only((rows.ts >= start) & (rows.ts < end))
+    return chosen if len(chosen) else None
+
+
+def _arranged(some: Iterable[Rows]) -> Iterator[PolledRows]:
     """By group and shape, each by resource and time."""
-    shapes: set[int] = set().union(*(np.unique(rows.part).tolist() for rows in some))
-    for part in sorted(shapes):
-        own = [rows.only(rows.part == part) for rows in some]
-        gid, rid, ts, _, ver, recv = map(np.concatenate, zip(*(rows.numbers for rows in own), strict=True))
-        readings = np.concatenate([rows.readings for rows in own]).reshape(len(gid), -1)
-        for group, chosen in _by_group(gid):
-            at = chosen[order_of(rid[chosen], ts[chosen])]
-            yield PolledRows(group, part, rid[at], ts[at], ver[at], recv[at], readings[at])
+    pieces: dict[tuple[int, int], list[tuple[Rows, int, int]]] = {}
+    for rows in some:
+        for part, own in _by_shape(rows):
+            gid = own.numbers[0]
+            borders = [0, *(np.flatnonzero(gid[1:] != gid[:-1]) + 1).tolist(), len(gid)]
+            for begin, end in pairwise(borders):
+                pieces.setdefault((int(gid[begin]), part), []).append((own, begin, end))
+    for (group, part), found in pieces.items():
+        columns = zip(
+            *([column[begin:end] for column in own.numbers] for own, begin, end in found), strict=True
+        )
+        _, rid, ts, _, ver, recv = map(np.concatenate, columns)
+        width = int(found[0][0].width[0])
+        words = [own.readings[begin * width : end * width].view(np.int64) for own, begin, end in found]
+        at = order_of(rid, ts)
+        # Whatever order their bytes are in, numbers of this machine are moved in a quarter of the time.
+        readings = np.concatenate(words).reshape(-1, width).take(at, axis=0).view(">i8")
+        yield PolledRows(group, part, rid[at], ts[at], ver[at], recv[at], readings)
 
 
-def _by_group(gid: Integers) -> Iterator[tuple[int, Integers]]:
-    """Where the rows of each group are."""
-    order = np.argsort(gid, kind="stable")
-    begins = np.flatnonzero(np.diff(gid[order], prepend=-1))
-    for at in np.split(order, begins[1:]):
-        yield int(gid[at[0]]), at
+def _by_shape(rows: Rows) -> Iterator[tuple[int, Rows]]:
+    part = rows.part
+    if (part == part[0]).all():
+        yield int(part[0]), rows
+    else:
+        yield from ((one, rows.only(part == one)) for one in np.unique(part).tolist())

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.columns import Integers
+from storage.sample import INT64_MAX
 from storage.tiles import bits
 from storage.tiles.heads import (
     OUTLIERS_MAX,
@@ -24,7 +25,7 @@ from storage.tiles.heads import (
 
 Flags = NDArray[np.bool_]
 
-LOOKED_AT = 2048
+LOOKED_AT = 1024
 GLANCED_AT = 256  # of these, to see whether to look
 
 _ALL = (1 << 64) - 1
@@ -145,8 +146,17 @@ def _windows(deltas: Integers, slots: int, points: int) -> list[tuple[int, int]]
         chosen = [some[place] for place in wide]
         found = _search([extremes[one] for one in chosen], ordered[wide], every, (slots, points))
         for one, window in zip(chosen, found, strict=True):
-            extremes[one] = window
+            extremes[one] = _filled(deltas[one], *window)
     return extremes
+
+
+def _filled(deltas: Integers, low: int, high: int) -> tuple[int, int]:
+    """A window as far as its bits reach, as it was found among some of the deltas: first up, then down."""
+    reach = (1 << (high - low).bit_length()) - 1
+    above = int(deltas[deltas <= low + reach].max()) if low + reach < INT64_MAX else int(deltas.max())
+    bottom = above - reach
+    below = int(deltas[deltas >= bottom].min()) if bottom >= -INT64_MAX else int(deltas.min())
+    return below, above
 
 
 def _uneven(deltas: Integers, extremes: list[tuple[int, int]], some: list[int]) -> list[int]:

@@ -9,14 +9,12 @@ from sqlalchemy import Connection, Table
 
 from storage.columns import Columns, Integers
 from storage.names import Names
-from storage.reading.asking import ask, change, marks, put
+from storage.reading.asking import ask, change, marks, put_anew
 from storage.tables_tiles import seen
 from storage.tiles.layout import Counts, Series, TileRow, place_of
 from storage.tiles.sightings import sight, unpack_sightings
 
 Meters = Mapping[int, Series]  # by mid
-
-_SEEN = "UPDATE seen SET body = %s WHERE gid = %s"
 
 
 def as_rows(gid: int, start: int, rows: Sequence[TileRow]) -> list[tuple[int | bytes, ...]]:
@@ -38,14 +36,11 @@ def note_sightings(connection: Connection, groups: Mapping[int, Meters]) -> None
     gids = sorted(groups)
     asked = f"SELECT gid, body FROM seen WHERE gid IN ({marks(gids)})"  # noqa: S608 - only marks
     known = {gid: unpack_sightings(body) for gid, body in ask(connection, asked, gids)}
-    fresh = []
+    rows = []
     for gid, meters in groups.items():
         found = sight(meters.values())
-        if gid in known:
-            change(connection, _SEEN, (known[gid].joined(found).pack(), gid))
-        else:
-            fresh.append((gid, found.pack()))
-    put(connection, seen, fresh)
+        rows.append((gid, (known[gid].joined(found) if gid in known else found).pack()))
+    put_anew(connection, seen, rows)
 
 
 def as_meters(connection: Connection, names: Names, gid: int, found: Sequence[Columns]) -> dict[int, Series]:

@@ -15,6 +15,7 @@ from storage.reading.tiled import Piece
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tiles import rolls
 from storage.tiles.damaged import Damaged
+from storage.tiles.figures import Cells, Day
 from storage.tiles.kept_days import KeptDays
 from storage.tiles.layout import Series, TileRow
 from storage.tiles.plans import lay_out, stamps_of
@@ -113,14 +114,14 @@ def write_day(connection: Connection, names: Names, gid: int, day: int, meters: 
 def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[TileRow]) -> list[TileRow]:
     of = {row.mid: row for row in rows}
     slot, ts = Series.apart(stamps_of(meters))
-    whole = rolls.Cells(slot, ts)
+    whole = Cells(slot, ts)
     times = whole.times(ts)
     grids: dict[int, rolls.Grids] = {}
-    shared: dict[int, rolls.Cells] = {}  # readings that came together share their arrays
+    shared: dict[int, Cells] = {}  # readings that came together share their arrays
     generations = Generations(connection)
     for mid, series in meters.items():
         if id(series.ts) not in shared:
-            shared[id(series.ts)] = rolls.Cells(series.slot, series.ts)
+            shared[id(series.ts)] = Cells(series.slot, series.ts)
         cells = shared[id(series.ts)]
         columns = hourly_columns(names, mid, series, cells, generations)
         if len(series.ts) != len(ts):
@@ -136,18 +137,16 @@ def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[Til
 
 
 def hourly_columns(
-    names: Names, mid: int, series: Series, cells: rolls.Cells, generations: "Generations"
+    names: Names, mid: int, series: Series, cells: Cells, generations: "Generations"
 ) -> dict[int, Volumes]:
     """The hourly figures of a meter's day, without counts and times."""
-    found = rolls.hourly_values(cells, series.volume)
+    figures = Day(cells, series.volume)
     if names.meter(mid).type == "cumulative":
-        return found | rolls.hourly_counters(cells, series.volume, series.ver, generations.of(series.ver))
-    return found | rolls.hourly_spread(cells, series.volume)
+        return figures.values() | figures.counters(series.ver, generations.of(series.ver))
+    return figures.values() | figures.spread()
 
 
-def _own_times(
-    own: dict[int, Volumes], cells: rolls.Cells, times: rolls.Grids, whole: rolls.Cells
-) -> dict[int, Volumes]:
+def _own_times(own: dict[int, Volumes], cells: Cells, times: rolls.Grids, whole: Cells) -> dict[int, Volumes]:
     """Counts and times of a meter; nothing when they are those of all stamps of its slots."""
     of_slots = np.repeat(np.isin(whole.slots, cells.slots), rolls.HOURS)
     alike = all(np.array_equal(own[number], times[number][of_slots]) for number in own)

@@ -10,6 +10,7 @@ from storage.reading.polled import delta_columns
 from storage.tables import delta
 from storage.tables_tiles import STAMPS, day_roll
 from storage.tiles import rolls
+from storage.tiles.figures import Cells, Day
 from storage.tiles.layout import Series, TileRow, bitmap_of
 from storage.tiles.rows import as_meters, as_rows, note_sightings
 from storage.tiles.totals import pack_total
@@ -33,8 +34,8 @@ def count_deltas(connection: Connection, names: Names, gids: Sequence[int], day:
 
 def _rolled(mid: int, series: Series) -> TileRow:
     """Counts and times are its own: deltas do not come with the polls of their group."""
-    cells = rolls.Cells(series.slot, series.ts)
-    columns = cells.times(series.ts)
-    columns |= rolls.hourly_values(cells, series.volume) | rolls.hourly_spread(cells, series.volume)
+    cells = Cells(series.slot, series.ts)
+    figures = Day(cells, series.volume)
+    columns = cells.times(series.ts) | figures.values() | figures.spread()
     tot = pack_total(series.ts, series.volume)
     return TileRow(mid, STAMPS, bitmap_of(cells.slots), rolls.encode_roll(columns), tot)

@@ -17,10 +17,10 @@ from storage.reading.tiled import SPANS, Piece, sealed_series
 from storage.sample import from_microseconds, to_microseconds
 from storage.tables import hot, meter, project, resource_group, version
 from storage.tables_tiles import day_roll, day_tile, tile
-from storage.tiles import rolls
 from storage.tiles.checking import Expected, check_roll, check_span
 from storage.tiles.codec import Block
 from storage.tiles.compact import Generations, hourly_columns
+from storage.tiles.figures import Cells
 from storage.tiles.layout import Series, TileRow, place_of
 from storage.tiles.totals import pack_total
 from storage.watermarks import DAY, HOUR, Watermarks, look
@@ -144,7 +144,7 @@ class Check:
         expected: dict[int, Expected] = {}
         generations = Generations(connection)
         for mid, one in series.items():
-            cells = rolls.Cells(one.slot, one.ts)
+            cells = Cells(one.slot, one.ts)
             times = cells.times(one.ts)
             columns = times | hourly_columns(self._names, mid, one, cells, generations)
             expected[mid] = Expected(pack_total(one.ts, one.volume), columns)

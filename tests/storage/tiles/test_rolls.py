@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from storage.columns import Integers, Volumes
 from storage.tiles import rolls
+from storage.tiles.figures import Cells, Day
 from storage.watermarks import HOUR
 
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -54,8 +55,9 @@ def figures(hours: Sequence[Sequence[float]], volume: Volumes) -> dict[int, Volu
     ts: Integers = np.array(
         [n * HOUR + k for n, hour in enumerate(hours) for k in range(len(hour))], np.int64
     )
-    cells = rolls.Cells(np.zeros(len(ts), np.int64), ts)
-    grids = cells.times(ts) | rolls.hourly_values(cells, volume) | rolls.hourly_spread(cells, volume)
+    cells = Cells(np.zeros(len(ts), np.int64), ts)
+    day = Day(cells, volume)
+    grids = cells.times(ts) | day.values() | day.spread()
     read = rolls.decode_roll(rolls.encode_roll(grids), frozenset(grids))
     counted = read[rolls.COUNT] > 0
     return {number: column[counted] for number, column in read.items()}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from storage.errors import SchemaMismatch
-from storage.reading.asking import ask, change
+from storage.reading.asking import ask, change, change_and_ask
 from storage.tables import hot
 from storage.tables_tiles import watermark
 
@@ -18,6 +18,7 @@ HOUR = 3_600_000_000  # microseconds
 BLOCK = 4 * HOUR  # what is sealed together is of one block: no hour tile holds readings of two
 DAY = 24 * HOUR
 
+_MARKS = "SELECT name, at FROM watermark"
 _TURN = "UPDATE watermark SET at = at + 1 WHERE name = 'turn'"
 _MOVE = "UPDATE watermark SET at = %s WHERE name = %s"
 # Written out, because every transaction that stores samples begins with it.
@@ -57,7 +58,7 @@ def look(connection: Connection) -> Watermarks:
 
 def known(connection: Connection) -> Watermarks:
     """The watermarks for whoever reads no samples; they may move meanwhile."""
-    return as_watermarks(dict(ask(connection, "SELECT name, at FROM watermark")))
+    return as_watermarks(dict(ask(connection, _MARKS)))
 
 
 def hold(connection: Connection) -> tuple[int, int]:
@@ -74,9 +75,10 @@ def hold(connection: Connection) -> tuple[int, int]:
 
 def take_turn(connection: Connection) -> Watermarks:
     """The watermarks, which nobody else's maintenance moves until this transaction ends."""
-    if change(connection, _TURN) != 1:
+    found, marks = change_and_ask(connection, _TURN, _MARKS)
+    if found != 1:
         raise SchemaMismatch("the watermarks are missing: run `nephometer db upgrade`")
-    return known(connection)
+    return as_watermarks(dict(marks))
 
 
 def move(connection: Connection, name: str, at: int) -> None:

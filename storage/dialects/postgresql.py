@@ -224,6 +224,20 @@ def changed_rows(connection: Connection, statement: str, values: Sequence[object
         raise _wrapped(connection, statement, error) from error
 
 
+def changed_and_rows(connection: Connection, statement: str, question: str) -> tuple[int, Sequence[Any]]:
+    """How many rows the first of two statements changed, and the rows of the second one; both without values."""
+    driver = _driver(connection)
+    try:
+        with driver.cursor() as cursor:
+            changed = cursor.execute(f"{statement}; {question}".encode()).rowcount
+            cursor.nextset()
+            return changed, cursor.fetchall()
+    except PsycopgError as error:
+        if driver.broken:
+            connection.invalidate(error)
+        raise _wrapped(connection, statement, error) from error
+
+
 def _unnested(table: Table) -> str:
     """Rows that come as an array for each column."""
     kinds = ", ".join(f"%s::{_type_of(column)}[]" for column in table.columns)

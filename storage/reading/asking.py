@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 
 from storage.dialects import DIALECTS
-from storage.dialects.postgresql import binary_rows, changed_rows, copy_rows
+from storage.dialects.postgresql import binary_rows, changed_and_rows, changed_rows, copy_rows
 from storage.tables_tiles import STAMPS
 from storage.tiles.sharing import NUMBERS
 
@@ -33,6 +33,13 @@ def change(connection: Connection, statement: str, values: Sequence[Value] = ())
     if connection.dialect.paramstyle == "qmark":
         statement = statement.replace("%s", "?")
     return connection.exec_driver_sql(statement, tuple(values)).rowcount
+
+
+def change_and_ask(connection: Connection, statement: str, question: str) -> tuple[int, Answers]:
+    """As `change` and then `ask`, which sees what was changed; neither has values. One round trip on PostgreSQL."""
+    if connection.dialect.name == "postgresql":
+        return changed_and_rows(connection, statement, question)
+    return change(connection, statement), ask(connection, question)
 
 
 def put(connection: Connection, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:

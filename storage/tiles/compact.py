@@ -40,18 +40,29 @@ class Compactor:
         self._database = database
         self._names = Names()
         self._has_removed = False
+        self._is_through = False
 
     def step(self) -> Sealed | None:
-        """Compacts some groups of the earliest day that is over and not compacted; None when there is none."""
+        """Compacts some groups of the earliest day that is over and not compacted; None when there is none.
+
+        Asks nobody once it knows that it compacted the last ones.
+        """
         self._names.forget()
-        found = self.damaged.passing(lambda: self._database.write_retrying(self._compact))
+        found, was_through = None, self._is_through
+        self._is_through = False
+        if not was_through:
+            found, self._is_through = self.damaged.passing(
+                lambda: self._database.write_retrying(self._compact)
+            )
         if found is None and self._has_removed:
             tidy(self._database, tile)
         self._has_removed = found is not None
         return found
 
-    def _compact(self, connection: Connection) -> Sealed | None:
+    def _compact(self, connection: Connection) -> tuple[Sealed | None, bool]:
+        """What was compacted, and whether that was the last there is to do now."""
         marks = take_turn(connection)
+        is_through = False
         over = marks.sealed - marks.sealed % DAY
         earliest = earliest_tile(connection, marks, self.damaged)
         day = over if earliest is None else min(earliest - earliest % DAY, over)
@@ -65,9 +76,12 @@ class Compactor:
             gids = groups.scalars().all()
             readings = sum(self._compact_group(connection, gid, day) for gid in gids)
             reach("compact.written")
+            if len(gids) < GROUPS_AT_ONCE and not self.damaged.found:
+                reached = day + DAY
+                is_through = reached >= over
         if marks.compacted != max(reached, marks.raw_from):
             move(connection, "compacted", max(reached, marks.raw_from))
-        return Sealed(day, readings, len(gids)) if day < over else None
+        return (Sealed(day, readings, len(gids)), is_through) if day < over else (None, False)
 
     def _compact_group(self, connection: Connection, gid: int, day: int) -> int:
         self.damaged.at = (gid, day)

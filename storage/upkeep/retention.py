@@ -87,13 +87,11 @@ class Retention:
         two days for late samples. From here on writers refuse older samples and readers ignore them.
         """
         raw, hourly = self._midnight(now, self._settings.raw), self._midnight(now, self._settings.hourly)
-        with self._database.read() as connection:
-            marks = known(connection)
-        if raw <= marks.raw_from and hourly <= marks.hourly_from:
-            return
 
         def work(connection: Connection) -> None:
             marks = take_turn(connection)
+            if raw <= marks.raw_from and hourly <= marks.hourly_from:
+                return
             first_tile = earliest_tile(connection, marks, tiles)
             until = min(raw, _day(marks.sealed if first_tile is None else min(first_tile, marks.sealed)))
             waiting = late_rows.others(late, "ts")
@@ -116,10 +114,12 @@ class Retention:
 
     def steps(self, now: datetime) -> Iterator[Deleted]:
         """Deletes a slice before each of these; nothing when this process did all of it already."""
-        cuts = self._cuts(now)
-        if cuts == self._swept:
-            return
-        for rows in (self._by_group(cuts), self._by_key(cuts)):
+        with self._database.read() as connection:
+            cuts = self._cuts(connection, now)
+            if cuts == self._swept:
+                return
+            places = _places(connection, cuts)
+        for rows in (self._by_group(places), self._by_key(cuts)):
             for found in rows:
                 reach("retention.deleted")
                 yield found
@@ -138,50 +138,33 @@ class Retention:
             tuple((name, self._midnight(now, one)) for name, one in sorted(kept.meters.items())),
         )
 
-    def _cuts(self, now: datetime) -> _Cuts:
+    def _cuts(self, connection: Connection, now: datetime) -> _Cuts:
         """What may go: not what somebody waits for."""
-        with self._database.read() as connection:
-            marks = known(connection)
+        marks = known(connection)
         wanted = self._wanted(now)
         meters = [(name, max(marks.raw_from, min(at, marks.compacted))) for name, at in wanted.meters]
         return replace(wanted, raw=marks.raw_from, hourly=marks.hourly_from, meters=tuple(meters))
 
-    def _by_group(self, cuts: _Cuts) -> Iterator[Deleted]:
-        places = [
-            _Place(tile, tile.c.start, cuts.raw, probed=(STAMPS,)),
-            _Place(day_tile, day_tile.c.start, cuts.raw, probed=(STAMPS,)),
-            _Place(late, late.c.ts, cuts.raw),
-            _Place(delta, delta.c.ts, cuts.raw, counted_from=cuts.hourly),
-        ]
-        with self._database.read() as connection:
-            deltas = connection.execute(select(meter.c.mid).where(meter.c.type == "delta")).scalars().all()
-            places.append(_Place(day_roll, day_roll.c.start, cuts.hourly, probed=(STAMPS, *deltas)))
-            for name, cut in cuts.meters:
-                mids = connection.execute(select(meter.c.mid).where(meter.c.name == name)).scalars().all()
-                if mids:
-                    some = tuple(mids)
-                    places.append(_Place(day_tile, day_tile.c.start, cut, some, probed=some))
-        for gids in self._groups():
-            for place, earliest in zip(places, self._earliest(places, gids), strict=True):
-                yield from self._of_groups(place, gids, earliest)
-
-    def _groups(self) -> Iterator[Sequence[int]]:
+    def _by_group(self, places: Sequence["_Place"]) -> Iterator[Deleted]:
         gids: Sequence[int] = [-1]
         while gids:
-            some = select(resource_group.c.gid).where(resource_group.c.gid > gids[-1])
-            some = some.order_by(resource_group.c.gid).limit(GROUPS_A_SLICE)
-            with self._database.read() as connection:
-                gids = connection.execute(some).scalars().all()
-            if gids:
-                yield gids
+            gids, earliest = self._slice(places, gids[-1])
+            for place, first in zip(places, earliest, strict=False):
+                yield from self._of_groups(place, gids, first)
             if len(gids) < GROUPS_A_SLICE:
                 return
 
-    def _earliest(self, places: Sequence["_Place"], gids: Sequence[int]) -> Sequence[int | None]:
-        """Of each place the first time of these groups; mostly there is nothing to go."""
-        looks = (place.earliest(gids).scalar_subquery() for place in places)
+    def _slice(self, places: Sequence["_Place"], after: int) -> tuple[Sequence[int], Sequence[int | None]]:
+        """The next groups, and of each place the first time of these; mostly there is nothing to go."""
+        some = select(resource_group.c.gid).where(resource_group.c.gid > after)
         with self._database.read() as connection:
-            return list(connection.execute(select(*looks)).one())
+            gids = (
+                connection.execute(some.order_by(resource_group.c.gid).limit(GROUPS_A_SLICE)).scalars().all()
+            )
+            if not gids:
+                return (), ()
+            looks = (place.earliest(gids).scalar_subquery() for place in places)
+            return gids, list(connection.execute(select(*looks)).one())
 
     def _of_groups(self, place: "_Place", gids: Sequence[int], earliest: int | None) -> Iterator[Deleted]:
         """A day of these groups at a time, from the earliest on."""
@@ -270,6 +253,24 @@ class _Place:
         """Deletes the rows of these groups before a time."""
         chosen = (self.table.c.mid.in_(self.mids),) if self.mids else ()
         return delete(self.table).where(self.table.c.gid.in_(gids), self.time < until, *chosen)
+
+
+def _places(connection: Connection, cuts: _Cuts) -> list[_Place]:
+    """What is deleted by groups."""
+    deltas = connection.execute(select(meter.c.mid).where(meter.c.type == "delta")).scalars().all()
+    places = [
+        _Place(tile, tile.c.start, cuts.raw, probed=(STAMPS,)),
+        _Place(day_tile, day_tile.c.start, cuts.raw, probed=(STAMPS,)),
+        _Place(late, late.c.ts, cuts.raw),
+        _Place(delta, delta.c.ts, cuts.raw, counted_from=cuts.hourly),
+        _Place(day_roll, day_roll.c.start, cuts.hourly, probed=(STAMPS, *deltas)),
+    ]
+    for name, cut in cuts.meters:
+        mids = connection.execute(select(meter.c.mid).where(meter.c.name == name)).scalars().all()
+        if mids:
+            some = tuple(mids)
+            places.append(_Place(day_tile, day_tile.c.start, cut, some, probed=some))
+    return places
 
 
 def _execute(connection: Connection, statement: Any) -> int:  # Any: a Delete

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from storage.columns import Integers, Volumes
 from storage.database import Database
@@ -26,6 +26,9 @@ from storage.watermarks import DAY, Watermarks, move, take_turn
 
 GROUPS_AT_ONCE = 16
 NAMES_A_STATEMENT = 500
+
+_GROUPS = f"SELECT DISTINCT gid FROM tile WHERE mid = {STAMPS} AND start >= %s AND start < %s"  # noqa: S608 - ours
+_EARLIEST = f"SELECT min(start) FROM tile WHERE mid = {STAMPS} AND start >= %s"  # noqa: S608 - ours
 
 
 class Compactor:
@@ -68,12 +71,8 @@ class Compactor:
         day = over if earliest is None else min(earliest - earliest % DAY, over)
         reached = min(day, *(damaged for _, damaged in self.damaged.found)) if self.damaged.found else day
         if day < over:
-            readable = self.damaged.others(tile, "start")
-            chosen = select(tile.c.gid).where(
-                tile.c.mid == STAMPS, tile.c.start >= day, tile.c.start < day + DAY, readable
-            )
-            groups = connection.execute(chosen.distinct().order_by(tile.c.gid).limit(GROUPS_AT_ONCE))
-            gids = groups.scalars().all()
+            chosen = f"{_GROUPS}{self.damaged.others('start')} ORDER BY gid LIMIT {GROUPS_AT_ONCE}"
+            gids = [gid for (gid,) in ask(connection, chosen, (day, day + DAY))]
             readings = sum(self._compact_group(connection, gid, day) for gid in gids)
             reach("compact.written")
             if len(gids) < GROUPS_AT_ONCE and not self.damaged.found:
@@ -108,10 +107,9 @@ class Compactor:
 
 def earliest_tile(connection: Connection, marks: Watermarks, damaged: Damaged) -> int | None:
     """The beginning of the earliest hour tile whose samples are kept and that can be read; None without one."""
-    stamps = select(func.min(tile.c.start)).where(
-        tile.c.mid == STAMPS, tile.c.start >= marks.raw_from, damaged.others(tile, "start")
-    )
-    return connection.execute(stamps).scalar()
+    ((found,),) = ask(connection, f"{_EARLIEST}{damaged.others('start')}", (marks.raw_from,))
+    earliest: int | None = found
+    return earliest
 
 
 def write_day(connection: Connection, names: Names, gid: int, day: int, meters: Meters) -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Table, and_, not_, or_, true
-
 from storage.errors import DamagedTile
 from storage.watermarks import DAY
 
@@ -34,8 +32,10 @@ class Damaged:
                     raise
                 self.found[self.at] = error
 
-    def others(self, table: Table, moment: str) -> ColumnElement[bool]:
-        """The condition on rows of other groups' days, by the name of the column with their time."""
-        time = table.c[moment]
-        passed = [and_(table.c.gid == gid, time >= day, time < day + DAY) for gid, day in sorted(self.found)]
-        return not_(or_(*passed)) if passed else true()
+    def others(self, time: str) -> str:
+        """What is to be added to a condition so that it holds of other groups' days only; `time` is a column."""
+        passed = (
+            f" AND NOT (gid = {gid} AND {time} >= {day} AND {time} < {day + DAY})"
+            for gid, day in sorted(self.found)
+        )
+        return "".join(passed)

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, tuple_
+from sqlalchemy import Connection, delete, select, tuple_
 
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
-from storage.reading.asking import put
+from storage.reading.asking import ask, put
 from storage.reading.polled import PolledRows, explode, polled
 from storage.reading.tiled import Piece, sealed_series
 from storage.sample import to_microseconds
@@ -51,11 +51,12 @@ class Resealer:
     def _reseal(self, connection: Connection, waited: int) -> Sealed | None:
         marks = take_turn(connection)
         ripe = ripe_rows(marks, waited, self.damaged)
-        gid = connection.execute(select(late.c.gid).where(ripe).order_by(late.c.gid).limit(1)).scalar()
-        if gid is None:
+        found = ask(connection, f"SELECT gid FROM late WHERE {ripe} ORDER BY gid LIMIT 1")  # noqa: S608 - integers of ours
+        if not found:
             return None
-        of_group = select(func.min(late.c.ts)).where(late.c.gid == gid, ripe)
-        earliest = connection.execute(of_group).scalar_one()
+        ((gid,),) = found
+        of_group = f"SELECT min(ts) FROM late WHERE gid = {gid} AND {ripe}"  # noqa: S608 - as above
+        ((earliest,),) = ask(connection, of_group)
         day = earliest - earliest % DAY
         self.damaged.at = (gid, day)
         end = min(day + DAY, marks.sealed)
@@ -109,10 +110,10 @@ class Resealer:
         return whole
 
 
-def ripe_rows(marks: Watermarks, waited: int, damaged: Damaged) -> ColumnElement[bool]:
-    """The late rows that can be merged: of sealed hours whose samples are kept, here since before `waited`."""
-    sealed = and_(late.c.ts >= marks.raw_from, late.c.ts < marks.sealed)
-    return and_(sealed, late.c.recv <= waited, damaged.others(late, "ts"))
+def ripe_rows(marks: Watermarks, waited: int, damaged: Damaged) -> str:
+    """What is so of late rows that can be merged: of sealed hours whose samples are kept, since before `waited`."""
+    sealed = f"ts >= {marks.raw_from} AND ts < {marks.sealed}"
+    return f"{sealed} AND recv <= {waited}{damaged.others('ts')}"
 
 
 def _is_compacted(connection: Connection, gid: int, day: int, marks: Watermarks) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, select, text
 
 from storage.database import Database
 from storage.errors import DamagedTile
@@ -160,8 +160,8 @@ class Maintenance:
                 return self._hours_ahead(connection, marks, now)
             if stage is Stage.LATE:
                 waited = to_microseconds(now - self._late_wait)
-                condition = ripe_rows(marks, waited, self._resealer.damaged)
-                return _count(connection, select(late.c.gid, late.c.ts - late.c.ts % DAY).where(condition))
+                ripe = text(ripe_rows(marks, waited, self._resealer.damaged))
+                return _count(connection, select(late.c.gid, late.c.ts - late.c.ts % DAY).where(ripe))
             if stage is Stage.COMPACT:
                 over = (tile.c.mid == STAMPS, tile.c.start < marks.sealed - marks.sealed % DAY)
                 return _count(connection, select(tile.c.gid, tile.c.start - tile.c.start % DAY).where(*over))

@@ -15,6 +15,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, s
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
+from storage.reading.asking import ask
 from storage.sample import from_microseconds, to_microseconds
 from storage.settings import RetentionSettings, age
 from storage.tables import delta, delta_identity, late, meter, quarantine, resource_group
@@ -94,10 +95,8 @@ class Retention:
                 return
             first_tile = earliest_tile(connection, marks, tiles)
             until = min(raw, _day(marks.sealed if first_tile is None else min(first_tile, marks.sealed)))
-            waiting = late_rows.others(late, "ts")
-            first_late = connection.execute(
-                select(func.min(late.c.ts)).where(late.c.ts >= marks.raw_from, waiting)
-            ).scalar()
+            waiting = f"SELECT min(ts) FROM late WHERE ts >= %s{late_rows.others('ts')}"  # noqa: S608 - integers of ours
+            ((first_late,),) = ask(connection, waiting, (marks.raw_from,))
             if first_late is not None:
                 until = max(min(until, _day(first_late)), until - PATIENCE_US)
             raw_from = max(until, marks.raw_from)

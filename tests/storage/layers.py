@@ -10,6 +10,7 @@ from storage.sample import Sample, make_id
 from storage.samples import Samples
 from storage.tiles.compact import Compactor
 from storage.tiles.kept_days import KeptDays
+from storage.tiles.kept_rows import KeptRows
 from storage.tiles.reseal import Resealer
 from storage.tiles.seal import Sealer
 from tests.factories import NOW, sample
@@ -62,12 +63,12 @@ def _readings(chance: random.Random, cpu: Sample, name: str) -> list[Sample]:
 
 
 class Maintained:
-    """A store whose maintenance is done by hand."""
+    """A store whose maintenance is done by hand; it may keep the rows it stores until it seals them, as a collector."""
 
-    def __init__(self, database: Database) -> None:
-        self.samples = Samples(database)
-        kept_days = KeptDays()
-        self.sealer = Sealer(database, grace=timedelta(minutes=10), kept_days=kept_days)
+    def __init__(self, database: Database, *, keeps: bool = False) -> None:
+        kept_rows, kept_days = KeptRows() if keeps else None, KeptDays()
+        self.samples = Samples(database, kept_rows)
+        self.sealer = Sealer(database, grace=timedelta(minutes=10), kept_rows=kept_rows, kept_days=kept_days)
         self.resealer = Resealer(database, wait=timedelta(0))
         self.compactor = Compactor(database, kept_days)
         self._batches = 0
@@ -94,12 +95,14 @@ class Maintained:
         return _all(self.compactor.step)
 
 
-def told(database: Database, chance: random.Random, samples: list[Sample]) -> Maintained:
+def told(
+    database: Database, chance: random.Random, samples: list[Sample], *, keeps: bool = False
+) -> Maintained:
     """The store after it was told these samples in some order, and maintained in between.
 
     Some come twice, some again with another volume: the first one counts.
     """
-    store = Maintained(database)
+    store = Maintained(database, keeps=keeps)
     for _ in telling(chance, store, samples):
         pass
     return store

@@ -7,7 +7,7 @@ Records are put in order, not their hours. Where hours overlap, or sums are near
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 
@@ -110,30 +110,34 @@ def _of_days(found: Found, rank: Integers) -> _Hours | None:
         return None
     day, rank = day[order], rank[order]
     borders = [0, *(np.flatnonzero(day[1:] != day[:-1]) + 1).tolist(), len(day)]
-    spans = list(pairwise(borders))
-    # Where each entry stands in columns of all records' first hours, then their second …
-    columns, across = _columns([records for _, records in found.days]), _HOURS[:, None] * len(day)
-    cells = np.concatenate([(across + order[begin:end]).ravel() for begin, end in spans])
-    ranks = np.concatenate([np.tile(rank[begin:end], rolls.HOURS) for begin, end in spans])
-    starts = (day[borders[:-1], None] * DAY + _HOURS * HOUR).ravel()
-    start = np.repeat(starts, np.repeat(np.diff(borders), rolls.HOURS))
-    if columns[rolls.COUNT].min() <= 0 or start[0] < found.start or start[-1] >= found.end:
-        chosen = (columns[rolls.COUNT].take(cells) > 0) & (start >= found.start) & (start < found.end)
-        cells, ranks, start = cells[chosen], ranks[chosen], start[chosen]
-    sorted_columns = {number: column.take(cells) for number, column in columns.items()}
-    return _of_figures(counted(0, found.mid, ranks, start, sorted_columns))
+    columns = _columns([records for _, records in found.days])
+    if (order[1:] < order[:-1]).any():
+        columns = {number: column.take(order, axis=1) for number, column in columns.items()}
+    hours = {number: _day_by_day(column, borders) for number, column in columns.items()}
+    ranks = _day_by_day(np.broadcast_to(rank, (rolls.HOURS, len(rank))), borders)
+    start = _day_by_day(day * DAY + _HOURS[:, None] * HOUR, borders)
+    if hours[rolls.COUNT].min() <= 0 or start[0] < found.start or start[-1] >= found.end:
+        chosen = (hours[rolls.COUNT] > 0) & (start >= found.start) & (start < found.end)
+        ranks, start = ranks[chosen], start[chosen]
+        hours = {number: column[chosen] for number, column in hours.items()}
+    return _of_figures(counted(0, found.mid, ranks, start, hours))
+
+
+def _day_by_day(column: Numbers, borders: Sequence[int]) -> Any:  # Any: as the column, which mypy forgets
+    """A row for each hour, with the records of all days side by side, as one day after the other, hour by hour."""
+    sizes = np.diff(borders)
+    if (sizes == sizes[0]).all():
+        return column.reshape(rolls.HOURS, len(sizes), -1).transpose(1, 0, 2).ravel()
+    return np.concatenate([column[:, begin:end].ravel() for begin, end in pairwise(borders)])
 
 
 def _columns(records: Sequence[Records]) -> dict[int, Volumes]:
-    """The columns of the records of all groups side by side."""
-    if len(records) == 1:
-        return dict(records[0].columns)
-    return {
-        number: np.concatenate(
-            [one.columns[number].reshape(rolls.HOURS, -1) for one in records], axis=1
-        ).ravel()
-        for number in records[0].columns
-    }
+    """The columns of the records of all groups side by side, a row for each hour."""
+    found: dict[int, Volumes] = {}
+    for number in records[0].columns:
+        rows = [one.columns[number].reshape(rolls.HOURS, -1) for one in records]
+        found[number] = rows[0] if len(rows) == 1 else cast("Volumes", np.concatenate(rows, axis=1))
+    return found
 
 
 def _of_figures(one: Figures) -> _Hours:

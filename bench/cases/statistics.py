@@ -1,18 +1,21 @@
 """Statistics of a month, against rows + roll-up; ours has no roll-up to be asked for, it finds the way itself."""
 
 import functools
+import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
 from bench.faces import About, Face, Ours, RowsAndRollup
 from bench.lab import Lab, Span
-from bench.measure import in_turn, interleaved
+from bench.measure import in_turn, interleaved, seconds, undisturbed
 from bench.oracle import by_instance_and_hour, by_project, check, is_exact
 from bench.peers import rollup
 from bench.peers.rollup import Rollup
 from bench.product import Store, answer
 from bench.rows import Row, at_most, faster
-from bench.workload import CPU, CPU_UTIL, METERS, project_name
+from bench.workload import CPU, CPU_UTIL, METERS, Workload, project_name
+
+FIRST_TIMES = 9
 
 
 class ProjectByHour:
@@ -34,6 +37,18 @@ class ProjectByHour:
                 check("a project by hour, rows + roll-up", rollup.hours(ask_rows()), truth, exact=False)
             times = interleaved({"ours": ask, "rows": ask_rows}, lab.scale.rounds)
             yield faster("month of a project, by resource and hour", times["ours"], times["rows"], 8)
+        first = statistics.median(_first_time(lab, workload, project) for _ in range(FIRST_TIMES))
+        ratio = times["rows"] / first
+        yield Row("month of a project, days nobody decoded before", first, "ms", times["rows"], ratio)
+
+
+def _first_time(lab: Lab, workload: Workload, project: int) -> float:
+    """Milliseconds of a process that was asked about another meter before."""
+    with closing(Store(lab.filled("month").url)) as ours:
+        for _ in range(2):
+            ours.project_by_hour(workload, CPU_UTIL, project)
+        with undisturbed():
+            return seconds(lambda: ours.project_by_hour(workload, CPU, project)) * 1000
 
 
 class CloudByProject:

@@ -21,6 +21,7 @@ from storage.reading.answers import StatisticsTable
 from storage.reading.counted import GROUPS_AT_ONCE, counted_lines
 from storage.reading.counting import count
 from storage.reading.hourly import Records
+from storage.reading.kept_records import Heads, KeptRecords, Known
 from storage.reading.lines import Grain, Lines, gather
 from storage.reading.moment import Moment
 from storage.reading.picked import COLUMNS, Picked, pick
@@ -71,6 +72,7 @@ class Overall:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._moment: Moment | None = None
+        self._kept = KeptRecords()
 
     def remember(self, moment: Moment | None) -> None:
         """When the last question was asked that had to go the long way."""
@@ -84,18 +86,43 @@ class Overall:
             asked = _asked(names, query.samples, grain.wanted, self._moment)
             if asked is None:
                 return None
-            rows = self._database.ask(*_statement(asked, self._database.dialect.mark))
-            if any(row[0] == MOVED and row[1] for row in rows):
-                return None
-            found = _by_hour(names, query, asked, rows) if is_side_by_side(query) else None
+            found = self._by_hour(names, query, asked) if is_side_by_side(query) else None
             if found is None:
-                found = count(query, _lines(names, asked, rows, grain), grain, names)
+                found = count(query, _lines(names, asked, self._rows(asked), grain), grain, names)
             return found
         except (
             DamagedTile,
             LookupError,
         ):  # the long way says what is damaged, and learns what nobody knows yet
             return None
+
+    def _by_hour(self, names: Names, query: StatisticsQuery, asked: _Asked) -> StatisticsTable | None:
+        """The answer where it is one of a meter by resource and hour; None where that has to be counted."""
+        if len(asked.mids) > 1:
+            return None
+        (mid,) = asked.mids
+        key = asked.gids, mid, asked.start // DAY, None if asked.end is None else asked.end // DAY
+        known = self._kept.get(key)
+        rows = self._rows(asked, known=known is not None)
+        if known is None or known.heads != _heads(rows):
+            rows = rows if known is None else self._rows(asked)
+            known = Known(_heads(rows), _days(names, asked, rows))
+            self._kept.keep(key, known)
+        readings = [
+            columns
+            for kind, piece, some in _by_group(asked, rows)
+            if kind == TILED
+            for columns in tiled(names, piece, some)
+        ]
+        readings += _open_hours(names, asked, rows)
+        return table(names, query, Found(mid, asked.start, asked.sealed, known.days, readings))
+
+    def _rows(self, asked: _Asked, *, known: bool = False) -> Sequence[Row]:
+        """What there is, without the records of days that are `known`; raises LookupError where the moment is over."""
+        rows = self._database.ask(*_statement(asked, self._database.dialect.mark, known=known))
+        if any(row[0] == MOVED and row[1] for row in rows):
+            raise LookupError("the moment is over, or something is late")
+        return rows
 
 
 def _asked(names: Names, query: SampleQuery, wanted: Wanted, moment: Moment) -> _Asked | None:
@@ -134,31 +161,28 @@ def _is_whole(span: int, start: int, end: int | None, wanted: Wanted, moment: Mo
     return start % span == 0 and is_open and wanted.divides(span)
 
 
-def _by_hour(
-    names: Names, query: StatisticsQuery, asked: _Asked, rows: Sequence[Row]
-) -> StatisticsTable | None:
-    """The answer where it is one of a meter by resource and hour; None where that has to be counted."""
-    if len(asked.mids) > 1:
-        return None
-    days: list[tuple[int, Records]] = []
-    readings: list[Columns] = []
-    for kind, piece, some in _by_group(asked, rows):
-        if kind == ROLLED:
-            days += [(piece.gid, records) for records in recorded(names, piece, some)]
-        else:
-            readings += tiled(names, piece, some)
-    readings += _open_hours(names, asked, rows)
-    (mid,) = asked.mids
-    return table(names, query, Found(mid, asked.start, asked.sealed, days, readings))
+def _heads(rows: Sequence[Row]) -> Heads:
+    """The rows of days without their records."""
+    return frozenset(tuple(row[1:7]) for row in rows if row[0] == ROLLED)
+
+
+def _days(names: Names, asked: _Asked, rows: Sequence[Row]) -> list[tuple[int, Records]]:
+    """The records of days, by group."""
+    return [
+        (piece.gid, records)
+        for kind, piece, some in _by_group(asked, rows)
+        if kind == ROLLED
+        for records in recorded(names, piece, some)
+    ]
 
 
 def _lines(names: Names, asked: _Asked, rows: Sequence[Row], grain: Grain) -> list[Lines]:
     """What the rows hold; raises LookupError where the long way has to be gone."""
     sums = [(*row[1:4], row[5]) for row in rows if row[0] in (ROLLED, TILED)] if asked.is_coarse else []
-    return gather(_told(names, asked, rows), grain, counted_lines(names, sums, grain))
+    return gather(_blocks(names, asked, rows), grain, counted_lines(names, sums, grain))
 
 
-def _told(names: Names, asked: _Asked, rows: Sequence[Row]) -> Iterator[Columns | Figures]:
+def _blocks(names: Names, asked: _Asked, rows: Sequence[Row]) -> Iterator[Columns | Figures]:
     if not asked.is_coarse:
         for kind, piece, some in _by_group(asked, rows):
             yield from (rolled if kind == ROLLED else tiled)(names, piece, some)
@@ -181,10 +205,11 @@ def _by_group(asked: _Asked, rows: Sequence[Row]) -> Iterator[tuple[int, Piece, 
         yield kind, Piece(gid, asked.mids, None, asked.start, asked.sealed, versions=False), some
 
 
-def _statement(asked: _Asked, mark: str) -> tuple[str, list[Value]]:
+def _statement(asked: _Asked, mark: str, *, known: bool) -> tuple[str, list[Value]]:
     """Eleven columns of whatever there is: kind, group, meter, beginning and width, then bytes.
 
-    Those are the total, or slots, head and records; and of open hours what `Picked` selects.
+    Those are the total, or slots, head and records (not of days that are `known`); and of open hours what `Picked`
+    selects.
     """
     marks, sealed = asked.moment.marks, asked.sealed
     gids, mids = sorted(asked.gids), sorted(asked.mids if asked.is_coarse else {STAMPS, *asked.mids})
@@ -193,18 +218,18 @@ def _statement(asked: _Asked, mark: str) -> tuple[str, list[Value]]:
         f" AND start >= {mark} AND start < {mark}"
     )
     columns = ("0", "tot") if asked.is_coarse else ("w", "slots", "head", "raw")
-    told = ", ".join([*columns, *["NULL::bytea"] * (1 + COLUMNS - len(columns))])
+    of_days = columns[:3] if known else columns
     nothing = ", NULL::bytea" * COLUMNS
     spans = (
-        (ROLLED, "day_roll", asked.start - asked.start % DAY, sealed),
-        (TILED, "tile", max(asked.start - asked.start % BLOCK, marks.compacted), sealed),
+        (ROLLED, "day_roll", of_days, asked.start - asked.start % DAY, sealed),
+        (TILED, "tile", columns, max(asked.start - asked.start % BLOCK, marks.compacted), sealed),
     )
     parts: list[tuple[str, Sequence[Value]]] = [
         (
-            f"SELECT {kind} AS kind, gid, mid, start, {told} FROM {source} WHERE {named}",  # noqa: S608 - ours
+            f"SELECT {kind} AS kind, gid, mid, start, {_told(told)} FROM {source} WHERE {named}",  # noqa: S608 - ours
             (*gids, *mids, start, end),
         )
-        for kind, source, start, end in spans
+        for kind, source, told, start, end in spans
     ]
     condition, values = asked.selection(max(asked.start, marks.sealed)).sql(hot, mark)
     parts.append((f"SELECT {OPEN}, 0, 0, 0, 0, {asked.picked.sql()} FROM hot WHERE {condition}", values))  # noqa: S608 - ours
@@ -213,3 +238,8 @@ def _statement(asked: _Asked, mark: str) -> tuple[str, list[Value]]:
     for place, some in (*asked.moment.moved(mark), (some_late, values)):
         parts.append((f"SELECT {MOVED}, count(*), 0, 0, 0{nothing} FROM {place}", some))  # noqa: S608 - ours
     return " UNION ALL ".join(part for part, _ in parts), [value for _, some in parts for value in some]
+
+
+def _told(columns: Sequence[str]) -> str:
+    """Width and bytes, as many as `Picked` has."""
+    return ", ".join([*columns, *["NULL::bytea"] * (1 + COLUMNS - len(columns))])

@@ -1,7 +1,6 @@
 """Batches that are stored while something else happens to the same tables: each reading is there once all the same."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -13,22 +12,11 @@ from storage.database import Database
 from storage.query import EVERYTHING, SampleQuery
 from storage.sample import to_microseconds
 from storage.samples import Samples
-from storage.settings import DatabaseSettings
 from storage.upkeep.partition_kinds import SPAN, PostgreSQL
-from tests.databases import WithSchema
 from tests.factories import MINUTE, NOW, sample, series
 
 COUNT = 200
 PATIENCE_S = 20
-
-
-@pytest.fixture
-def postgres(request: pytest.FixtureRequest, lenders: dict[str, WithSchema]) -> Iterator[Database]:
-    """A database of PostgreSQL with the schema of this program."""
-    schema = lenders.setdefault("postgresql", WithSchema(request.getfixturevalue("postgresql")))
-    database = Database(DatabaseSettings(url=schema.lend()))
-    yield database
-    database.dispose()
 
 
 def volumes(store: Samples) -> list[int | float]:

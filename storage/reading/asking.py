@@ -11,6 +11,8 @@ from storage.dialects.postgresql import binary_rows, changed_and_rows, changed_r
 from storage.tables_tiles import STAMPS
 from storage.tiles.sharing import NUMBERS
 
+ROWS_A_STATEMENT = 500
+
 Value = int | str | bytes
 Answers = Sequence[Any]  # a tuple of integers, text and bytes for each row
 
@@ -55,7 +57,14 @@ def put(connection: Connection, table: Table, rows: Sequence[tuple[Value, ...]])
 
 
 def put_anew(connection: Connection, table: Table, rows: Sequence[tuple[Value, ...]]) -> None:
-    """As `put`, but in place of the rows with these keys; of a table with one column for a key and one beside it."""
+    """As `put`, but in place of the rows with these keys; of a table with one column for a key and one beside it.
+
+    Some rows at a time: a statement of all of them may be longer than a server takes.
+    """
+    if len(rows) > ROWS_A_STATEMENT:
+        for at in range(0, len(rows), ROWS_A_STATEMENT):
+            put_anew(connection, table, rows[at : at + ROWS_A_STATEMENT])
+        return
     if not rows:
         return
     name, (key, beside) = table.name, [column.name for column in table.columns]

@@ -13,6 +13,8 @@ from storage.reading.hourly import Records
 
 MOST = 64 << 20  # bytes that are kept: a month of a hundred resources and a meter takes 3 MB
 
+BYTES, ROW_BYTES = 4000, 400  # that an entry, and a row of it, take beside what is in them
+
 Key = tuple[
     frozenset[int], int, int, int | None
 ]  # groups, meter, first day, and the last one if there is one
@@ -28,11 +30,11 @@ class Known:
 
     @property
     def nbytes(self) -> int:
-        """What the records take in memory."""
+        """What all of it takes in memory, by estimate."""
         found = [records for _, records in self.days]
-        return sum(
-            column.nbytes for records in found for column in (records.places, *records.columns.values())
-        )
+        arrays = [column for records in found for column in (records.places, *records.columns.values())]
+        texts = sum(len(one) for row in self.heads for one in row if isinstance(one, bytes))
+        return BYTES + sum(column.nbytes for column in arrays) + ROW_BYTES * len(self.heads) + texts
 
 
 class KeptRecords:

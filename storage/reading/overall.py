@@ -107,7 +107,8 @@ class Overall:
         if known is None or known.heads != _heads(rows):
             rows = rows if known is None else self._rows(asked)
             known = Known(_heads(rows), _days(names, asked, rows))
-            self._kept.keep(key, known)
+            if known.days:
+                self._kept.keep(key, known)
         readings = [
             columns
             for kind, piece, some in _by_group(asked, rows)

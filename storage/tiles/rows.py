@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Table
 
 from storage.columns import Columns, Integers
 from storage.names import Names
-from storage.reading.asking import ask, change, marks, put_anew
+from storage.reading.asking import ROWS_A_STATEMENT, ask, change, marks, put_anew
 from storage.tables_tiles import seen
 from storage.tiles.layout import Counts, Series, TileRow, place_of
-from storage.tiles.sightings import sight, unpack_sightings
+from storage.tiles.sightings import Sightings, sight, unpack_sightings
 
 Meters = Mapping[int, Series]  # by mid
 
@@ -33,10 +33,11 @@ def delete_span(connection: Connection, table: Table, gid: int, start: int, end:
 
 def note_sightings(connection: Connection, groups: Mapping[int, Meters]) -> None:
     """Adds what these readings saw to what is known of their groups."""
-    gids = sorted(groups)
-    asked = f"SELECT gid, body FROM seen WHERE gid IN ({marks(gids)})"  # noqa: S608 - only marks
-    known = {gid: unpack_sightings(body) for gid, body in ask(connection, asked, gids)}
-    rows = []
+    gids, known, rows = sorted(groups), dict[int, Sightings](), []
+    for at in range(0, len(gids), ROWS_A_STATEMENT):
+        some = gids[at : at + ROWS_A_STATEMENT]
+        asked = f"SELECT gid, body FROM seen WHERE gid IN ({marks(some)})"  # noqa: S608 - only marks
+        known |= {gid: unpack_sightings(body) for gid, body in ask(connection, asked, some)}
     for gid, meters in groups.items():
         found = sight(meters.values())
         rows.append((gid, (known[gid].joined(found) if gid in known else found).pack()))

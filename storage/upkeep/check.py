@@ -117,11 +117,14 @@ class Check:
         read = {table: _read(connection, table, gid, span) for table in TABLES}
         self.rows += sum(len(rows) for spans in read.values() for rows in spans.values())
         for table in (tile, day_tile):
+            starts = sorted(read[table])
+            after = dict(pairwise(starts))
             for start, rows in read[table].items():
                 series: dict[int, Series] = {}
+                end = start - start % SPANS[table] + SPANS[table]
                 found = [
                     *_aligned(rows, start, HOUR if table is tile else DAY),
-                    *check_span(rows, start, start - start % SPANS[table] + SPANS[table], series),
+                    *check_span(rows, start, min(end, after.get(start, end)), series),
                 ]
                 found += self._unknown(connection, gid, series)
                 yield from (_damage(table, gid, mid, start, reason) for mid, reason in found)

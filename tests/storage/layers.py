@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 
 from storage.database import Database
 from storage.sample import Sample, make_id
@@ -71,12 +72,11 @@ class Maintained:
         self.sealer = Sealer(database, grace=timedelta(minutes=10), kept_rows=kept_rows, kept_days=kept_days)
         self.resealer = Resealer(database, wait=timedelta(0))
         self.compactor = Compactor(database, kept_days)
-        self._batches = 0
+        self.arrivals: Iterator[int] = count(1)
 
     def store(self, samples: list[Sample]) -> None:
         """One batch, that came a millisecond after the one before."""
-        self._batches += 1
-        self.samples.store(samples, received_at=NOW + self._batches * timedelta(milliseconds=1))
+        self.samples.store(samples, received_at=NOW + next(self.arrivals) * timedelta(milliseconds=1))
 
     def seal(self, until: timedelta = timedelta(0)) -> int:
         """Closes and seals the hours that ended before NOW + until; how many."""

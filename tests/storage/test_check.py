@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, and_, delete, insert, select, update
+from sqlalchemy import Table, and_, delete, func, insert, select, update
 
 from storage.database import Database
 from storage.errors import DamagedTile
@@ -179,6 +179,19 @@ def test_rows_without_their_stamps_are_found(database: Database) -> None:
         connection.execute(delete(tile).where(key(tile, stamps)))
 
     assert {one.reason for one in found(database)} == {"the stamps of its hour or day are missing"}
+
+
+def test_tiles_that_overlap_are_found(database: Database) -> None:
+    with database.write() as connection:
+        longest = connection.execute(
+            select(tile.c.gid, tile.c.start).where(tile.c.mid == 0).order_by(func.length(tile.c.raw).desc())
+        ).first()
+        assert longest is not None
+        of_tile = (tile.c.gid == longest.gid, tile.c.start == longest.start)
+        copied = [dict(row) for row in connection.execute(select(tile).where(*of_tile)).mappings()]
+        connection.execute(insert(tile), [row | {"start": longest.start + HOUR} for row in copied])
+
+    assert "a stamp lies outside of its hour or day" in {one.reason for one in found(database)}
 
 
 def test_missing_hourly_figures_are_found(database: Database) -> None:

@@ -92,6 +92,18 @@ def test_a_new_day_is_answered(postgres: Database, store: Maintained) -> None:
     assert [statistics.compute(QUERY) for _ in range(3)] == [fresh(postgres)] * 3
 
 
+def test_days_without_figures_are_not_kept(postgres: Database, store: Maintained) -> None:
+    statistics = Statistics(postgres)
+    for _ in range(2):
+        statistics.compute(QUERY)
+    later = replace(QUERY, samples=replace(QUERY.samples, start=NOW + 24 * HOUR, end=None))
+
+    with patch.object(KeptRecords, "keep") as keep:
+        assert statistics.compute(later) == []
+
+    assert not keep.called
+
+
 def test_what_was_not_asked_for_the_longest_is_forgotten() -> None:
     one = Known(frozenset(), [(1, Records(np.zeros(10, np.int64), {0: np.zeros(240, np.int64)}))])
     kept = KeptRecords(2 * one.nbytes)

@@ -10,10 +10,12 @@ from sqlalchemy import select
 
 from storage.database import Database
 from storage.query import EVERYTHING, SampleQuery, Scope, StatisticsQuery
+from storage.sample import to_microseconds
 from storage.samples import Samples
 from storage.series import Series
 from storage.settings import DatabaseSettings
 from storage.statistics import Statistics
+from storage.tables import resource
 from storage.tables_tiles import STAMPS, tile
 from storage.tiles.seal import Sealer
 from storage.watermarks import BLOCK
@@ -104,7 +106,9 @@ def test_no_tile_goes_beyond_a_block_and_what_is_late_joins_its_tile(database: D
     there = {one.sample.timestamp for one in Samples(database).find(SampleQuery(EVERYTHING), 10_000)}
     assert {one.timestamp for one in late} <= there
     with database.read() as connection:
-        own = select(tile.c.gid, tile.c.start).where(tile.c.mid == STAMPS).order_by(tile.c.gid, tile.c.start)
-        tiles = [(gid, start // BLOCK) for gid, start in connection.execute(own)]
-    blocks = {one[1] for one in tiles}
-    assert any(tiles.count((gid, block)) == 1 for gid, _ in tiles for block in blocks)
+        of_one = select(resource.c.gid).where(resource.c.id == one.resource_id)
+        own = select(tile.c.start).where(tile.c.mid == STAMPS, tile.c.gid.in_(of_one))
+        blocks = [start // BLOCK for start in connection.execute(own).scalars()]
+    merged = {to_microseconds(sample.timestamp) // BLOCK for sample in late}
+    assert len(merged) > 2
+    assert [blocks.count(block) for block in merged] == [1] * len(merged)

@@ -125,3 +125,19 @@ def test_more_than_there_is_room_for_is_read(database: Database) -> None:
 
     assert read
     assert len(Samples(database).find(SampleQuery(EVERYTHING), 10_000)) == len(samples)
+
+
+def test_small_transactions_count_for_what_their_arrays_take(database: Database) -> None:
+    samples = history(7, hours=12)[:40]
+    kept_rows = KeptRows(30_000)  # bytes: the rows alone would take a tenth
+    store = Samples(database, kept_rows)
+    for one in samples:
+        store.store([one], received_at=NOW)
+    sealer = Sealer(database, grace=timedelta(minutes=10), kept_rows=kept_rows)
+    sealer.close(NOW)
+
+    with reads() as read:
+        while sealer.step():
+            pass
+
+    assert read

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Final
 
 from storage.sample import EPOCH
 
@@ -33,5 +34,17 @@ def text(moment: datetime) -> str:
 
 @lru_cache(10_000)
 def text_of(microseconds: int) -> str:
-    """The same of microseconds since 1970; samples of one poll share their times."""
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
+    """The same of microseconds since 1970; samples of one poll share their times, those of an hour its text."""
+    seconds, rest = divmod(microseconds, 1_000_000)
+    hour, second = divmod(seconds, len(_SECONDS))
+    text = _hour(hour) + _SECONDS[second]
+    return f"{text}.{rest:06}" if rest else text
+
+
+@lru_cache(1000)
+def _hour(hour: int) -> str:
+    """The beginning of the text of every moment in this hour since 1970."""
+    return (_EPOCH + timedelta(hours=hour)).isoformat(timespec="hours")
+
+
+_SECONDS: Final = [f":{second // 60:02}:{second % 60:02}" for second in range(3600)]

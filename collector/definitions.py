@@ -14,16 +14,8 @@ import msgspec
 import yaml
 
 from collector.errors import InvalidDefinition
-from collector.expressions import (
-    Before,
-    Constant,
-    Expression,
-    Joined,
-    Path,
-    Scaled,
-    SecondsBetween,
-    read_path,
-)
+from collector.expressions import Constant, Expression, Path, read_path
+from collector.values import Value, read_value
 from storage.sample import SampleType
 
 PACKAGED = "definitions"
@@ -33,9 +25,9 @@ PACKAGED = "definitions"
 class Meter:
     """One meter of an entry; `ignored` texts as a volume, and none at all if `optional`, give no sample."""
 
-    name: str
+    name: Expression
     type: SampleType
-    unit: str
+    unit: Expression
     volume: Expression
     optional: bool
     ignored: frozenset[str]
@@ -91,21 +83,10 @@ def read_definitions(name: str, text: str) -> Iterator[Entry]:
             raise InvalidDefinition(f"{name}: {error} - in `$.notifications[{number}]`") from error
 
 
-class _Value(msgspec.Struct, forbid_unknown_fields=True):
-    """A value that takes more than a path."""
-
-    path: str | None = None
-    before: str | None = None
-    times: int | None = None
-    join: list[str] | None = None
-    separator: str = ""
-    seconds_between: tuple[str, str] | None = None
-
-
 class _Meter(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    unit: str
-    volume: int | float | str | _Value
+    name: str | Value
+    unit: str | Value
+    volume: int | float | str | Value
     type: Literal["gauge", "delta", "cumulative"] = "gauge"
     optional: bool = False
     ignore: frozenset[str] = frozenset()
@@ -113,14 +94,14 @@ class _Meter(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     events: list[str]
-    resource: str | _Value
+    resource: str | Value
     meters: list[_Meter]
     excluded: frozenset[str] = frozenset()
     each: str | None = None
     project: str | None = None
     user: str | None = None
     user_metadata: str | None = None
-    metadata: dict[str, str | _Value] = msgspec.field(default_factory=dict)
+    metadata: dict[str, str | Value] = msgspec.field(default_factory=dict)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -136,21 +117,21 @@ def _entry(written: _Entry) -> Entry:
         events=frozenset(written.events),
         excluded=written.excluded,
         each=_path(written.each),
-        resource=_expression(written.resource),
+        resource=read_value(written.resource),
         project=_path(written.project),
         user=_path(written.user),
         user_metadata=_path(written.user_metadata),
-        metadata={key: _expression(value) for key, value in written.metadata.items()},
+        metadata={key: read_value(value) for key, value in written.metadata.items()},
         meters=tuple(_meter(meter) for meter in written.meters),
     )
 
 
 def _meter(written: _Meter) -> Meter:
     return Meter(
-        name=written.name,
+        name=_literal(written.name),
         type=written.type,
-        unit=written.unit,
-        volume=_expression(written.volume),
+        unit=_literal(written.unit),
+        volume=read_value(written.volume),
         optional=written.optional,
         ignored=written.ignore,
     )
@@ -160,18 +141,6 @@ def _path(text: str | None) -> Path | None:
     return read_path(text) if text is not None else None
 
 
-def _expression(written: int | float | str | _Value) -> Expression:
-    match written:
-        case int() | float():
-            return Constant(written)
-        case str():
-            return read_path(written)
-        case _Value(join=list(parts)):
-            return Joined(tuple(read_path(part) for part in parts), written.separator)
-        case _Value(seconds_between=(start, end)):
-            return SecondsBetween(read_path(start), read_path(end))
-        case _Value(path=str(path), before=str(mark)) if mark:
-            return Before(read_path(path), mark)
-        case _Value(path=str(path), times=int(factor)):
-            return Scaled(read_path(path), factor)
-    raise ValueError("a value needs join, seconds_between, path and before, or path and times")
+def _literal(written: str | Value) -> Expression:
+    """Text is meant as it stands where a name is expected, and not as a path."""
+    return Constant(written) if isinstance(written, str) else read_value(written)

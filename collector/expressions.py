@@ -5,19 +5,25 @@
     payload."a.b".c                              a key that holds dots
     payload.volume_attachment.0.server_id        an item of a list by its place
     payload.metrics[name=cpu.percent].value      the first object of a list whose key has this value
+    payload.sensors.*                            everything an object or a list holds, as a list
 
-Versioned Nova objects are stepped into by themselves: `payload.flavor.vcpus` finds
-`payload["nova_object.data"]["flavor"]["nova_object.data"]["vcpus"]`. Nothing is ever evaluated.
+Versioned objects (Nova's, Ironic's) are stepped into by themselves: `payload.flavor.vcpus` finds
+`payload["nova_object.data"]["flavor"]["nova_object.data"]["vcpus"]`. What was found can be altered (`Altered`).
+Nothing is ever evaluated.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from collector.instants import read_instant
 
-NOVA_OBJECT = "nova_object.data"
+ALL = "*"
+MATCHED_CHARACTERS = 1024  # of a text, at most: a pattern shall not be fed with megabytes
+_OBJECT_SUFFIX = "_object.data"  # oslo.versionedobjects wraps with its project's name before it
+_OBJECT_KEYS = 5  # a wrapped object has at most so many: name, namespace, version, data, changes
 
 _STEP = re.compile(r'(?:"([^"]+)"|([^\s."\[\]|]+))(?:\[([^=\]]+)=([^\]]+)\])?(?:\.|$)')
 
@@ -50,63 +56,109 @@ class Path:
     def value(self, document: object) -> object:
         """What stands at the first way that leads somewhere, None and "" being nowhere."""
         for way in self.ways:
-            found = document
-            for step in way:
-                found = _follow(found, step)
+            found = _walk(document, way)
             if found is not None and found != "":
                 return found
         return None
 
+    def members(self, document: object) -> list[tuple[object, object]]:
+        """What stands at the first way that leads somewhere, each with its place in a list, or key where the way
+        ends in `*`; a single thing, be it None, counts as a list of one.
+        """
+        for way in self.ways:
+            is_open = way[-1] == ALL
+            found = unwrapped(_walk(document, way[:-1] if is_open else way))
+            if isinstance(found, list):
+                return list(enumerate(found))
+            if is_open and isinstance(found, Mapping):
+                return list(found.items())
+            if found is not None and found != "":
+                return [(0, found)]
+        return [(0, None)]
+
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A number written in the definition itself."""
+    """What is written in the definition itself."""
 
-    number: int | float
+    written: int | float | str
 
     def value(self, document: object) -> object:  # noqa: ARG002  the protocol's argument
-        """The number, whatever the notification says."""
-        return self.number
+        """What is written, whatever the notification says."""
+        return self.written
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
     """Texts joined by a separator."""
 
-    paths: tuple[Path, ...]
+    parts: tuple[Expression, ...]
     separator: str
 
     def value(self, document: object) -> object:
         """The joined text, or None unless each part is there as text."""
-        parts = [path.value(document) for path in self.paths]
+        parts = [part.value(document) for part in self.parts]
         texts = [part for part in parts if isinstance(part, str)]
         return self.separator.join(texts) if len(texts) == len(parts) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
-    """The text before the first mark."""
-
-    path: Path
-    mark: str
-
-    def value(self, document: object) -> object:
-        """The text up to the mark, all of it where there is none; None where there is no text."""
-        found = self.path.value(document)
-        return found.partition(self.mark)[0] if isinstance(found, str) else None
+Alteration = Callable[[object], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Scaled:
-    """A number times a factor."""
+class Altered:
+    """A value after some alterations, one after the other; each is given None when there is nothing."""
 
-    path: Path
-    factor: int
+    source: Expression
+    alterations: tuple[Alteration, ...]
 
     def value(self, document: object) -> object:
-        """The product; what is no number comes back as it is, for the normalization to refuse."""
-        found = self.path.value(document)
-        return found * self.factor if type(found) in (int, float) else found  # type: ignore[operator]  # a number
+        """What the last alteration leaves."""
+        found = self.source.value(document)
+        for alter in self.alterations:
+            found = alter(found)
+        return found
+
+
+def matched(pattern: str) -> Alteration:
+    """The first group of the first match in a text, or the whole match; None where there is none.
+
+    Raises ValueError when the pattern is no regular expression.
+    """
+    try:
+        return partial(_matched, re.compile(pattern))
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+
+
+def lowered() -> Alteration:
+    """A text in small letters."""
+    return lambda found: found.lower() if isinstance(found, str) else found
+
+
+def replaced(old: str, new: str) -> Alteration:
+    """A text with every `old` in it made `new`."""
+    return lambda found: found.replace(old, new) if isinstance(found, str) else found
+
+
+def named(names: Mapping[str, str]) -> Alteration:
+    """The name a text has in a table; a text that is not in it stays."""
+    return lambda found: names.get(found, found) if isinstance(found, str) else found
+
+
+def scaled(factor: int | float) -> Alteration:
+    """A number times a factor; what is no number stays as it is, for the normalization to refuse."""
+    return lambda found: found * factor if type(found) in (int, float) else found  # type: ignore[operator]  # a number
+
+
+def otherwise(default: int | float | str) -> Alteration:
+    """What was found, or this where nothing was."""
+    return lambda found: default if found is None else found
+
+
+def _matched(pattern: re.Pattern[str], found: object) -> object:
+    match = pattern.search(found[:MATCHED_CHARACTERS]) if isinstance(found, str) else None
+    return match[1 if pattern.groups else 0] if match else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +197,35 @@ def _read_way(text: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def unwrapped(value: object) -> object:
+    """What a versioned object holds, however often it is wrapped; all else as it is."""
+    while isinstance(value, Mapping) and len(value) <= _OBJECT_KEYS:
+        wrapper = next((key for key in value if isinstance(key, str) and key.endswith(_OBJECT_SUFFIX)), None)
+        if wrapper is None:
+            break
+        value = value[wrapper]
+    return value
+
+
+def _walk(document: object, way: Sequence[Step]) -> object:
+    found = document
+    for step in way:
+        found = _follow(found, step)
+    return found
+
+
 def _follow(value: object, step: Step) -> object:
-    while isinstance(value, Mapping) and NOVA_OBJECT in value:
-        value = value[NOVA_OBJECT]
+    value = unwrapped(value)
     if isinstance(value, Mapping):
+        if step == ALL:
+            return list(value.values())
         return value.get(step) if isinstance(step, str) else None
     if not isinstance(value, Sequence) or isinstance(value, str):
         return None
     if isinstance(step, int):
         return value[step] if step < len(value) else None
+    if step == ALL:
+        return list(value)
     return next((item for item in value if _matches(item, step)), None)
 
 

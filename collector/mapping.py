@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from collector.definitions import Entry, Meter
 from collector.draft import Draft
 from collector.envelope import Notification
-from collector.expressions import NOVA_OBJECT, Path
+from collector.expressions import Path, unwrapped
 from storage.sample import make_id
 
 # Failures are reported at these priorities; what they carry describes no resource.
@@ -66,8 +66,7 @@ def _documents(entry: Entry, notification: Notification) -> list[dict[str, objec
     }
     if entry.each is None:
         return [document]
-    found = entry.each.value(document)
-    return [document | {"item": item} for item in (found if isinstance(found, list) else [found])]
+    return [document | {"item": item, "key": key} for key, item in entry.each.members(document)]
 
 
 def _drafts(
@@ -83,17 +82,18 @@ def _drafts(
         volume = meter.volume.value(document)
         if _says_nothing(meter, volume):
             continue
+        name = meter.name.value(document)
         yield Draft(
-            meter=meter.name,
+            meter=name,
             type=meter.type,
-            unit=meter.unit,
+            unit=meter.unit.value(document),
             volume=volume,
             resource_id=resource_id,
             project_id=project_id,
             timestamp=notification.timestamp,
             user_id=user_id,
             metadata=metadata,
-            id=make_id(notification.publisher_id, notification.message_id, f"{meter.name}/{number}"),
+            id=make_id(notification.publisher_id, notification.message_id, f"{name}/{number}"),
         )
 
 
@@ -114,9 +114,7 @@ def _user_metadata(path: Path, document: dict[str, object]) -> dict[str, object]
 
     Source: Ceilometer's `reserved_metadata_namespace`; dots would read as nesting in queries.
     """
-    found = path.value(document)
-    while isinstance(found, Mapping) and NOVA_OBJECT in found:
-        found = found[NOVA_OBJECT]
+    found = unwrapped(path.value(document))
     if not isinstance(found, Mapping):
         return {}
     return {

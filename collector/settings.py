@@ -2,8 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-# The control exchanges OpenStack services use unless told otherwise. Cinder, Manila and Trove set none
-# in their code and so send to oslo.messaging's own default, `openstack`.
+# The control exchanges OpenStack services use unless told otherwise. Cinder, Manila, Trove and Barbican set none in
+# their code and so send to oslo.messaging's own default, `openstack`; their own names are what their guides set.
+# `dns` was Designate's in older releases, `ceilometer` is osprofiler's too.
 SERVICE_EXCHANGES = (
     "openstack",
     "nova",
@@ -19,6 +20,10 @@ SERVICE_EXCHANGES = (
     "ironic",
     "octavia",
     "designate",
+    "dns",
+    "zaqar",
+    "sahara",
+    "barbican",
     "aodh",
     "ceilometer",
 )

@@ -24,6 +24,13 @@ def test_texts_are_those_of_each_time(begin: int, step: int) -> None:
 
 def test_a_moment_is_written_as_python_writes_it() -> None:
     chance = random.Random(1)
-    moments = [-1, 0, 1, 59 * SECOND, 3600 * SECOND - 1, *(chance.randrange(-(10**15), 10**16) for _ in range(1000))]
+    moments = [
+        -1,
+        0,
+        1,
+        59 * SECOND,
+        3600 * SECOND - 1,
+        *(chance.randrange(-(10**15), 10**16) for _ in range(1000)),
+    ]
     for moment in (*moments, *(moment // SECOND * SECOND for moment in moments)):
         assert times.text_of(moment) == from_microseconds(moment).replace(tzinfo=None).isoformat()

@@ -5,7 +5,7 @@ import pytest
 from collector.definitions import load_definitions, read_definitions
 from collector.envelope import Notification
 from collector.errors import InvalidDefinition
-from collector.expressions import Before, Joined, Scaled, SecondsBetween, read_path
+from collector.expressions import Altered, matched, read_path
 from collector.expressions import Path as Way
 from collector.mapping import MeterMapping
 
@@ -31,7 +31,12 @@ notifications:
         (ENTRY.replace("payload.id", "payload..id"), ["x.yaml", "payload..id", "notifications[0]"]),
         (ENTRY.replace("payload.id", "payload.id."), ["x.yaml", "notifications[0]"]),
         (ENTRY.replace("payload.id", "''"), ["x.yaml", "notifications[0]"]),
-        (ENTRY.replace("payload.id", "{path: payload.id}"), ["x.yaml", "notifications[0]"]),
+        (
+            ENTRY.replace("payload.id", "{path: payload.id, text: x}"),
+            ["x.yaml", "one of", "notifications[0]"],
+        ),
+        (ENTRY.replace("payload.id", "{separator: x}"), ["x.yaml", "one of", "notifications[0]"]),
+        (ENTRY.replace("payload.id", "{path: payload.id, match: '('}"), ["'('", "notifications[0]"]),
         (ENTRY.replace("payload.id", "__import__('os')[x"), ["x.yaml", "notifications[0]"]),
         ("!!python/object/apply:os.system ['true']", ["x.yaml", "python/object"]),
     ],
@@ -72,6 +77,11 @@ DOCUMENT = {
         "zero": 0,
         "list": [{"name": "cpu.percent", "value": 0.5}, {"name": "x", "value": 2}],
         "versioned": {"nova_object.data": {"flavor": {"nova_object.data": {"vcpus": 4}}}},
+        "ironic": {"ironic_object.name": "NodePayload", "ironic_object.data": {"power_state": "power on"}},
+        "sensors": {
+            "Temp1 (0x1)": {"reading": "26 (+/- 0.500) degrees C"},
+            "Temp2 (0x2)": {"reading": "Disabled"},
+        },
         "text": "host@lvm#pool",
         "start": "2026-01-01T00:00:05Z",
         "end": "2026-01-01 00:00:00",
@@ -95,24 +105,71 @@ DOCUMENT = {
         ("payload.text[name=y].value", None),
         ("payload.text.0", None),
         ("payload.versioned.flavor.vcpus", 4),
+        ("payload.ironic.power_state", "power on"),
+        ("payload.sensors.*", [{"reading": "26 (+/- 0.500) degrees C"}, {"reading": "Disabled"}]),
+        ("payload.list.*", [{"name": "cpu.percent", "value": 0.5}, {"name": "x", "value": 2}]),
+        ("payload.text.*", None),
     ],
 )
 def test_a_path_finds_what_stands_there(path: str, expected: object) -> None:
     assert read_path(path).value(DOCUMENT) == expected
 
 
-def test_values_can_be_joined_cut_scaled_and_subtracted() -> None:
-    text, number = read_path("payload.text"), read_path("payload.list.0.value")
-    start, end = read_path("payload.start"), read_path("payload.end")
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("{join: [payload.text, payload.text], separator: _}", "host@lvm#pool_host@lvm#pool"),
+        ("{join: [payload.text, payload.list.0.value]}", None),
+        ("{join: [{text: a}, {path: payload.text, match: '#(.*)'}], separator: .}", "a.pool"),
+        ("{seconds_between: [payload.start, payload.end]}", 5),
+        ("{seconds_between: [payload.start, payload.text]}", None),
+        ("{seconds_between: [payload.start, payload.end], times: 2}", 10),
+        ("{path: payload.text, match: '[^#]*'}", "host@lvm"),
+        ("{path: payload.text, match: '[0-9]+'}", None),
+        ("{path: payload.zero, match: '0'}", None),
+        ("{path: 'payload.sensors.\"Temp1 (0x1)\".reading', match: '^-?[0-9.]+'}", "26"),
+        (
+            "{path: 'payload.sensors.\"Temp1 (0x1)\".reading', match: '[^ ]+$', names: {C: Celsius}}",
+            "Celsius",
+        ),
+        ("{path: payload.text, names: {x: y}}", "host@lvm#pool"),
+        ("{path: payload.flavour, default: m1}", "m1"),
+        ("{path: payload.zero, default: 1}", 0),
+        ("{text: 'A Fan', lower: true, replace: {' ': _}}", "a_fan"),
+        ("{path: payload.zero, lower: true, replace: {' ': _}, names: {x: y}}", 0),
+        ("{path: payload.list.0.value, times: 100}", 50),
+        ("{path: payload.text, times: 100}", "host@lvm#pool"),
+    ],
+)
+def test_a_value_is_altered_in_the_order_of_the_reference(value: str, expected: object) -> None:
+    (entry,) = read_definitions("x.yaml", ENTRY.replace("volume: 1", f"volume: {value}"))
 
-    assert Joined((text, text), "_").value(DOCUMENT) == "host@lvm#pool_host@lvm#pool"
-    assert Joined((text, number), "_").value(DOCUMENT) is None
-    assert Before(text, "#").value(DOCUMENT) == "host@lvm"
-    assert Before(number, "#").value(DOCUMENT) is None
-    assert Scaled(number, 100).value(DOCUMENT) == 50
-    assert Scaled(text, 100).value(DOCUMENT) == "host@lvm#pool"
-    assert SecondsBetween(start, end).value(DOCUMENT) == 5
-    assert SecondsBetween(start, text).value(DOCUMENT) is None
+    assert entry.meters[0].volume.value(DOCUMENT) == expected
+
+
+def test_a_pattern_sees_only_the_beginning_of_a_long_text() -> None:
+    assert Altered(read_path("long"), (matched("b"),)).value({"long": "a" * 1024 + "b"}) is None
+
+
+def test_a_notification_may_name_its_meters_and_their_units() -> None:
+    definition = """
+service: x
+notifications:
+- events: [a.b]
+  each: payload.things.*
+  resource: key
+  meters:
+  - {name: {join: [{text: thing}, item.name], separator: .}, unit: {path: item.unit}, volume: item.value}
+"""
+    things = {"one": {"name": "x", "unit": "B", "value": 1}, "two": {"name": "y", "unit": "s", "value": 2}}
+    mapping = MeterMapping(read_definitions("x.yaml", definition))
+
+    drafts = mapping.drafts(Notification("m", "p", "a.b", "info", {"things": things}, "2026-01-01T00:00:00"))
+
+    assert [(draft.resource_id, draft.meter, draft.unit) for draft in drafts] == [
+        ("one", "thing.x", "B"),
+        ("two", "thing.y", "s"),
+    ]
 
 
 def test_versioned_objects_nested_without_end_exhaust_nothing() -> None:

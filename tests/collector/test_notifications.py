@@ -32,7 +32,7 @@ def test_every_packaged_entry_is_shown_by_a_recorded_notification(entry: Entry) 
 
     shown.process([message(path.read_bytes()) for path in RECORDED])
 
-    assert {sample.meter for sample in publisher.samples} == {meter.name for meter in entry.meters}
+    assert {sample.meter for sample in publisher.samples} == {meter.name.value({}) for meter in entry.meters}
 
 
 def readable(sample: Sample) -> dict[str, object]:

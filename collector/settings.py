@@ -1,6 +1,11 @@
 """What an operator sets about the broker and about how batches are gathered."""
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from collector.addresses import parse_address
 
 # The control exchanges OpenStack services use unless told otherwise. Cinder, Manila, Trove and Barbican set none in
 # their code and so send to oslo.messaging's own default, `openstack`; their own names are what their guides set.
@@ -36,7 +41,8 @@ class BusSettings(BaseModel):
 
     url: SecretStr | None = Field(
         default=None,
-        description="Broker, amqp://user:password@host:5672/vhost or amqps://…; unset: work without a broker",
+        description="Broker, amqp://user:password@host:5672/vhost or amqps://… or oslo.messaging's transport_url; "
+        "several hosts (u:p@h1:5672,u:p@h2:5672) are tried in turn; unset: work without a broker",
     )
     notification_urls: tuple[SecretStr, ...] = Field(
         default=(), description="Brokers to take notifications from instead of `url`, one URL each"
@@ -67,6 +73,22 @@ class BusSettings(BaseModel):
     exchange: str = Field(
         default="nephometer", min_length=1, description="Our own exchange, which agents publish to"
     )
+    tls_ca: Path | None = Field(
+        default=None,
+        description="File of certificate authorities for amqps instead of the system's (in a URL: ssl_ca_file)",
+    )
+    tls_cert: Path | None = Field(
+        default=None, description="File of our own certificate for amqps (in a URL: ssl_cert_file)"
+    )
+    tls_key: Path | None = Field(
+        default=None,
+        description="File of its private key, unless tls_cert holds it, too (in a URL: ssl_key_file)",
+    )
+    tls_verify: bool = Field(
+        default=True,
+        description="Whether a broker must prove by its certificate that it is the host of the URL; "
+        "false lets anybody between read and change everything",
+    )
     notification_prefetch: int = Field(
         default=500, ge=1, le=65535, description="Unacknowledged notifications a collector holds at most"
     )
@@ -87,9 +109,15 @@ class BusSettings(BaseModel):
     @classmethod
     def _is_amqp(cls, value: object) -> object:
         for url in value if isinstance(value, tuple) else (value,):
-            if isinstance(url, SecretStr) and not url.get_secret_value().startswith(("amqp://", "amqps://")):
-                raise ValueError("must begin with amqp:// or amqps://")
+            if isinstance(url, SecretStr):
+                parse_address(url.get_secret_value())
         return value
+
+    @model_validator(mode="after")
+    def _has_both_halves_of_a_certificate(self) -> Self:
+        if self.tls_key and not self.tls_cert:
+            raise ValueError("tls_key needs tls_cert")
+        return self
 
     @property
     def notification_sources(self) -> tuple[SecretStr, ...]:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from collector.addresses import parse_address
 from collector.gathering import Limits
 from collector.message import Origin
 from collector.settings import BusSettings, CollectorSettings
@@ -140,10 +140,8 @@ def bindings(settings: BusSettings, feed: Feed) -> list[Binding]:
 
 
 def address(url: SecretStr) -> str:
-    """Host, port and virtual host of a broker, without user and password: fit for logs and metrics."""
+    """Servers and virtual host of a broker, without users and passwords: fit for logs and metrics."""
     try:
-        parts = urlsplit(url.get_secret_value())
-        port = f":{parts.port}" if parts.port else ""
+        return str(parse_address(url.get_secret_value()))
     except ValueError:
         return "a broker whose URL cannot be read"
-    return f"{parts.hostname}{port}{parts.path}"

@@ -3,8 +3,7 @@
 import pytest
 from pika.adapters.utils import io_services_utils
 
-from collector import bus as bus_module
-from collector.bus import SamplePublisher, inspect
+from collector.bus import SamplePublisher, connection, consuming, inspect
 from collector.envelope import encode_batch
 from collector.errors import BusUnavailable
 from tests.broker import RabbitMQ
@@ -25,7 +24,7 @@ from tests.collector.poison import POISON
 
 @pytest.fixture
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bus_module, "REBIND_S", 0.2)
+    monkeypatch.setattr(consuming, "REBIND_S", 0.2)
 
 
 @pytest.mark.parametrize("driver", ["messaging", "messagingv2"])
@@ -185,7 +184,7 @@ def test_a_connection_reads_more_at_once_than_pika_would(url: str, monkeypatch: 
     monkeypatch.setattr(transport, "_sigint_safe_recv", staticmethod(watched))
     inspect(settings(url))
 
-    assert bus_module.READ_BYTES in sizes
+    assert connection.READ_BYTES in sizes
 
 
 def test_inspection_of_a_broker_that_is_away_says_so() -> None:

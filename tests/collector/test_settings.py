@@ -17,10 +17,10 @@ def test_passwords_of_brokers_show_up_nowhere() -> None:
 
 
 def test_a_url_of_another_protocol_is_refused() -> None:
-    with pytest.raises(ValidationError, match="must begin with amqp:// or amqps://"):
+    with pytest.raises(ValidationError, match="must begin with amqp://, amqps:// or rabbit://"):
         BusSettings(url=SecretStr("http://broker"))
-    with pytest.raises(ValidationError, match="must begin with amqp:// or amqps://"):
-        BusSettings(notification_urls=(SecretStr(URL), SecretStr("rabbit://broker")))
+    with pytest.raises(ValidationError, match="must begin with amqp://, amqps:// or rabbit://"):
+        BusSettings(notification_urls=(SecretStr(URL), SecretStr("redis://broker")))
 
 
 def test_without_a_broker_nothing_is_consumed() -> None:

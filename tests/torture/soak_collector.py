@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 
 import cli.maintenance
-import collector.bus
+import collector.bus.consuming
 from cli.main import main
 
 
@@ -29,7 +29,7 @@ def collect(clock: Callable[[], datetime]) -> None:
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # a plain one
             return clock()
 
-    collector.bus.datetime = Fast  # type: ignore[attr-defined]  # the module's own name for the class
+    collector.bus.consuming.datetime = Fast  # type: ignore[attr-defined]  # the module's own name for the class
     cli.maintenance.now = clock  # type: ignore[attr-defined]  # as above
     main(["collector"])
 

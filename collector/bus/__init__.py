@@ -1,0 +1,14 @@
+"""RabbitMQ: the only folder whose files import pika.
+
+consuming    notifications and agents' batches into the pipeline
+publishing   agents' batches, and notifications to any exchange
+link         a publisher's connection
+asking       questions, and a look at how a broker is
+connection   servers tried in turn, TLS
+"""
+
+from collector.bus.asking import inspect
+from collector.bus.consuming import Bus
+from collector.bus.publishing import NotificationPublisher, SamplePublisher
+
+__all__ = ["Bus", "NotificationPublisher", "SamplePublisher", "inspect"]

@@ -1,0 +1,146 @@
+"""Consuming: notifications and agents' batches from every broker of the settings.
+
+A pika connection belongs to one thread, which must return to it well within the heartbeat. So one thread per
+queue owns a connection and does nothing slow; batches are worked on in threads of their own
+(`collector.gathering`) and acknowledged here, after they are committed.
+"""
+
+import functools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pika
+import structlog
+from pika.exceptions import AMQPError
+from prometheus_client import Gauge
+
+from collector import topology
+from collector.bus.asking import Questions
+from collector.bus.connection import connected
+from collector.consumer import Consumer, Session, run_all
+from collector.errors import BusUnavailable
+from collector.gathering import Gathering
+from collector.message import Origin
+from collector.metrics import CollectorMetrics
+from collector.patience import answered_within
+from collector.settings import BusSettings, CollectorSettings
+from collector.wiring import Wiring
+from collector.work import Process, Work
+
+log = structlog.get_logger()
+
+REBIND_S = 10.0  # an exchange that was deleted, or made anew by its service, is bound again within this time
+TICK_S = 0.25
+FINISH_S = 7.0  # how long a batch may still take once the program is to end
+
+
+class Bus:
+    """Consumes notifications and agents' batches from every broker of the settings."""
+
+    def __init__(
+        self, settings: BusSettings, options: CollectorSettings, process: Process, metrics: CollectorMetrics
+    ) -> None:
+        self._settings, self._options, self._process, self._metrics = settings, options, process, metrics
+        # A connection for each queue: one that the broker cannot serve holds up no other.
+        self._consumers = [
+            self._consumer(replace(feed, origins=(origin,)))
+            for feed in topology.feeds(settings)
+            for origin in feed.origins
+        ]
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether every broker is connected and consumed from."""
+        return all(consumer.is_connected for consumer in self._consumers)
+
+    def run(self, stop: threading.Event) -> None:
+        """Consume until `stop` is set; returns within 10 s then. What was not committed comes again."""
+        run_all(self._consumers, stop, FINISH_S + 1)
+
+    def _consumer(self, feed: topology.Feed) -> Consumer:
+        broker = f"{topology.address(feed.url)} ({feed.origins[0]})"
+        unbound = self._metrics.unbound_exchanges.labels(broker)
+
+        @contextmanager
+        def session() -> Iterator[Session]:
+            with connected(feed.url, self._settings) as connection:
+                wiring = Wiring(Questions(connection).ask, self._settings, feed)
+                yield _Session(connection, wiring, self._options, self._process, unbound)
+
+        return Consumer(broker, session, self._metrics.connected.labels(broker))
+
+
+class _Session:
+    """One connection's life: declare and bind, consume one queue, hand over batches, acknowledge."""
+
+    def __init__(
+        self,
+        connection: pika.BlockingConnection,
+        wiring: Wiring,
+        options: CollectorSettings,
+        process: Process,
+        unbound: Gauge,
+    ) -> None:
+        self._connection, self._wiring, self._unbound_gauge = connection, wiring, unbound
+        self._unbound: list[str] = []
+        self._gathering = Gathering(topology.limits(wiring.settings, options), options.batch_wait)
+        self._work = Work(self._gathering, process, self._acknowledge, self._wake)
+        self._is_cancelled = False
+        self._bind()
+        with answered_within(connection, wiring.settings.timeout):
+            self._channel = self._consume(wiring.feed.origins[0])
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set and the batch in work is done, or `FINISH_S` later without it."""
+        while not stop.is_set():
+            self._connection.process_data_events(min(TICK_S, self._work.idle_s(time.monotonic())))
+            if self._is_cancelled or not self._channel.is_open:
+                raise BusUnavailable("the broker ended a consumer")
+            self._work.turn(time.monotonic())
+            if time.monotonic() >= self._bind_at_s:
+                self._bind()
+        deadline = time.monotonic() + FINISH_S
+        while self._work.is_going_on and time.monotonic() < deadline:
+            self._connection.process_data_events(time_limit=TICK_S)
+            self._work.turn(time.monotonic(), start=False)
+
+    def _bind(self) -> None:
+        with answered_within(self._connection, self._wiring.settings.timeout):
+            unbound = self._wiring.bind()
+        if unbound != self._unbound:
+            log.warning("exchanges_not_bound", exchanges=unbound)
+        self._unbound = unbound
+        self._unbound_gauge.set(len(unbound))
+        self._bind_at_s = time.monotonic() + REBIND_S
+
+    def _acknowledge(self, _origin: Origin, tag: int) -> None:
+        self._channel.basic_ack(tag, multiple=True)
+
+    def _wake(self) -> None:
+        with suppress(AMQPError):  # the connection ended meanwhile; the messages come again
+            self._connection.add_callback_threadsafe(lambda: None)
+
+    def _consume(self, origin: Origin) -> pika.adapters.blocking_connection.BlockingChannel:
+        channel = self._connection.channel()
+        channel.basic_qos(prefetch_count=topology.prefetch(self._wiring.settings, origin))
+        channel.add_on_cancel_callback(self._on_cancel)
+        queue = topology.queue_name(self._wiring.settings, origin)
+        channel.basic_consume(queue, functools.partial(self._on_message, origin))
+        return channel
+
+    def _on_message(
+        self,
+        origin: Origin,
+        _channel: object,
+        method: pika.spec.Basic.Deliver,
+        _properties: object,
+        body: bytes,
+    ) -> None:
+        self._gathering.add(origin, method.delivery_tag, body, datetime.now(UTC), time.monotonic())
+
+    def _on_cancel(self, _frame: object) -> None:
+        self._is_cancelled = True

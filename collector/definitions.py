@@ -6,19 +6,16 @@ to write one.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path as FilePath
 from typing import Literal
 
 import msgspec
-import yaml
 
-from collector.errors import InvalidDefinition
-from collector.expressions import Constant, Expression, Path, read_path
-from collector.values import Value, read_value
+from collector.event_types import check_event_types
+from collector.expressions import Constant, Expression, Path
+from collector.service_files import ServiceFile, read_service_file, service_files
+from collector.values import Value, path_of, read_value
 from storage.sample import SampleType
-
-PACKAGED = "definitions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +49,21 @@ class Entry:
 
 
 def load_definitions(folder: FilePath | None = None) -> list[Entry]:
-    """The packaged entries, then those of `folder`, files by name and entries in their order.
+    """The entries of `notifications` in the packaged files, then those of `folder`, in the order of `service_files`.
 
     Raises InvalidDefinition naming file, entry and key.
     """
-    packaged = [
-        file for file in files("collector").joinpath(PACKAGED).iterdir() if file.name.endswith(".yaml")
-    ]
-    texts = [
-        (file.name, file.read_text(encoding="utf-8")) for file in sorted(packaged, key=lambda file: file.name)
-    ]
-    try:
-        own = sorted(folder.glob("*.yaml")) if folder else []
-        texts += [(str(file), file.read_text(encoding="utf-8")) for file in own]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidDefinition(f"a definition file cannot be read: {error}") from error
-    return [entry for name, text in texts for entry in read_definitions(name, text)]
+    return [entry for file in service_files(folder) for entry in entries_of(file)]
 
 
 def read_definitions(name: str, text: str) -> Iterator[Entry]:
     """The entries of one file's text; raises InvalidDefinition naming file, entry and key."""
-    try:
-        written = msgspec.convert(yaml.safe_load(text), _File)
-    except (yaml.YAMLError, msgspec.ValidationError, RecursionError) as error:
-        raise InvalidDefinition(f"{name}: {error}") from error
-    for number, entry in enumerate(written.notifications):
-        try:
-            yield _entry(entry)
-        except ValueError as error:
-            raise InvalidDefinition(f"{name}: {error} - in `$.notifications[{number}]`") from error
+    return entries_of(read_service_file(name, text))
+
+
+def entries_of(file: ServiceFile) -> Iterator[Entry]:
+    """The entries of `notifications`; raises InvalidDefinition naming file, entry and key."""
+    return file.read("notifications", file.notifications, _Entry, _entry)
 
 
 class _Meter(msgspec.Struct, forbid_unknown_fields=True):
@@ -104,23 +87,16 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     metadata: dict[str, str | Value] = msgspec.field(default_factory=dict)
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
-    service: str
-    notifications: list[_Entry]
-
-
 def _entry(written: _Entry) -> Entry:
-    for event in written.events:
-        if "*" in event.removesuffix(".*") or not event.removesuffix(".*"):
-            raise ValueError(f"event {event!r}: * stands only at the end, as .*")
+    check_event_types(written.events)
     return Entry(
         events=frozenset(written.events),
         excluded=written.excluded,
-        each=_path(written.each),
+        each=path_of(written.each),
         resource=read_value(written.resource),
-        project=_path(written.project),
-        user=_path(written.user),
-        user_metadata=_path(written.user_metadata),
+        project=path_of(written.project),
+        user=path_of(written.user),
+        user_metadata=path_of(written.user_metadata),
         metadata={key: read_value(value) for key, value in written.metadata.items()},
         meters=tuple(_meter(meter) for meter in written.meters),
     )
@@ -135,10 +111,6 @@ def _meter(written: _Meter) -> Meter:
         optional=written.optional,
         ignored=written.ignore,
     )
-
-
-def _path(text: str | None) -> Path | None:
-    return read_path(text) if text is not None else None
 
 
 def _literal(written: str | Value) -> Expression:

@@ -56,14 +56,22 @@ def _names(event_type: str) -> Iterator[str]:
         yield f"{prefix}.*"
 
 
-def _documents(entry: Entry, notification: Notification) -> list[dict[str, object]]:
-    """What the paths of an entry start from, one for each resource the notification names."""
-    document: dict[str, object] = {
+def document_of(notification: Notification) -> dict[str, object]:
+    """What the paths of definitions start from."""
+    return {
         "payload": notification.payload,
         "context": notification.context,
         "event_type": notification.event_type,
         "publisher_id": notification.publisher_id,
+        "message_id": notification.message_id,
+        "timestamp": notification.timestamp,
+        "priority": notification.priority,
     }
+
+
+def _documents(entry: Entry, notification: Notification) -> list[dict[str, object]]:
+    """What the paths of an entry start from, one for each resource the notification names."""
+    document = document_of(notification)
     if entry.each is None:
         return [document]
     return [document | {"item": item, "key": key} for key, item in entry.each.members(document)]

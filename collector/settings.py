@@ -1,7 +1,7 @@
 """What an operator sets about the broker and about how batches are gathered."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -153,4 +153,14 @@ class CollectorSettings(BaseModel):
     telemetry_secret: SecretStr | None = Field(
         default=None,
         description="Ceilometer's [publisher] telemetry_secret: its messages must then be signed with it",
+    )
+    drop_unmatched_events: bool = Field(
+        default=False,
+        description="Keep no event of types that no definition names; otherwise they are kept with what every "
+        "notification says of itself",
+    )
+    store_raw: tuple[Literal["audit", "info", "warn", "error", "critical"], ...] = Field(
+        default=(),
+        description="Priorities whose notifications are kept whole beside their events, less secrets; needed to "
+        "replay them",
     )

@@ -7,18 +7,28 @@ What is too much of metadata is left out and never costs the reading it belongs 
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from collector.secrets import names_secret
 from storage.sample import INT64_MAX, INT64_MIN
 
-STRING_LIMIT_BYTES = 4 * 2**10
 KEY_LIMIT_BYTES = 255
-KEY_LIMIT = 256  # keys and list items of one metadata, nested ones included
-METADATA_LIMIT_BYTES = 64 * 2**10
 DEPTH_LIMIT = 32
 TRUNCATED = "metadata_truncated"
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_SECRET = re.compile("token|passw|secret|authorization|credential|psk")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept: bytes of one text, keys and list items (nested ones included), bytes in all."""
+
+    string_bytes: int
+    keys: int
+    all_bytes: int
+
+
+METADATA_LIMITS = Limits(4 * 2**10, 256, 64 * 2**10)
 
 
 def clean(text: str) -> str:
@@ -33,13 +43,13 @@ def cut(text: str, limit_bytes: int) -> str:
     return text.encode()[:limit_bytes].decode(errors="ignore")
 
 
-def tidy_metadata(metadata: Mapping[object, object]) -> dict[str, object]:
-    """Metadata of the same shape within all limits of this module.
+def tidy_metadata(metadata: Mapping[object, object], limits: Limits = METADATA_LIMITS) -> dict[str, object]:
+    """Metadata of the same shape within these limits and all others of this module.
 
-    Keys that name a secret (token, password, authorization …) are left out at every depth. Integers beyond
+    Keys that name a secret (`collector.secrets`) are left out at every depth. Integers beyond
     64 bits, non-finite floats and values that are not JSON become text.
     """
-    tidying = _Tidying()
+    tidying = _Tidying(limits)
     tidied = tidying.mapping(metadata, 1)
     if tidying.truncated:
         tidied[TRUNCATED] = True
@@ -65,16 +75,17 @@ def remembering_metadata() -> Callable[[Mapping[object, object]], dict[str, obje
 class _Tidying:
     """The allowance one metadata has left."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.truncated = False
-        self._keys = KEY_LIMIT
-        self._bytes = METADATA_LIMIT_BYTES
+        self._string_bytes = limits.string_bytes
+        self._keys = limits.keys
+        self._bytes = limits.all_bytes
 
     def mapping(self, value: Mapping[object, object], depth: int) -> dict[str, object]:
         tidied: dict[str, object] = {}
         for key, item in value.items():
             name = clean(key) if isinstance(key, str) else str(key)
-            if _SECRET.search(name.lower()):
+            if names_secret(name):
                 continue
             if (
                 len(name) > KEY_LIMIT_BYTES
@@ -110,7 +121,7 @@ class _Tidying:
 
     def _text(self, value: object) -> str:
         whole = clean(value if isinstance(value, str) else str(value))
-        text = cut(whole, min(STRING_LIMIT_BYTES, self._bytes))
+        text = cut(whole, min(self._string_bytes, self._bytes))
         self._bytes -= len(text) if text.isascii() else len(text.encode())
         self.truncated = self.truncated or text != whole
         return text

@@ -8,6 +8,7 @@ from collector.expressions import (
     Constant,
     Expression,
     Joined,
+    Path,
     SecondsBetween,
     lowered,
     matched,
@@ -43,6 +44,19 @@ def read_value(written: int | float | str | Value) -> Expression:
         return read_path(written)
     source, alterations = _source(written), tuple(_alterations(written))
     return Altered(source, alterations) if alterations else source
+
+
+def paths_in(written: int | float | str | Value) -> list[str]:
+    """The paths a value is made of, as they are written."""
+    if isinstance(written, Value):
+        joined = [way for part in written.join or () for way in paths_in(part)]
+        return [*((written.path,) if written.path else ()), *joined, *(written.seconds_between or ())]
+    return [written] if isinstance(written, str) else []
+
+
+def path_of(text: str | None) -> Path | None:
+    """The path of this text, None where there is none; raises ValueError when it describes none."""
+    return read_path(text) if text is not None else None
 
 
 def _source(written: Value) -> Expression:

@@ -25,7 +25,7 @@ class Event:
     """Something that happened at `generated`, timezone-aware UTC.
 
     `message_id` is the sender's. `project_id` says who may see it (None: nobody but administrators), `user_id` who did
-    it. `traits` has each name once, sorted by name. `raw` is the payload, where that is kept.
+    it. `traits` has each name once, sorted by name. `raw` is the notification, where that is kept (`collector.raw`).
     """
 
     message_id: str

@@ -22,7 +22,7 @@ notifications:
     ("text", "names"),
     [
         ("", ["x.yaml"]),
-        ("service: [", ["x.yaml", "line 1"]),
+        ("service: [", ["x.yaml", "line"]),
         ("service: x", ["x.yaml", "notifications"]),
         (ENTRY.replace("unit: B, ", ""), ["x.yaml", "`unit`", "notifications[0].meters[0]"]),
         (ENTRY.replace("name: m", "nmae: m"), ["x.yaml", "`nmae`", "notifications[0].meters[0]"]),

@@ -8,13 +8,21 @@ from dataclasses import dataclass
 
 from sqlalchemy import Table, text
 
-from storage import tables_alarms, tables_tiles
+from storage import tables_alarms, tables_lifecycle, tables_tiles
 from storage.database import Database
 from storage.errors import SchemaMismatch, StorageError
 from storage.migrate import state
 from storage.tables import DISTRIBUTE, EVERYWHERE, hot, metadata
 
-__all__ = ["Cluster", "Placed", "Placement", "placements", "tables_alarms", "tables_tiles"]
+__all__ = [
+    "Cluster",
+    "Placed",
+    "Placement",
+    "placements",
+    "tables_alarms",
+    "tables_lifecycle",
+    "tables_tiles",
+]
 
 SHARDS = 32
 

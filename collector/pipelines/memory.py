@@ -1,0 +1,129 @@
+"""What transformers remember from one sample to the next, in a form that can be stored."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from storage.sample import Sample, SampleType, from_microseconds, to_microseconds
+
+
+class Owner(NamedTuple):
+    """A resource: its project ("" is nobody's) and its id."""
+
+    project: str
+    resource: str
+
+
+class Reading(msgspec.Struct, array_like=True, frozen=True):
+    """The last reading of a meter; `at` in microseconds since 1970 UTC."""
+
+    volume: int | float
+    at: int
+
+
+class Kept(msgspec.Struct, array_like=True, frozen=True):
+    """A sample that waits."""
+
+    meter: str
+    type: SampleType
+    unit: str
+    volume: int | float
+    resource_id: str
+    project_id: str | None
+    at: int
+    user_id: str | None
+    source: str
+    metadata: dict[str, object]
+    generation: str | None
+    id: bytes | None
+
+    @classmethod
+    def of(cls, sample: Sample) -> "Kept":
+        """A sample as it is kept."""
+        one = sample
+        at, metadata = to_microseconds(one.timestamp), dict(one.metadata)
+        return cls(
+            one.meter, one.type, one.unit, one.volume, one.resource_id, one.project_id,
+            at, one.user_id, one.source, metadata, one.generation, one.id,
+        )  # fmt: skip
+
+    def sample(self) -> Sample:
+        """The sample again."""
+        return Sample(
+            self.meter, self.type, self.unit, self.volume, self.resource_id, self.project_id,
+            from_microseconds(self.at), self.user_id, self.source, self.metadata, self.generation, self.id,
+        )  # fmt: skip
+
+
+class Cycle(msgspec.Struct, array_like=True):
+    """The operands of a resource that came since `begun`, microseconds since 1970 UTC, the newest of each meter."""
+
+    begun: int
+    operands: dict[str, Kept]
+
+
+class Aggregate(msgspec.Struct, array_like=True):
+    """What samples of one key came to so far, and how many they were."""
+
+    sample: Kept
+    count: int
+
+
+class Aggregation(msgspec.Struct, array_like=True):
+    """What an aggregator holds: since when (microseconds since 1970 UTC), of how many samples, by key."""
+
+    begun: int
+    seen: int
+    aggregates: dict[str, Aggregate]
+
+
+class Remembered(msgspec.Struct, array_like=True):
+    """What is remembered of one resource: last readings by step and meter, and operands by step."""
+
+    readings: dict[str, Reading] = {}
+    cycles: dict[str, Cycle] = {}
+
+
+class Pile(msgspec.Struct, array_like=True):
+    """What waits in a sink whatever the resource, by step."""
+
+    aggregations: dict[str, Aggregation] = {}
+    waiting: dict[str, list[Kept]] = {}
+
+
+class Memory:
+    """What one sink remembers. Whatever may be asked for is given at the start; `changed` is what to store again."""
+
+    def __init__(self, remembered: Mapping[Owner, Remembered], pile: Pile) -> None:
+        self.remembered = dict(remembered)
+        self.pile = pile
+        self.changed: set[Owner] = set()
+
+    def of(self, owner: Owner) -> Remembered:
+        """What is remembered of a resource, to be changed."""
+        self.changed.add(owner)
+        if owner not in self.remembered:
+            self.remembered[owner] = Remembered({}, {})
+        return self.remembered[owner]
+
+    def over(self, step: str, until: int) -> Iterable[tuple[Owner, Cycle]]:
+        """The cycles of a step that began before `until`, by owner; they are forgotten."""
+        owners = (
+            owner
+            for owner, one in self.remembered.items()
+            if step in one.cycles and one.cycles[step].begun < until
+        )
+        for owner in sorted(owners):
+            yield owner, self.of(owner).cycles.pop(step)
+
+
+def owner_of(sample: Sample) -> Owner:
+    """Whose sample it is."""
+    return Owner(sample.project_id or "", sample.resource_id)
+
+
+def moment(at: int) -> datetime:
+    """The moment of microseconds since 1970 UTC."""
+    return from_microseconds(at)

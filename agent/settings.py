@@ -1,13 +1,16 @@
 """What an operator sets about the agent."""
 
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from agent.pollsters.catalog import NAMES
+
+KEY = re.compile("[0-9a-f]{64}")
 
 Seconds = Annotated[float, Field(ge=1, le=86400)]
 
@@ -45,6 +48,18 @@ class AgentSettings(BaseModel):
     source_deadline: float = Field(
         default=10, gt=0, le=300, description="Seconds a source may take; a later answer is thrown away"
     )
+
+    signing_key: SecretStr | None = Field(
+        default=None,
+        description="This node's key to sign batches with, from `nephometer config node-key HOST` on a collector",
+    )
+
+    @field_validator("signing_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not KEY.fullmatch(value.get_secret_value()):
+            raise ValueError("must be the 64 hexadecimal digits that `nephometer config node-key` prints")
+        return value
 
     @field_validator("intervals", "disabled")
     @classmethod

@@ -20,6 +20,7 @@ from cli.exposition import metrics
 from cli.process import Part, run_together
 from cli.settings import Loaded, Settings, state_dir
 from collector.bus import SamplePublisher
+from collector.signing import Signer, node_key
 
 
 def run(loaded: Loaded) -> int:
@@ -35,7 +36,7 @@ def by_broker(settings: Settings) -> SamplePublisher:
         raise WrongUsage(
             "bus.url is not set: an agent sends its samples to the broker (or use `nephometer up`)"
         )
-    return SamplePublisher(settings.bus)
+    return SamplePublisher(settings.bus, signer(settings))
 
 
 def agent(settings: Settings, transport: Transport, registry: CollectorRegistry) -> Part:
@@ -52,6 +53,17 @@ def agent(settings: Settings, transport: Transport, registry: CollectorRegistry)
             outbox.close()
 
     return Part("agent", run_and_close)
+
+
+def signer(settings: Settings) -> Signer | None:
+    """Signs with this node's key, or one derived from the collectors' secret where this process has it."""
+    key = settings.agent.signing_key
+    if key is not None:
+        return Signer(settings.agent.host, bytes.fromhex(key.get_secret_value()))
+    if settings.bus.signing_secrets:
+        secret = settings.bus.signing_secrets[0].get_secret_value()
+        return Signer(settings.agent.host, node_key(secret, settings.agent.host))
+    return None
 
 
 def _samplings(options: AgentSettings) -> list[AnyPart]:

@@ -9,11 +9,13 @@ import typer
 from pydantic import BaseModel
 
 from api.auth import check_exposure
+from cli.errors import WrongUsage
 from cli.example import example
 from cli.invocation import ConfigFile, of
 from cli.layers import TWIN, is_secret, model_in
 from cli.settings import Loaded, Settings
 from cli.toml import toml
+from collector.signing import ADVICE, node_key
 
 app = typer.Typer(help="Settings: which are in force, and where they come from.", no_args_is_help=True)
 
@@ -48,6 +50,20 @@ def schema() -> None:
 def print_example() -> None:
     """Prints a settings file with every key, its meaning and its default."""
     sys.stdout.write(example())
+
+
+@app.command("node-key")
+def print_node_key(
+    context: typer.Context,
+    *,
+    node: Annotated[str, typer.Argument(help="the node's agent.host, by default its host name")],
+    config: ConfigFile = None,
+) -> None:
+    """Prints a node's agent.signing_key, made from the first of bus.signing_secrets: a node never has the secret."""
+    secrets = of(context, config).settings().settings.bus.signing_secrets
+    if not secrets:
+        raise WrongUsage(f"bus.signing_secrets is not set: {ADVICE}, the same on all collectors")
+    sys.stdout.write(f"{node_key(secrets[0].get_secret_value(), node).hex()}\n")
 
 
 def _lines(loaded: Loaded, *, with_origin: bool) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from collector.frame import samples_in
@@ -41,12 +41,22 @@ class Gathering:
         self._wait_s, self._pause_s = wait_s, wait_s * PAUSE
         self._start_anew()
 
-    def add(self, origin: Origin, tag: int, body: bytes, received_at: datetime, now_s: float) -> None:
-        """Take in one delivery."""
+    def add(
+        self,
+        origin: Origin,
+        tag: int,
+        body: bytes,
+        received_at: datetime,
+        now_s: float,
+        *,
+        refused: str | None = None,
+    ) -> None:
+        """Take in one delivery; one that is `refused`, with the reason, is kept whole for quarantine."""
         if not self._gathered.messages:
             self._since_s = now_s
         self._last_s = now_s
-        self._gathered.messages.append(_message(origin, body, received_at, self._limits[origin].body_bytes))
+        message = _message(origin, body, received_at, self._limits[origin].body_bytes)
+        self._gathered.messages.append(replace(message, refused=refused) if refused else message)
         self._gathered.last_tags[origin] = tag
         self._counts[origin] += 1
         self._samples[origin] += samples_in(body)

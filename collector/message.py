@@ -20,7 +20,7 @@ WHOLE_EVIDENCE_BYTES = 16 * 2**10  # of one reading: many of a message may share
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message as it came. `refused` is set when it was refused unread; `body` is then its beginning."""
+    """One message as it came. `refused` is set when it was refused unread; `body` of a large one is its beginning."""
 
     body: bytes
     origin: Origin

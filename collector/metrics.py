@@ -30,6 +30,12 @@ class CollectorMetrics:
             ["origin"],
             registry=registry,
         )
+        self.signatures = Counter(
+            "nephometer_collector_signatures",
+            "Agents' batches by whether their signature was valid, wrong or missing; 0 without signing_secrets",
+            ["verdict"],
+            registry=registry,
+        )
         self.publish_seconds = Histogram(
             "nephometer_collector_publish_seconds",
             "Time to publish a batch",
@@ -54,6 +60,8 @@ class CollectorMetrics:
             ["broker"],
             registry=registry,
         )
+        for verdict in ("valid", "wrong", "missing"):
+            self.signatures.labels(verdict)
         for origin in ("notifications", "agent", "api"):
             self.messages.labels(origin)
             self.refused.labels(origin)

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from collector.addresses import parse_address
+from collector.signing import ADVICE, check_master, check_shared
 
 # The control exchanges OpenStack services use unless told otherwise. Cinder, Manila, Trove and Barbican set none in
 # their code and so send to oslo.messaging's own default, `openstack`; their own names are what their guides set.
@@ -89,6 +90,16 @@ class BusSettings(BaseModel):
         description="Whether a broker must prove by its certificate that it is the host of the URL; "
         "false lets anybody between read and change everything",
     )
+    signing_secrets: tuple[SecretStr, ...] = Field(
+        default=(),
+        max_length=2,
+        description="Collectors' secrets from which nodes' keys come (`nephometer config node-key`), 16 characters at "
+        "least: the first one signs, both are valid, so that they can be changed while agents run",
+    )
+    require_signatures: bool = Field(
+        default=False,
+        description="Put agents' batches that no node's key has signed into quarantine instead of storing them",
+    )
     notification_prefetch: int = Field(
         default=500, ge=1, le=65535, description="Unacknowledged notifications a collector holds at most"
     )
@@ -112,6 +123,19 @@ class BusSettings(BaseModel):
             if isinstance(url, SecretStr):
                 parse_address(url.get_secret_value())
         return value
+
+    @field_validator("signing_secrets")
+    @classmethod
+    def _are_secret(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in value:
+            check_master(secret.get_secret_value())
+        return value
+
+    @model_validator(mode="after")
+    def _can_verify(self) -> Self:
+        if self.require_signatures and not self.signing_secrets:
+            raise ValueError(f"require_signatures needs signing_secrets: {ADVICE}")
+        return self
 
     @model_validator(mode="after")
     def _has_both_halves_of_a_certificate(self) -> Self:
@@ -164,3 +188,10 @@ class CollectorSettings(BaseModel):
         description="Priorities whose notifications are kept whole beside their events, less secrets; needed to "
         "replay them",
     )
+
+    @field_validator("telemetry_secret")
+    @classmethod
+    def _is_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_shared(value.get_secret_value())
+        return value

@@ -13,7 +13,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 HANDLER = "nephometer"
 MASK = "***"
 SECRET_NAMES = re.compile(r"(?i)password|passwd|secret|token|authorization|cookie|api_?key|private_?key")
-PASSWORD_IN_URL = re.compile(r"(://[^/\s:@]*):[^/\s]*@")
+PASSWORD_IN_URL = re.compile(r"(://[^/\s:]*):[^/\s]*@")
 # Everything that could begin a second line or drive a terminal.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # pika writes an error for every single attempt to connect; collector.bus tells the change instead.

@@ -10,15 +10,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pika
 import structlog
 from pika.exceptions import AMQPError
-from prometheus_client import Gauge
 
 from collector import topology
+from collector.admission import Admission
 from collector.bus.asking import Questions
 from collector.bus.connection import connected
 from collector.consumer import Consumer, Session, run_all
@@ -44,7 +44,8 @@ class Bus:
     def __init__(
         self, settings: BusSettings, options: CollectorSettings, process: Process, metrics: CollectorMetrics
     ) -> None:
-        self._settings, self._options, self._process, self._metrics = settings, options, process, metrics
+        self._settings = settings
+        self._needs = _Needs(options, process, metrics, Admission(settings, metrics))
         # A connection for each queue: one that the broker cannot serve holds up no other.
         self._consumers = [
             self._consumer(replace(feed, origins=(origin,)))
@@ -63,32 +64,37 @@ class Bus:
 
     def _consumer(self, feed: topology.Feed) -> Consumer:
         broker = f"{topology.address(feed.url)} ({feed.origins[0]})"
-        unbound = self._metrics.unbound_exchanges.labels(broker)
 
         @contextmanager
         def session() -> Iterator[Session]:
             with connected(feed.url, self._settings) as connection:
                 wiring = Wiring(Questions(connection).ask, self._settings, feed)
-                yield _Session(connection, wiring, self._options, self._process, unbound)
+                yield _Session(connection, wiring, self._needs, broker)
 
-        return Consumer(broker, session, self._metrics.connected.labels(broker))
+        return Consumer(broker, session, self._needs.metrics.connected.labels(broker))
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What every connection works with."""
+
+    options: CollectorSettings
+    process: Process
+    metrics: CollectorMetrics
+    admission: Admission
 
 
 class _Session:
     """One connection's life: declare and bind, consume one queue, hand over batches, acknowledge."""
 
     def __init__(
-        self,
-        connection: pika.BlockingConnection,
-        wiring: Wiring,
-        options: CollectorSettings,
-        process: Process,
-        unbound: Gauge,
+        self, connection: pika.BlockingConnection, wiring: Wiring, needs: _Needs, broker: str
     ) -> None:
-        self._connection, self._wiring, self._unbound_gauge = connection, wiring, unbound
+        self._connection, self._wiring, self._admission = connection, wiring, needs.admission
+        self._unbound_gauge = needs.metrics.unbound_exchanges.labels(broker)
         self._unbound: list[str] = []
-        self._gathering = Gathering(topology.limits(wiring.settings, options), options.batch_wait)
-        self._work = Work(self._gathering, process, self._acknowledge, self._wake)
+        self._gathering = Gathering(topology.limits(wiring.settings, needs.options), needs.options.batch_wait)
+        self._work = Work(self._gathering, needs.process, self._acknowledge, self._wake)
         self._is_cancelled = False
         self._bind()
         with answered_within(connection, wiring.settings.timeout):
@@ -137,10 +143,12 @@ class _Session:
         origin: Origin,
         _channel: object,
         method: pika.spec.Basic.Deliver,
-        _properties: object,
+        properties: pika.BasicProperties,
         body: bytes,
     ) -> None:
-        self._gathering.add(origin, method.delivery_tag, body, datetime.now(UTC), time.monotonic())
+        refused = self._admission.refusal(properties.headers, body) if origin == "agent" else None
+        now, now_s = datetime.now(UTC), time.monotonic()
+        self._gathering.add(origin, method.delivery_tag, body, now, now_s, refused=refused)
 
     def _on_cancel(self, _frame: object) -> None:
         self._is_cancelled = True

@@ -1,5 +1,7 @@
 """Publishing: agents' batches to our exchange, and notifications to any."""
 
+from collections.abc import Mapping
+
 import pika
 from pydantic import SecretStr
 
@@ -10,21 +12,24 @@ from collector.bus.link import Link, opened
 from collector.errors import BusUnavailable
 from collector.patience import answered_within
 from collector.settings import BusSettings
+from collector.signing import Signer
 
 PERSISTENT = 2
-BATCH = pika.BasicProperties(content_type="application/json", delivery_mode=PERSISTENT)
 NOTIFICATION = pika.BasicProperties(
     content_type="application/json", content_encoding="utf-8", delivery_mode=PERSISTENT
 )
 
 
 class SamplePublisher:
-    """Publishes agents' batches: persistent, mandatory, confirmed. One thread may use it."""
+    """Publishes agents' batches: persistent, mandatory, confirmed, signed if there is a signer.
 
-    def __init__(self, settings: BusSettings) -> None:
+    One thread may use it.
+    """
+
+    def __init__(self, settings: BusSettings, signer: Signer | None = None) -> None:
         if settings.url is None:
             raise ValueError("bus.url is not set")
-        self._exchange = settings.exchange
+        self._exchange, self._signer = settings.exchange, signer
         self._way = _Way(settings.url, settings)
 
     def send(self, body: bytes) -> None:
@@ -33,7 +38,8 @@ class SamplePublisher:
         Raises BusUnavailable when it did not say so in time: the batch must be sent again, and may then
         arrive twice.
         """
-        self._way.publish(self._exchange, topology.SAMPLE_ROUTING_KEY, body, BATCH)
+        properties = _batch(self._signer.headers(body) if self._signer else None)
+        self._way.publish(self._exchange, topology.SAMPLE_ROUTING_KEY, body, properties)
 
     def close(self) -> None:
         """End the connection, if there is one; `send` would open another."""
@@ -79,6 +85,10 @@ class NotificationPublisher:
             ask = Questions(connection).ask
             if ask("exchange_declare", exchange, passive=True) is None:
                 ask("exchange_declare", exchange, "topic", durable=self._settings.durable_exchanges)
+
+
+def _batch(headers: Mapping[str, str] | None) -> pika.BasicProperties:
+    return pika.BasicProperties(content_type="application/json", delivery_mode=PERSISTENT, headers=headers)
 
 
 class _Way:

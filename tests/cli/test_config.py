@@ -10,6 +10,7 @@ from cli.config import app
 from cli.errors import WrongUsage
 from cli.invocation import Invocation
 from cli.settings import load
+from collector.signing import node_key
 
 
 @pytest.fixture
@@ -91,3 +92,17 @@ def test_the_schema_knows_every_section_and_the_files_of_secrets() -> None:
     assert "url_file" in schema["$defs"]["BusSettings"]["properties"]
     assert "token_file" in schema["$defs"]["StaticToken"]["properties"]
     assert "host_file" not in schema["$defs"]["ApiSettings"]["properties"]
+
+
+def test_a_nodes_key_is_derived_and_never_the_secret_itself(config: Path) -> None:
+    config.write_text("[bus]\nsigning_secrets = ['a secret of the collectors', 'the one before that']\n")
+
+    keys = [run("node-key", node, "--config", str(config)).strip() for node in ("node-1", "node-2")]
+
+    assert keys[0] == node_key("a secret of the collectors", "node-1").hex()
+    assert len(set(keys)) == 2
+
+
+def test_a_nodes_key_needs_a_secret(config: Path) -> None:
+    with pytest.raises(WrongUsage, match="signing_secrets"):
+        run("node-key", "node-1", "--config", str(config))

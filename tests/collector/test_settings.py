@@ -70,3 +70,22 @@ def test_the_next_batch_is_gathered_while_one_is_in_work() -> None:
     limits = topology.limits(settings, CollectorSettings())
 
     assert (limits["notifications"].deliveries, limits["agent"].deliveries) == (250, 1)
+
+
+@pytest.mark.parametrize(
+    "secrets", [("",), ("change this for valid signing",), ("short",), ("long enough to be one",) * 3]
+)
+def test_signing_secrets_that_protect_nothing_are_refused(secrets: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match="signing_secrets"):
+        BusSettings.model_validate({"signing_secrets": secrets})
+
+
+def test_signatures_cannot_be_required_without_a_secret() -> None:
+    with pytest.raises(ValidationError, match="openssl rand"):
+        BusSettings(require_signatures=True)
+
+
+@pytest.mark.parametrize("secret", ["", "change this for valid signing"])
+def test_a_telemetry_secret_that_protects_nothing_is_refused(secret: str) -> None:
+    with pytest.raises(ValidationError, match="openssl rand"):
+        CollectorSettings(telemetry_secret=SecretStr(secret))

@@ -122,3 +122,10 @@ def test_an_unknown_level_is_refused() -> None:
 
 def test_a_url_without_a_password_stays() -> None:
     assert mask_url("http://[::1]:8777/v2?at=a@b") == "http://[::1]:8777/v2?at=a@b"
+
+
+@pytest.mark.parametrize(
+    "hosts", ["u:hunter2@one,u:hunter2@two", "u@one,u:hunter2@two:5672", "one:1,u:hunter2@two"]
+)
+def test_every_password_of_a_url_with_several_hosts_is_masked(hosts: str) -> None:
+    assert "hunter2" not in mask_url(f"rabbit://{hosts}/vhost")

@@ -18,6 +18,8 @@ from cli.process import Part, run_together
 from cli.schema import when_ready
 from cli.settings import Settings
 from collector.definitions import load_definitions
+from collector.event_definitions import load_event_rules
+from collector.event_mapping import EventMapping
 from collector.mapping import MeterMapping
 from collector.metrics import CollectorMetrics
 from collector.pipeline import Pipeline
@@ -25,6 +27,7 @@ from collector.publishers.database import DatabasePublisher
 from storage.alarms import Alarms
 from storage.database import Database
 from storage.deliveries import Deliveries
+from storage.events import Events
 from storage.samples import Samples
 from storage.statistics import Statistics
 from storage.tiles.kept_rows import KeptRows
@@ -58,7 +61,7 @@ class Server:
         database, intake = Database(settings.database), Database(settings.database)
         registry = CollectorRegistry()
         metrics, kept_rows = CollectorMetrics(registry), KeptRows()
-        pipeline = _pipeline(settings, Samples(intake, kept_rows), metrics)
+        pipeline = _pipeline(settings, Samples(intake, kept_rows), Events(intake), metrics)
         return cls(settings, database, intake, kept_rows, registry, metrics, pipeline, Deliveries(database))
 
     def run(self, parts: Sequence[Part], stop: threading.Event) -> int:
@@ -86,13 +89,19 @@ class Server:
         ]
 
 
-def _pipeline(settings: Settings, samples: Samples, metrics: CollectorMetrics) -> Pipeline:
-    folder = settings.collector.definitions
-    secret = settings.collector.telemetry_secret
+def _pipeline(settings: Settings, samples: Samples, events: Events, metrics: CollectorMetrics) -> Pipeline:
+    options = settings.collector
+    folder = Path(options.definitions) if options.definitions else None
+    secret = options.telemetry_secret
     return Pipeline(
-        DatabasePublisher(samples, metrics),
-        MeterMapping(load_definitions(Path(folder) if folder else None)),
+        DatabasePublisher(samples, metrics, events),
+        MeterMapping(load_definitions(folder)),
         metrics,
-        batch_size=settings.collector.batch_size,
+        events=EventMapping(
+            load_event_rules(folder),
+            drop_unmatched=options.drop_unmatched_events,
+            store_raw=frozenset(options.store_raw),
+        ),
+        batch_size=options.batch_size,
         telemetry_secret=secret.get_secret_value() if secret else None,
     )

@@ -19,6 +19,10 @@ class CollectorMetrics:
         self.duplicates = Counter(
             "nephometer_collector_duplicates", "Samples that were stored already", registry=registry
         )
+        self.events = Counter("nephometer_collector_events", "Events stored as new", registry=registry)
+        self.event_duplicates = Counter(
+            "nephometer_collector_event_duplicates", "Events that were stored already", registry=registry
+        )
         self.conflicts = Counter(
             "nephometer_collector_conflicts",
             "Samples that were stored already with another value; the first was kept",

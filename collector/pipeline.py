@@ -1,6 +1,6 @@
-"""From bytes to stored samples: decode, map, normalize, publish, the database first.
+"""From bytes to stored samples and events: decode, map, normalize, publish, the database first.
 
-What cannot become a sample goes to quarantine with its reason, in the same transaction as its neighbours.
+What cannot become a sample or event goes to quarantine with its reason, in the same transaction as its neighbours.
 Agents' batches that are plainly clean are settled as columns (`collector.checking`); whatever is in doubt, and
 everything else, reading by reading (`collector.normalize`). Both ways lead to the same samples.
 """
@@ -12,15 +12,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
 import structlog
 
 from collector import frame
 from collector.ceilometer import ceilometer_drafts, is_ceilometer
+from collector.ceilometer_events import is_events, published, published_event
 from collector.checking import Checker
 from collector.draft import Draft
-from collector.envelope import decode_drafts, decode_notification
+from collector.envelope import Notification, decode_drafts, decode_notification
 from collector.errors import InvalidMessage, PublisherUnavailable
+from collector.events import fit
 from collector.judging import Judging
 from collector.mapping import MeterMapping
 from collector.message import Message, Origin, refusal
@@ -29,6 +32,7 @@ from collector.normalize import Unfit, normalize
 from collector.publishers import Keeper, Publisher
 from collector.publishing import Pending, Publishing, as_draft
 from collector.text import remembering_metadata
+from storage.event import Event
 from storage.ingest.batch import SampleBatch, pieces
 from storage.sample import Refused, Sample, make_id
 
@@ -36,13 +40,24 @@ __all__ = ["Message", "Origin", "Pipeline"]
 
 log = structlog.get_logger()
 
-REASONS = 5  # a refused notification names at most so many of its samples
+REASONS = 5  # a refused notification names at most so many of its samples or events
 
 _Frames = list[tuple[Message, frame.Parts]]
 
 
+class EventMaker(Protocol):
+    """Makes events of notifications; `collector.event_mapping.EventMapping` is one."""
+
+    def event(self, notification: Notification, received_at: datetime) -> Event | None:
+        """The event of a notification, None when none is wanted; raises InvalidMessage when it can be none."""
+        ...
+
+
 class Pipeline:
-    """Reads messages and hands their samples to the publishers; any number of threads may use it."""
+    """Reads messages and hands their samples and events to the publishers; any number of threads may use it.
+
+    Without `events` no notification becomes an event; those that others made of theirs are kept.
+    """
 
     def __init__(
         self,
@@ -50,6 +65,7 @@ class Pipeline:
         mapping: MeterMapping,
         metrics: CollectorMetrics,
         *,
+        events: EventMaker | None = None,
         others: Sequence[Publisher] = (),
         batch_size: int = 40_000,
         telemetry_secret: str | None = None,
@@ -57,12 +73,13 @@ class Pipeline:
         self._publishing = Publishing(keeper, others, metrics)
         self._checker = Checker()
         self._mapping = mapping
+        self._events = events
         self._metrics = metrics
         self._batch_size = batch_size
         self._telemetry_secret = telemetry_secret
 
     def process(self, messages: Sequence[Message]) -> None:
-        """Store all samples of these messages and quarantine the rest, in batches of about `batch_size`.
+        """Store all samples and events of these messages and quarantine the rest, in batches of about `batch_size`.
 
         Raises PublisherUnavailable when the database is away: then none of them may be acknowledged, and
         processing all of them again later is safe.
@@ -159,6 +176,19 @@ class Pipeline:
             drafts = ceilometer_drafts(notification, self._telemetry_secret)
             self._add_all(batch, message, drafts)
             return
+        if is_events(notification.event_type):
+            self._add_events(
+                batch,
+                message,
+                (
+                    partial(published_event, notification, number, sent, self._telemetry_secret)
+                    for number, sent in enumerate(published(notification))
+                ),
+            )
+            return
+        if self._events is not None:
+            make = partial(self._events.event, notification, message.received_at)
+            self._add_events(batch, message, [make])
         found = self._mapping.drafts(notification)
         if not found:
             self._metrics.unmapped.inc()
@@ -188,6 +218,25 @@ class Pipeline:
                 reasons[f"{draft.meter}: {sample.reason}"] = None
             else:
                 batch.add(sample, message, None)
+        if reasons:
+            batch.refused.append(refusal(message, "; ".join(list(reasons)[:REASONS])))
+
+    def _add_events(
+        self, batch: Pending, message: Message, making: Iterable[Callable[[], Event | None]]
+    ) -> None:
+        """Add the events of one message; whatever fails on one, its samples and the others are kept."""
+        reasons: dict[str, None] = {}
+        for make in making:
+            try:
+                event = make()
+                if event is not None:
+                    batch.add_event(fit(event, message.received_at), message)
+            except InvalidMessage as error:
+                reasons[f"event: {error}"] = None
+            except Exception as error:
+                log.exception("event_not_understood", origin=message.origin)
+                reasons[f"event: the program failed on it: {error!r}"] = None
+            self._publish_if_full(batch)
         if reasons:
             batch.refused.append(refusal(message, "; ".join(list(reasons)[:REASONS])))
 

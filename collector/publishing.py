@@ -14,6 +14,7 @@ from collector.errors import PublisherUnavailable
 from collector.message import Message, refusal
 from collector.metrics import CollectorMetrics
 from collector.publishers import Keeper, Publisher, Rejected
+from storage.event import Event
 from storage.faults import reach
 from storage.ingest.arranged import arrange
 from storage.ingest.batch import SampleBatch, join
@@ -41,17 +42,19 @@ class _Columns:
 
 
 class Pending:
-    """Samples of both kinds in the order they came, and what was refused of the same messages."""
+    """Samples of both kinds in the order they came, events, and what was refused of the same messages."""
 
     def __init__(self, received_at: datetime) -> None:
         self.received_at = received_at
+        self.events: list[Event] = []
         self.refused: list[Refused] = []
+        self._event_sources: list[Message] = []
         self._parts: list[_Single | _Columns] = []
         self._samples = 0
 
     def __len__(self) -> int:
-        """How many samples and refusals wait."""
-        return self._samples + len(self.refused)
+        """How many samples, events and refusals wait."""
+        return self._samples + len(self.events) + len(self.refused)
 
     def add(self, sample: Sample, message: Message, draft: Draft | None) -> None:
         """Take in one sample; without a draft it is its message that goes to quarantine if need be."""
@@ -68,9 +71,23 @@ class Pending:
         self._parts.append(_Columns(batch, message))
         self._samples += len(batch)
 
+    def add_event(self, event: Event, message: Message) -> None:
+        """Take in one event; it is its message that goes to quarantine if need be."""
+        self.events.append(event)
+        self._event_sources.append(message)
+
+    def refuse_events(self, rejected: Sequence[Rejected]) -> None:
+        """Events that the database refuses are refused, and no longer among the others."""
+        bad = {one.index: one.reason for one in rejected}
+        self.refused += [refusal(self._event_sources[place], reason) for place, reason in bad.items()]
+        kept = [place for place in range(len(self.events)) if place not in bad]
+        self._event_sources = [self._event_sources[place] for place in kept]
+        self.events = [self.events[place] for place in kept]
+
     def clear(self) -> None:
         """Forget everything: it is kept now."""
         self._parts, self.refused, self._samples = [], [], 0
+        self.events, self._event_sources = [], []
 
     def batch(self) -> SampleBatch:
         """All samples as columns."""
@@ -108,10 +125,12 @@ class Publishing:
     def publish(self, pending: Pending) -> Sequence[Refused]:
         """Publish all of it; returns what the keeper quarantined as too old, which is not among what is pending.
 
-        Raises PublisherUnavailable when the keeper is away.
+        Events come first, in a transaction of their own: whoever is killed between the two begins again with both,
+        and each counts once. Raises PublisherUnavailable when the keeper is away.
         """
         if not len(pending):
             return ()
+        self._publish_events(pending)
         batch = pending.batch()
         keep = self._keeper.publish_batch
         too_old = self._timed(self._keeper, lambda: keep(batch, pending.refused, pending.received_at))
@@ -125,6 +144,15 @@ class Publishing:
         for publisher in self._others:
             self._offer(publisher, samples, pending)
         return too_old
+
+    def _publish_events(self, pending: Pending) -> None:
+        if not pending.events:
+            return
+        publish = self._keeper.publish_events
+        rejected = self._timed(self._keeper, lambda: publish(pending.events, pending.received_at))
+        if rejected:
+            pending.refuse_events(rejected)
+        reach("events.committed")
 
     def _publish_one_by_one(self, pending: Pending) -> None:
         """Publish what the database may take of it, and quarantine the rest."""

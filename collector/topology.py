@@ -14,8 +14,8 @@ from collector.settings import BusSettings, CollectorSettings
 SAMPLE_ROUTING_KEY = "samples"
 DEAD_SUFFIX = ".dead"
 
-# Sampled values and usage come at these; failures are reported at others.
-PRIORITIES = ("info", "sample", "audit")
+# Sampled values and usage come at these, and failures, which are events and no samples.
+PRIORITIES = ("info", "sample", "audit", "error")
 
 # A delivery counts again whenever its channel ends, also when the broker closes it because a database stayed
 # away for its consumer_timeout (30 minutes). So the limit ends only what kills collector after collector.

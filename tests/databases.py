@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, update
 
-from storage import tables_alarms, tables_lifecycle, tables_tiles
+from storage import tables_alarms, tables_events, tables_lifecycle, tables_tiles
 from storage.database import Database
 from storage.errors import StorageError
 from storage.migrate import upgrade
@@ -18,7 +18,12 @@ from storage.tables import id_counter, metadata
 from storage.upkeep.partitions import Partitions
 from tests.servers import DatabaseServer
 
-__all__ = ["tables_alarms", "tables_lifecycle", "tables_tiles"]  # imported so that `metadata` has its tables
+__all__ = [
+    "tables_alarms",
+    "tables_events",
+    "tables_lifecycle",
+    "tables_tiles",
+]  # imported so that `metadata` has its tables
 
 END_OF_TIME = 2**62  # microseconds
 

@@ -1,17 +1,18 @@
-"""Where samples go. The database comes first: what it has not taken is not acknowledged."""
+"""Where samples and events go. The database comes first: what it has not taken is not acknowledged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from storage.event import Event
 from storage.ingest.batch import SampleBatch
 from storage.sample import Refused, Sample
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A sample the destination can never take: its place in the batch, and why."""
+    """A sample or event the destination can never take: its place in the batch, and why."""
 
     index: int
     reason: str
@@ -36,7 +37,14 @@ class Publisher(Protocol):
 
 
 class Keeper(Publisher, Protocol):
-    """The first of the destinations, which decides whether samples are safe; takes them as columns."""
+    """The first of the destinations, which decides whether anything is safe; takes samples as columns."""
+
+    def publish_events(self, events: Sequence[Event], received_at: datetime) -> list[Rejected]:
+        """Take events; returns those it can never take, in their order, having taken all others.
+
+        Raises PublisherUnavailable when all of them must be tried again.
+        """
+        ...
 
     def publish_batch(
         self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime

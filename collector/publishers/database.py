@@ -10,6 +10,8 @@ from collector.errors import PublisherUnavailable
 from collector.metrics import CollectorMetrics
 from collector.publishers import Rejected
 from storage.errors import DataRefused, StorageError
+from storage.event import Event
+from storage.events import StoredEvents
 from storage.ingest.batch import SampleBatch
 from storage.ingest.too_old import TOO_OLD_ORIGIN
 from storage.query import Stored
@@ -34,14 +36,49 @@ class Store(Protocol):
         ...
 
 
+class EventStore(Protocol):
+    """The part of `storage.events.Events` that is needed here."""
+
+    def store(self, events: Sequence[Event], *, received_at: datetime) -> StoredEvents:
+        """Keep events in one transaction."""
+        ...
+
+
 class DatabasePublisher:
-    """Stores each batch in one transaction; a batch the database refuses is halved until one sample is left."""
+    """Stores each batch in one transaction; a batch the database refuses is halved until one is left."""
 
     name = "database"
 
-    def __init__(self, store: Store, metrics: CollectorMetrics) -> None:
+    def __init__(self, store: Store, metrics: CollectorMetrics, events: EventStore) -> None:
         self._store = store
         self._metrics = metrics
+        self._events = events
+
+    def publish_events(self, events: Sequence[Event], received_at: datetime) -> list[Rejected]:
+        """Store events; returns those the database refuses.
+
+        Raises PublisherUnavailable when the database is away or its schema is not ours yet.
+        """
+        return self._keep_events(events, 0, received_at)
+
+    def _keep_events(self, events: Sequence[Event], first: int, received_at: datetime) -> list[Rejected]:
+        """Store what can be stored of events that begin at place `first` of the batch."""
+        try:
+            stored = self._events.store(events, received_at=received_at)
+        except DataRefused as error:
+            if len(events) == 1:
+                log.warning("event_refused_by_database", event_type=events[0].event_type, error=str(error))
+                return [Rejected(first, f"event refused by the database: {error}")]
+            middle = len(events) // 2
+            return [
+                *self._keep_events(events[:middle], first, received_at),
+                *self._keep_events(events[middle:], first + middle, received_at),
+            ]
+        except StorageError as error:
+            raise PublisherUnavailable(str(error)) from error
+        self._metrics.events.inc(stored.new)
+        self._metrics.event_duplicates.inc(stored.duplicates)
+        return []
 
     def publish_batch(
         self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +21,8 @@ SESSION = (
     " innodb_lock_wait_timeout = {lock_s}"
 )
 BY_KEY = "FROM {table} WHERE (gid, ts, rid, part) IN ({keys})"
-ROWS_PER_STATEMENT = 1000  # about 0.2 MB of literals, far below max_allowed_packet
+ROWS_PER_STATEMENT = 1000  # of samples about 0.2 MB of literals
+STATEMENT_LENGTH = 4_000_000  # of literals; max_allowed_packet is 16 MB
 
 
 class MySQL:
@@ -146,12 +147,26 @@ def _insert(connection: Connection, table: Table, literals: Sequence[str]) -> in
     """How many of these rows, sorted by key, were new."""
     first = next(iter(table.primary_key)).name
     inserted = 0
-    for start in range(0, len(literals), ROWS_PER_STATEMENT):
-        values = ",".join(literals[start : start + ROWS_PER_STATEMENT])
+    for some in _pieces(literals):
+        values = ",".join(some)
         keep = f"ON DUPLICATE KEY UPDATE {first} = {table.name}.{first}"
         statement = f"INSERT INTO {table.name} VALUES {values} {keep}"  # noqa: S608 - our table, our literals
         inserted += int(connection.exec_driver_sql(statement).rowcount)
     return inserted
+
+
+def _pieces(literals: Sequence[str]) -> Iterator[Sequence[str]]:
+    """In pieces that one statement each may hold; a longer one stands alone."""
+    first = length = 0
+    for place, literal in enumerate(literals):
+        if place > first and (
+            place - first >= ROWS_PER_STATEMENT or length + len(literal) > STATEMENT_LENGTH
+        ):
+            yield literals[first:place]
+            first, length = place, 0
+        length += len(literal)
+    if literals:
+        yield literals[first:]
 
 
 def _literal(row: tuple[object, ...]) -> str:

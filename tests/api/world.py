@@ -21,6 +21,7 @@ from collector.publishers.database import DatabasePublisher
 from storage.alarms import Alarms
 from storage.database import Database
 from storage.deliveries import Deliveries
+from storage.events import Events
 from storage.resources import Resources
 from storage.sample import Sample
 from storage.samples import Samples
@@ -59,9 +60,10 @@ class World:
 
     def __post_init__(self) -> None:
         self.samples = Samples(self.database)
+        self.events = Events(self.database)
         registry = CollectorRegistry()
         metrics = CollectorMetrics(registry)
-        pipeline = Pipeline(DatabasePublisher(self.samples, metrics), MeterMapping(()), metrics)
+        pipeline = Pipeline(DatabasePublisher(self.samples, metrics, self.events), MeterMapping(()), metrics)
         deliveries = Deliveries(self.database)
         parts: dict[str, Any] = {  # Any: the fields of Services
             "samples": self.samples,

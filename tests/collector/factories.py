@@ -14,8 +14,9 @@ from collector.errors import PublisherUnavailable
 from collector.listed import encode_json, lists_of
 from collector.mapping import MeterMapping
 from collector.metrics import CollectorMetrics
-from collector.pipeline import Message, Origin, Pipeline
+from collector.pipeline import EventMaker, Message, Origin, Pipeline
 from collector.publishers import Rejected
+from storage.event import Event
 from storage.ingest.batch import SampleBatch
 from storage.sample import Refused, Sample
 
@@ -26,16 +27,23 @@ SAMPLE = Sample("disk.usage", "gauge", "B", 7, "vm-1", "project-1", NOW)
 
 
 class StubPublisher:
-    """Keeps what it is given; away while `away`, and refuses samples of the meters in `poisonous`."""
+    """Keeps what it is given; away while `away`, and refuses samples and events named in `poisonous`."""
 
     name = "stub"
 
     def __init__(self) -> None:
         self.samples: list[Sample] = []
+        self.events: list[Event] = []
         self.refused: list[Refused] = []
         self.away = False
         self.attempts = 0
         self.poisonous: frozenset[str] = frozenset()
+
+    def publish_events(self, events: Sequence[Event], received_at: datetime) -> list[Rejected]:
+        if self.away:
+            raise PublisherUnavailable("the database is away")
+        self.events += [event for event in events if event.event_type not in self.poisonous]
+        return [Rejected(i, "poison") for i, event in enumerate(events) if event.event_type in self.poisonous]
 
     def publish_batch(
         self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
@@ -67,8 +75,16 @@ def pipeline(
     mapping: MeterMapping = MAPPING,
     telemetry_secret: str | None = None,
     batch_size: int = 10_000,
+    events: EventMaker | None = None,
 ) -> Pipeline:
-    return Pipeline(publisher, mapping, metrics(), batch_size=batch_size, telemetry_secret=telemetry_secret)
+    return Pipeline(
+        publisher,
+        mapping,
+        metrics(),
+        events=events,
+        batch_size=batch_size,
+        telemetry_secret=telemetry_secret,
+    )
 
 
 def message(body: bytes | object, origin: Origin = "notifications", received_at: datetime = NOW) -> Message:
@@ -120,6 +136,32 @@ def polling(*samples: object) -> dict[str, object]:
         event_type="telemetry.polling",
         priority="SAMPLE",
         payload={"samples": list(samples)},
+    )
+
+
+def published(**fields: object) -> dict[str, object]:
+    """An event as Ceilometer publishes it, with these fields in place of its own."""
+    return {
+        "message_id": "7b0c1c2e-5df3-4b5f-9c5b-7f3b0c0a1d11",
+        "event_type": "compute.instance.create.end",
+        "generated": "2024-11-23T11:59:00.000001",
+        "traits": [
+            ["service", 1, "compute.node-1"],
+            ["project_id", 1, "project-1"],
+            ["user_id", 1, "user-1"],
+            ["memory_mb", 2, 512],
+            ["load", 3, 0.5],
+            ["launched_at", 4, "2024-11-23T11:58:00"],
+        ],
+        "raw": {},
+        **fields,
+    }
+
+
+def publishing(*events: object) -> dict[str, object]:
+    """A notification of Ceilometer's event pipeline with these events."""
+    return notification(
+        publisher_id="telemetry.publisher.node-1", event_type="event", priority="SAMPLE", payload=list(events)
     )
 
 

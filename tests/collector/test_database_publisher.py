@@ -7,6 +7,8 @@ import pytest
 from collector.errors import PublisherUnavailable
 from collector.publishers.database import DatabasePublisher
 from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch
+from storage.event import Event
+from storage.events import StoredEvents
 from storage.ingest.batch import SampleBatch
 from storage.query import Stored
 from storage.sample import Refused, Sample
@@ -44,6 +46,26 @@ class Store:
         return self.store(batch.samples(), refused, received_at=received_at)
 
 
+class EventStore:
+    """Events of a database that refuses some types."""
+
+    def __init__(self, *poisonous: str) -> None:
+        self.poisonous = poisonous
+        self.events: list[Event] = []
+        self.error: Exception | None = None
+
+    def store(self, events: Sequence[Event], *, received_at: datetime) -> StoredEvents:
+        if self.error:
+            raise self.error
+        if any(event.event_type in self.poisonous for event in events):
+            raise DataRefused("no")
+        self.events += events
+        return StoredEvents(len(events), 0)
+
+
+EVENT = Event("m", "p", "t", NOW)
+
+
 @pytest.mark.parametrize("places", [[0], [6], [3], [0, 1], [2, 5], list(range(7))])
 def test_a_batch_the_database_refuses_is_halved_down_to_the_bad_samples(places: list[int]) -> None:
     store = Store("bad")
@@ -52,7 +74,7 @@ def test_a_batch_the_database_refuses_is_halved_down_to_the_bad_samples(places: 
     ]
     quarantined = Refused("reason", b"body", "agent", NOW)
 
-    rejected = DatabasePublisher(store, metrics()).publish(samples, [quarantined], NOW)
+    rejected = DatabasePublisher(store, metrics(), EventStore()).publish(samples, [quarantined], NOW)
 
     assert store.samples == [sample for sample in samples if sample.meter != "bad"]
     assert store.refused == [quarantined]
@@ -65,4 +87,23 @@ def test_a_database_that_is_away_or_not_upgraded_is_tried_again_later(error: Exc
     store.error = error
 
     with pytest.raises(PublisherUnavailable):
-        DatabasePublisher(store, metrics()).publish([SAMPLE], [], NOW)
+        DatabasePublisher(store, metrics(), EventStore()).publish([SAMPLE], [], NOW)
+
+
+@pytest.mark.parametrize("places", [[0], [3], [2, 5], list(range(7))])
+def test_events_the_database_refuses_are_found_among_the_others(places: list[int]) -> None:
+    events = EventStore("bad")
+    given = [replace(EVENT, message_id=str(n), event_type="bad" if n in places else "good") for n in range(7)]
+
+    rejected = DatabasePublisher(Store(), metrics(), events).publish_events(given, NOW)
+
+    assert events.events == [event for event in given if event.event_type == "good"]
+    assert [one.index for one in rejected] == places
+
+
+def test_events_wait_for_a_database_that_is_away() -> None:
+    events = EventStore()
+    events.error = DatabaseUnavailable("away")
+
+    with pytest.raises(PublisherUnavailable):
+        DatabasePublisher(Store(), metrics(), events).publish_events([EVENT], NOW)

@@ -9,6 +9,7 @@ import pytest
 from collector.errors import PublisherUnavailable
 from collector.pipeline import Pipeline
 from collector.publishers import Rejected
+from storage.event import Event
 from storage.ingest.batch import SampleBatch
 from storage.sample import Refused, Sample
 from tests.collector.factories import (
@@ -109,6 +110,9 @@ def test_nothing_may_be_acknowledged_while_the_database_is_away() -> None:
 
 class Broken:
     name = "broken"
+
+    def publish_events(self, events: Sequence[Event], received_at: datetime) -> list[Rejected]:
+        raise ZeroDivisionError
 
     def publish_batch(
         self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from collector.pipeline import Pipeline
 from collector.publishers.database import DatabasePublisher
 from storage.database import Database
+from storage.events import Events
 from storage.quarantine import Quarantine
 from storage.query import EVERYTHING, SampleQuery
 from storage.sample import to_microseconds
@@ -61,7 +62,7 @@ def test_who_posts_readings_older_than_the_retention_is_told(database: Database)
             update(watermark).where(watermark.c.name == "raw_from").values(at=to_microseconds(NOW))
         )
     old = replace(SAMPLE, timestamp=NOW - timedelta(hours=1))
-    pipeline = Pipeline(DatabasePublisher(samples, metrics()), MAPPING, metrics())
+    pipeline = Pipeline(DatabasePublisher(samples, metrics(), Events(database)), MAPPING, metrics())
 
     (refused,) = pipeline.accept([SAMPLE, old], origin="api", now=NOW)
 
@@ -72,7 +73,9 @@ def test_who_posts_readings_older_than_the_retention_is_told(database: Database)
 
 def test_poison_is_quarantined_and_every_good_and_every_odd_sample_is_kept_once(database: Database) -> None:
     samples = Samples(database)
-    pipeline = Pipeline(DatabasePublisher(samples, metrics()), MAPPING, metrics(), batch_size=50)
+    pipeline = Pipeline(
+        DatabasePublisher(samples, metrics(), Events(database)), MAPPING, metrics(), batch_size=50
+    )
     bad = [message(body) for body in POISON.values()]
     odd = [message(notification(payload=payload(volume_id=name, tenant_id=name))) for name in ODD_NAMES]
     nul = message(

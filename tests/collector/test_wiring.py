@@ -40,6 +40,7 @@ def test_what_exists_is_bound_and_never_declared() -> None:
     assert wiring(broker).bind() == []
     assert broker.created == []
     assert ("nephometer.notifications", "nova", "versioned_notifications.info") in broker.bound
+    assert ("nephometer.notifications", "nova", "notifications.error") in broker.bound
 
 
 def test_only_what_is_absent_is_created() -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from storage import tables_alarms, tables_lifecycle, tables_tiles
+from storage import tables_alarms, tables_events, tables_lifecycle, tables_tiles
 from storage.database import Database
 from storage.migrate import upgrade
 from storage.settings import DatabaseSettings
@@ -26,7 +26,12 @@ from storage.upkeep.cluster import placements
 from tests.servers import DatabaseServer
 from tests.storage.cluster_rules import complaints, complaints_of_server
 
-__all__ = ["tables_alarms", "tables_lifecycle", "tables_tiles"]  # imported so that `metadata` has its tables
+__all__ = [
+    "tables_alarms",
+    "tables_events",
+    "tables_lifecycle",
+    "tables_tiles",
+]  # imported so that `metadata` has its tables
 
 NOTHING: dict[str, str] = {}
 

@@ -68,6 +68,12 @@ def life(days: int, seed: int) -> Life:
     return found
 
 
+def event_of(delivery: Delivery) -> dict[str, object]:
+    """The notification that comes with each delivery: one event, as Ceilometer publishes it."""
+    sent = {"message_id": str(delivery.at), "event_type": "a", "generated": str(delivery.at), "traits": []}
+    return {"event_type": "event", "payload": [sent]}
+
+
 def _poll(chance: random.Random, counters: list[int], at: datetime) -> list[Sample]:
     found = []
     for number in range(RESOURCES):

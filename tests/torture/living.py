@@ -3,6 +3,7 @@
 What is acknowledged stands in a journal, one line for each: SIGKILL takes back no line that was written.
 """
 
+import json
 import multiprocessing
 import os
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from collector.metrics import CollectorMetrics
 from collector.pipeline import Message, Pipeline
 from collector.publishers.database import DatabasePublisher
 from storage.database import Database
+from storage.events import Events
 from storage.faults import ARMED
 from storage.log import configure
 from storage.samples import Samples
 from storage.settings import DatabaseSettings
 from storage.upkeep.maintenance import Maintenance
-from tests.torture.life import MAINTENANCE, RETENTION, Delivery, Life, life
+from tests.torture.life import MAINTENANCE, RETENTION, Delivery, Life, event_of, life
 from tests.torture.oracle import Oracle
 
 SERVER = multiprocessing.get_context(
@@ -69,7 +71,9 @@ def live(place: Place, point: str | None, armed_at: int) -> None:
     database = Database(DatabaseSettings(url=place.url))
     metrics = CollectorMetrics(CollectorRegistry())
     pipeline = Pipeline(
-        DatabasePublisher(Samples(database), metrics), MeterMapping(load_definitions()), metrics
+        DatabasePublisher(Samples(database), metrics, Events(database)),
+        MeterMapping(load_definitions()),
+        metrics,
     )
     maintenance = Maintenance(database, MAINTENANCE, RETENTION)
     whole = place.life
@@ -79,7 +83,13 @@ def live(place: Place, point: str | None, armed_at: int) -> None:
                 os.environ[ARMED] = point
             one = whole[number]
             if isinstance(one, Delivery):
-                pipeline.process([Message(encode_batch(one.samples), "agent", one.at)])
+                happened = json.dumps(event_of(one)).encode()
+                pipeline.process(
+                    [
+                        Message(encode_batch(one.samples), "agent", one.at),
+                        Message(happened, "notifications", one.at),
+                    ]
+                )
             else:
                 while not maintenance.turn(one.at).is_finished:
                     pass

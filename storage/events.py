@@ -1,0 +1,90 @@
+"""Events go in, once each, and are found again (`storage.event_search`)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from storage.database import Database
+from storage.errors import DataRefused
+from storage.event import Event
+from storage.event_rows import Row, Shape, digest, facets, row_of, shape_of
+from storage.faults import reach
+from storage.sample import to_microseconds
+from storage.tables_events import event as event_table
+from storage.tables_events import event_facet
+
+SHAPES_KNOWN = 100_000  # then they are learned anew
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvents:
+    """What became of a batch: events that are new, and events that were there already."""
+
+    new: int
+    duplicates: int
+
+
+class Events:
+    """The store of events."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._shapes: set[int] = set()  # those that are written
+
+    def store(self, events: Iterable[Event], *, received_at: datetime) -> StoredEvents:
+        """Keeps events in one transaction; one that is there already stays as it is, whatever the second one says.
+
+        Their texts are clean. Raises DatabaseUnavailable (try the same again, also when the outcome of the commit is
+        unknown) or DataRefused (nothing was kept; bisect).
+        """
+        received = to_microseconds(received_at)
+        given = list(events)
+        shapes = [shape_of(event) for event in given]
+        rows: dict[tuple[int, int], Row] = {}
+        places: set[tuple[int, int, int]] = set()
+        try:
+            for event, shape in zip(given, shapes, strict=True):
+                row = row_of(event, shape.number, received)
+                if rows.setdefault((row.m, row.k), row) is row:
+                    places.update((facet, row.ts, row.k) for facet in facets(event))
+        except (ValueError, OverflowError, RecursionError, TypeError) as error:
+            raise DataRefused(f"an event can not be kept: {error}") from error
+        if not rows:
+            return StoredEvents(0, 0)
+        self._note_shapes(shapes)
+        ordered, found = sorted(rows.values()), sorted(places)
+
+        def work(connection: Connection) -> int:
+            new = self._database.dialect.insert_new(connection, event_table, ordered)
+            if new and found:
+                self._database.dialect.insert_new(connection, event_facet, found)
+            reach("events.before_commit")
+            return new
+
+        new = self._database.write_retrying(work)
+        return StoredEvents(new, len(given) - new)
+
+    def _note_shapes(self, shapes: Sequence[Shape]) -> None:
+        """Writes those that are not known to be there: before the rows, which can not be read without."""
+        new = {shape.number: shape for shape in shapes if shape.number not in self._shapes}
+        if not new:
+            return
+        keep = self._database.dialect.keep_first.format(key="shape", table="event_shape")
+        mark = self._database.dialect.mark
+        statement = (
+            "INSERT INTO event_shape (shape, kind, event_type, traits)"  # noqa: S608 - our names
+            f" VALUES ({mark}, {mark}, {mark}, {mark}) {keep}"
+        )
+        rows = [
+            (number, digest(one.event_type), one.event_type, one.text) for number, one in sorted(new.items())
+        ]
+
+        def work(connection: Connection) -> None:
+            connection.exec_driver_sql(statement, rows)
+
+        self._database.write_retrying(work)
+        if len(self._shapes) > SHAPES_KNOWN:
+            self._shapes.clear()
+        self._shapes.update(new)

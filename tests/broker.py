@@ -16,14 +16,19 @@ LOOPBACK_ONLY = "-kernel inet_dist_use_interface {127,0,0,1}"
 
 
 class RabbitMQ:
-    """A running RabbitMQ node; `url` is its default virtual host, as guest."""
+    """A running RabbitMQ node; `url` is its default virtual host, as guest.
 
-    def __init__(self) -> None:
+    `more_settings` are lines of its configuration file, in which {tls_port} stands for `tls_port`.
+    """
+
+    def __init__(self, more_settings: str = "") -> None:
         for program in (SCRIPTS / "rabbitmq-server", "epmd"):
             if shutil.which(program) is None:
                 raise Missing(f"{program} is not installed: apt-get install rabbitmq-server")
         self._folder = Path(tempfile.mkdtemp(prefix="nephometer-"))
         self._port, self._names_port, distribution = free_port(), free_port(), free_port()
+        self.tls_port = free_port()
+        self._more_settings = more_settings.replace("{tls_port}", str(self.tls_port))
         self._environment = self._prepare(distribution)
         self.url = f"amqp://guest:guest@127.0.0.1:{self._port}/%2F"
         self._names = Process(
@@ -86,7 +91,7 @@ class RabbitMQ:
         cookie.chmod(0o400)
         (folder / "plugins").write_text("[].")
         (folder / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{self._port}\ndisk_free_limit.absolute = 200MB\n"
+            f"listeners.tcp.1 = 127.0.0.1:{self._port}\ndisk_free_limit.absolute = 200MB\n{self._more_settings}"
         )
         control = str(free_port())
         return {

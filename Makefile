@@ -20,7 +20,7 @@ PACKAGES := python3-venv curl rabbitmq-server postgresql mariadb-server systemd 
     libvirt-dev pkg-config gcc libc6-dev python3-dev \
     libvirt-daemon libvirt-daemon-driver-qemu qemu-system-x86 qemu-utils iproute2
 
-.PHONY: help run test bench soak torture check lint format pins wheel
+.PHONY: help run test bench soak torture peers check lint format pins wheel
 
 help:
 	@echo "make run      install into .venv and start the whole program here (Ctrl-C ends it)"
@@ -28,6 +28,7 @@ help:
 	@echo "make bench    measure against what the machine can do (ONLY=regex: some of it; FLAME=1: where time goes)"
 	@echo "make soak     days of a small cloud through broker, collector and database (MINUTES=10): memory and answers"
 	@echo "make torture  kill what stores and maintains at random, on every database (MINUTES=10)"
+	@echo "make peers    ask Ceilometer 27 what it makes of every recorded notification, and compare"
 	@echo "make lint     only style, types and architecture"
 	@echo "make format   let ruff lay out the code"
 	@echo "make pins     pin the newest dependencies pyproject.toml allows, with hashes"
@@ -47,6 +48,7 @@ test:
 bench:
 	@.ci/packages $(PACKAGES)
 	@.ci/environment test
+	@.ci/peers
 	@mkdir -p bench/out
 	@$(if $(FLAME),$(BIN)/py-spy record --subprocesses --nonblocking --output bench/out/flame.svg -- )\
 	    $(BIN)/python -m bench --only '$(ONLY)' $(ARGS)
@@ -60,6 +62,13 @@ torture:
 	@.ci/packages $(PACKAGES)
 	@.ci/environment test
 	@$(BIN)/python -m tests.torture.kills --minutes $(MINUTES) $(ARGS)
+
+peers:
+	@.ci/packages $(PACKAGES)
+	@.ci/environment test
+	@.ci/peers
+	@$(BIN)/python -m tests.peers.record
+	@$(BIN)/python -m pytest -q tests/peers $(ARGS)
 
 lint:
 	@.ci/environment test

@@ -39,6 +39,7 @@ class Scale:
     Stores that are filled get their upkeep every `upkeep_hours`.
     `spare` are polls after the month (and after its last day), not in any store until a case sends them.
     `waiting` messages wait while a collector's memory is looked at, for `watch_s` seconds at least.
+    `notifications` come from services.
     """
 
     half_day: Size
@@ -49,6 +50,7 @@ class Scale:
     collections: int
     waiting: int
     watch_s: float
+    notifications: int
 
 
 FULL = Scale(
@@ -60,6 +62,7 @@ FULL = Scale(
     collections=2,
     waiting=1_000_000,
     watch_s=20,
+    notifications=20_000,
 )
 # Two projects and two days: every layer there is, and over in seconds.
 SHORT = Scale(
@@ -71,6 +74,7 @@ SHORT = Scale(
     collections=1,
     waiting=500,
     watch_s=0,
+    notifications=300,
 )
 
 

@@ -1,6 +1,7 @@
 """Everything the bench calls of Nephometer."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import msgspec
 
@@ -72,6 +73,12 @@ class Store:
         queries = (_query(workload, place, EVERYTHING) for place in range(len(METERS)))
         return sum(row.count for query in queries for row in self._statistics.compute(StatisticsQuery(query)))
 
+    def of_meter(self, meter: str, start: datetime, end: datetime) -> tuple[int, float]:
+        """How many readings of a meter there are in this time, and their sum."""
+        query = SampleQuery(EVERYTHING, meter=meter, start=start, end=end)
+        rows = self._statistics.compute(StatisticsQuery(query))
+        return sum(row.count for row in rows), sum(float(row.total) for row in rows)
+
     def project_by_hour(self, workload: Workload, meter: int, project: int) -> StatisticsTable:
         """Figures of each resource of a project in each hour."""
         query = _query(workload, meter, Scope(project_name(project)))
@@ -119,6 +126,12 @@ def decoded(body: bytes) -> int:
     msgspec.json.decode(parts.text)
     columns = join([parts])
     return len(columns.polled.readings) + len(columns.deltas.ts)
+
+
+def decoded_notification(body: bytes) -> int:
+    """Reads a notification, its envelope and what is in it, and nothing more; returns that it was one."""
+    msgspec.json.decode(msgspec.json.decode(body)["oslo.message"])
+    return 1
 
 
 def answer(table: StatisticsTable) -> dict[tuple[int, int], Figures]:

@@ -1,4 +1,4 @@
-"""Our queue of agents' batches on a broker, filled before anybody consumes it."""
+"""One of our queues on a broker, of agents' batches or of notifications, filled before anybody consumes it."""
 
 import time
 from collections.abc import Iterable
@@ -10,9 +10,11 @@ from pydantic import SecretStr
 
 from bench.rows import WrongAnswer
 from collector import topology
+from collector.message import Origin
 from collector.settings import BusSettings
 
 PERSISTENT = pika.BasicProperties(content_type="application/json", delivery_mode=2)
+NOTIFYING, INFO = "nova", "notifications.info"  # a service's exchange and its routing key
 ARRIVE_S = 120.0
 LOOK_S = 0.05
 SETTLE_S = 0.5
@@ -21,10 +23,15 @@ SETTLE_S = 0.5
 class Queue:
     """A connection to the broker; exchanges and queues are declared as the collector declares them."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, origin: Origin = "agent") -> None:
         self.url = url
         self._settings = BusSettings(url=SecretStr(url))
-        self.name = self._settings.sample_queue
+        self.name = topology.queue_name(self._settings, origin)
+        self._to = (
+            (NOTIFYING, INFO)
+            if origin == "notifications"
+            else (self._settings.exchange, topology.SAMPLE_ROUTING_KEY)
+        )
         parameters = pika.URLParameters(url)
         parameters.heartbeat = 0
         self._connection = pika.BlockingConnection(parameters)
@@ -54,9 +61,7 @@ class Queue:
         """Puts all of them into the queue; returns how many there are once all have arrived."""
         sent = 0
         for body in messages:
-            self._channel.basic_publish(
-                self._settings.exchange, topology.SAMPLE_ROUTING_KEY, body, PERSISTENT, mandatory=True
-            )
+            self._channel.basic_publish(*self._to, body, PERSISTENT, mandatory=True)
             sent += 1
         deadline = time.monotonic() + ARRIVE_S
         while self.waiting < sent:

@@ -5,6 +5,7 @@ from bench.cases.bus import Bus, Waiting
 from bench.cases.growth import GrowthOfAnswers, GrowthOfIngest
 from bench.cases.ingest import IngestMariaDB, IngestPostgreSQL, IngestSQLite
 from bench.cases.late import Late
+from bench.cases.notifications import Notifications
 from bench.cases.recent import Recent
 from bench.cases.size import SizeOthers, SizePostgreSQL
 from bench.cases.statistics import CloudByProject, ProjectByHour, ResourceByHour
@@ -15,6 +16,7 @@ CASES: tuple[type[Case], ...] = (
     IngestSQLite,
     IngestMariaDB,
     Bus,
+    Notifications,
     SizePostgreSQL,
     SizeOthers,
     ProjectByHour,

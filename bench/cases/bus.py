@@ -112,7 +112,15 @@ def _bare(lab: Lab, backlog: Backlog) -> float:
     """Samples a second that pika takes and decodes."""
     with Queue(lab.rabbitmq.create_vhost()) as queue:
         messages = queue.fill(backlog.messages)
-        command = [sys.executable, "-m", "bench.peers.consume", queue.url, queue.name, str(messages)]
+        command = [
+            sys.executable,
+            "-m",
+            "bench.peers.consume",
+            queue.url,
+            queue.name,
+            str(messages),
+            "batches",
+        ]
         done = subprocess.run(
             command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=GIVE_UP_S
         )

@@ -1,7 +1,7 @@
 """The limit of the bus: pika takes messages from a queue, decodes them and acknowledges, and that is all.
 
-`python -m bench.peers.consume URL QUEUE MESSAGES` prints the seconds from the first delivery to the last
-acknowledgement, and the samples it saw.
+`python -m bench.peers.consume URL QUEUE MESSAGES batches|notifications` prints the seconds from the first delivery to
+the last acknowledgement, and the samples it saw, or the notifications.
 """
 
 import sys
@@ -9,24 +9,25 @@ import time
 
 import pika
 
-from bench.product import decoded
+from bench.product import decoded, decoded_notification
 
-# The fastest of those tried with messages of this size.
-PREFETCH, TOGETHER = 100, 10
+# How each is read, and the prefetch and the messages acknowledged together that were the fastest of those tried.
+KINDS = {"batches": (decoded, 100, 10), "notifications": (decoded_notification, 1000, 100)}
 
 
-def main(url: str, queue: str, messages: str) -> None:
+def main(url: str, queue: str, messages: str, kind: str) -> None:
     """Consumes so many messages."""
+    read, prefetch, together = KINDS[kind]
     parameters = pika.URLParameters(url)
     parameters.heartbeat = 0
     connection = pika.BlockingConnection(parameters)
     channel = connection.channel()
-    channel.basic_qos(prefetch_count=PREFETCH)
+    channel.basic_qos(prefetch_count=prefetch)
     wanted, samples, begun = int(messages), 0, 0.0
     for seen, (method, _, body) in enumerate(channel.consume(queue), 1):
         begun = begun or time.perf_counter()
-        samples += decoded(body)
-        if seen % TOGETHER == 0 or seen == wanted:
+        samples += read(body)
+        if seen % together == 0 or seen == wanted:
             channel.basic_ack(method.delivery_tag, multiple=True)
         if seen == wanted:
             break

@@ -1,42 +1,89 @@
+"""Every packaged definition, shown by the recorded notifications beside it."""
+
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from collector.definitions import Entry, load_definitions
+from collector.envelope import decode_notification
+from collector.event_definitions import EventRule, load_event_rules
+from collector.event_mapping import EventMapping
+from collector.event_types import Names
 from collector.mapping import MeterMapping
-from storage.sample import Sample
-from tests.collector.factories import StubPublisher, message, pipeline
+from tests.collector.corpus import RECORDED, expected, name_of, readable_event, readable_sample
+from tests.collector.factories import NOW, StubPublisher, message, pipeline
 
-FOLDER = Path(__file__).parent / "notifications"
-RECORDED = sorted(path for path in FOLDER.glob("*/*.json") if not path.name.endswith(".expected.json"))
+RULES = load_event_rules()
+EVENTS = EventMapping(RULES)
+NEVER_KEPT = "do-not-keep"  # what stands in the recorded notifications in place of secrets
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_service_notification_gives_exactly_the_samples_written_beside_it(path: Path) -> None:
+@pytest.mark.parametrize("path", RECORDED, ids=name_of)
+def test_a_notification_gives_exactly_the_samples_and_the_event_written_beside_it(path: Path) -> None:
     publisher = StubPublisher()
+    body = path.read_bytes()
 
-    pipeline(publisher).process([message(path.read_bytes())])
+    pipeline(publisher).process([message(body)])
+    event = EVENTS.event(decode_notification(body), NOW)
 
-    expected = json.loads(path.with_suffix(".expected.json").read_text())
     assert publisher.refused == []
-    assert [readable(sample) for sample in publisher.samples] == expected
+    assert event is not None
+    assert {
+        "samples": [readable_sample(sample) for sample in publisher.samples],
+        "event": readable_event(event),
+    } == expected(path)
 
 
 @pytest.mark.parametrize("entry", load_definitions(), ids=lambda entry: min(entry.events))
-def test_every_packaged_entry_is_shown_by_a_recorded_notification(entry: Entry) -> None:
-    mapping = MeterMapping([entry])
+def test_every_packaged_meter_is_shown_by_a_recorded_notification(entry: Entry) -> None:
+    for meter in entry.meters:
+        publisher = StubPublisher()
+        shown = pipeline(publisher, mapping=MeterMapping([replace(entry, meters=(meter,))]))
+
+        shown.process([message(path.read_bytes()) for path in RECORDED])
+
+        assert publisher.samples, meter
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: min(rule.events.events))
+def test_every_packaged_trait_is_shown_by_a_recorded_notification(rule: EventRule) -> None:
+    assert isinstance(rule.events, Names)
+    types = {decode_notification(path.read_bytes()).event_type for path in RECORDED}
+    mapping = EventMapping([rule])
+
+    found = [mapping.event(decode_notification(path.read_bytes()), NOW) for path in RECORDED]
+
+    shown = {trait.name for event in found if event for trait in event.traits}
+    assert {trait.name for trait in rule.traits} - shown == set()
+    for event_type in rule.events.events:
+        assert any(_is_named(event_type, told) for told in types), event_type
+
+
+def test_no_secret_of_a_notification_is_kept() -> None:
+    priorities = frozenset({"info", "error"})
+    keeping = EventMapping(RULES, store_raw=priorities)
     publisher = StubPublisher()
-    shown = pipeline(publisher, mapping=mapping)
+    bodies = [path.read_bytes() for path in RECORDED]
 
-    shown.process([message(path.read_bytes()) for path in RECORDED])
+    pipeline(publisher).process([message(body) for body in bodies])
+    events = [keeping.event(decode_notification(body), NOW) for body in bodies]
 
-    assert {sample.meter for sample in publisher.samples} == {meter.name.value({}) for meter in entry.meters}
+    assert sum(NEVER_KEPT.encode() in body for body in bodies) > 10
+    assert all(event and event.raw for event in events)
+    assert NEVER_KEPT not in json.dumps([asdict(sample) for sample in publisher.samples], default=str)
+    assert NEVER_KEPT not in json.dumps([asdict(event) for event in events if event], default=str)
 
 
-def readable(sample: Sample) -> dict[str, object]:
-    fields = asdict(sample)
-    fields["timestamp"] = sample.timestamp.isoformat()
-    fields["id"] = sample.id.hex() if sample.id else None
-    return {key: value for key, value in fields.items() if value is not None}
+def test_no_usage_is_billed_to_the_service_that_sent_a_notification() -> None:
+    service = "5e41ce5e41ce5e41ce5e41ce5e41ce5e"
+    publisher = StubPublisher()
+
+    pipeline(publisher).process([message(path.read_bytes()) for path in RECORDED])
+
+    assert service not in {sample.project_id for sample in publisher.samples}
+
+
+def _is_named(named: str, told: str) -> bool:
+    return named in (told, "*") or (named.endswith(".*") and told.startswith(named[:-1]))

@@ -20,15 +20,20 @@ from cli.settings import Settings
 from collector.definitions import load_definitions
 from collector.event_definitions import load_event_rules
 from collector.event_mapping import EventMapping
+from collector.lifecycle_definitions import load_life_rules
+from collector.lifecycle_mapping import LifecycleMapping
+from collector.lives import Lives
 from collector.mapping import MeterMapping
 from collector.metrics import CollectorMetrics
 from collector.pipeline import Pipeline
 from collector.publishers.database import DatabasePublisher
+from collector.sightings import Witness
 from storage.alarms import Alarms
 from storage.database import Database
 from storage.deliveries import Deliveries
 from storage.events import Events
 from storage.samples import Samples
+from storage.segments import Segments
 from storage.statistics import Statistics
 from storage.tiles.kept_rows import KeptRows
 
@@ -61,7 +66,7 @@ class Server:
         database, intake = Database(settings.database), Database(settings.database)
         registry = CollectorRegistry()
         metrics, kept_rows = CollectorMetrics(registry), KeptRows()
-        pipeline = _pipeline(settings, Samples(intake, kept_rows), Events(intake), metrics)
+        pipeline = _pipeline(settings, intake, kept_rows, metrics)
         return cls(settings, database, intake, kept_rows, registry, metrics, pipeline, Deliveries(database))
 
     def run(self, parts: Sequence[Part], stop: threading.Event) -> int:
@@ -89,12 +94,15 @@ class Server:
         ]
 
 
-def _pipeline(settings: Settings, samples: Samples, events: Events, metrics: CollectorMetrics) -> Pipeline:
+def _pipeline(
+    settings: Settings, intake: Database, kept_rows: KeptRows, metrics: CollectorMetrics
+) -> Pipeline:
     options = settings.collector
     folder = Path(options.definitions) if options.definitions else None
     secret = options.telemetry_secret
+    lives = load_life_rules(folder)
     return Pipeline(
-        DatabasePublisher(samples, metrics, events),
+        DatabasePublisher(Samples(intake, kept_rows), metrics, Events(intake)),
         MeterMapping(load_definitions(folder)),
         metrics,
         events=EventMapping(
@@ -102,6 +110,7 @@ def _pipeline(settings: Settings, samples: Samples, events: Events, metrics: Col
             drop_unmatched=options.drop_unmatched_events,
             store_raw=frozenset(options.store_raw),
         ),
+        lives=Lives(LifecycleMapping(lives), Witness(lives), Segments(intake), metrics),
         batch_size=options.batch_size,
         telemetry_secret=secret.get_secret_value() if secret else None,
     )

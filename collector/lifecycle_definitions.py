@@ -26,11 +26,13 @@ class LifeRule:
 
     `roles`: which types end a resource, begin it, audit it (`sees`), or say what it is like; where a type is in
     several, the one that names it most exactly counts, and of equal ones the first. `only`: values that must be there.
-    `at`, `began_at` and `ended_at` lead to times that are better than that of the notification.
+    `at`, `began_at` and `ended_at` lead to times that are better than that of the notification. `polled`: meters whose
+    samples show that a resource is there; paths then start at the sample.
     """
 
     kind: str
     roles: Mapping[Role, Names]
+    polled: frozenset[str]
     only: tuple[tuple[Path, frozenset[str]], ...]
     each: Path | None
     resource: Expression
@@ -66,6 +68,7 @@ class _Rule(msgspec.Struct, forbid_unknown_fields=True):
     says: list[str] = []
     sees: list[str] = []
     ends: list[str] = []
+    polled: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
     only: dict[str, frozenset[str]] = {}
     each: str | None = None
@@ -88,8 +91,8 @@ def _rule(written: _Rule) -> LifeRule:
         "sees": written.sees,
         "says": written.says,
     }
-    if not any(lists.values()):
-        raise ValueError("needs one of begins, says, sees and ends")
+    if any(lists.values()) == bool(written.polled):
+        raise ValueError("needs some of begins, says, sees and ends, or else polled")
     if not 0 < len(written.kind) <= KIND_LIMIT:
         raise ValueError(f"a kind has 1 to {KIND_LIMIT} characters")
     for events in (*lists.values(), written.excluded):
@@ -97,6 +100,7 @@ def _rule(written: _Rule) -> LifeRule:
     return LifeRule(
         kind=written.kind,
         roles={role: Names(frozenset(events), written.excluded) for role, events in lists.items() if events},
+        polled=written.polled,
         only=tuple((read_path(path), values) for path, values in written.only.items()),
         each=path_of(written.each),
         resource=read_value(written.resource),

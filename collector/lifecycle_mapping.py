@@ -63,11 +63,11 @@ def _facts(
     members = [(None, None)] if rule.each is None else rule.each.members(document)
     for number, (key, item) in enumerate(members):
         found = document if rule.each is None else document | {"item": item, "key": key}
-        resource_id = _text(rule.resource, found)
+        resource_id = identifier_of(rule.resource, found)
         if resource_id is None:
             continue
         ended_at = None if is_failure else _instant(rule.ended_at, found, received_at)
-        attributes = _attributes(rule, found, is_over=what == "ends" or ended_at is not None)
+        attributes = attributes_of(rule, found, is_over=what == "ends" or ended_at is not None)
         at = _instant(rule.at, found, received_at) or _moment(notification.timestamp, received_at)
         at = at or received_at
         if role == "sees":
@@ -82,12 +82,12 @@ def _facts(
             yield told(rule.kind, resource_id, "ends", ended_at)
 
 
-def _attributes(rule: LifeRule, document: Mapping[str, object], *, is_over: bool) -> Attributes:
+def attributes_of(rule: LifeRule, document: Mapping[str, object], *, is_over: bool) -> Attributes:
     """What a resource is like; its status after its end is none it ever had."""
     more = {name: value.value(document) for name, value in rule.attributes.items()}
     said: dict[object, object] = {name: value for name, value in more.items() if value is not None}
     return Attributes(
-        project_id=_text(rule.project, document),
+        project_id=identifier_of(rule.project, document),
         type=_short(rule.type, document),
         size=_whole(rule.size, document),
         status=None if is_over else _short(rule.status, document),
@@ -97,7 +97,7 @@ def _attributes(rule: LifeRule, document: Mapping[str, object], *, is_over: bool
     )
 
 
-def _text(expression: Expression | None, document: Mapping[str, object]) -> str | None:
+def identifier_of(expression: Expression | None, document: Mapping[str, object]) -> str | None:
     """An identifier; None where there is none or it is too long to be one."""
     found = None if expression is None else expression.value(document)
     return clean(found) if isinstance(found, str) and 0 < len(found) <= IDENTIFIER_LIMIT else None

@@ -23,6 +23,9 @@ class CollectorMetrics:
         self.event_duplicates = Counter(
             "nephometer_collector_event_duplicates", "Events that were stored already", registry=registry
         )
+        self.facts = Counter(
+            "nephometer_collector_facts", "New facts of the lives of resources", registry=registry
+        )
         self.conflicts = Counter(
             "nephometer_collector_conflicts",
             "Samples that were stored already with another value; the first was kept",

@@ -25,6 +25,7 @@ from collector.envelope import Notification, decode_drafts, decode_notification
 from collector.errors import InvalidMessage, PublisherUnavailable
 from collector.events import fit
 from collector.judging import Judging
+from collector.lives import Lives
 from collector.mapping import MeterMapping
 from collector.message import Message, Origin, refusal
 from collector.metrics import CollectorMetrics
@@ -56,7 +57,8 @@ class EventMaker(Protocol):
 class Pipeline:
     """Reads messages and hands their samples and events to the publishers; any number of threads may use it.
 
-    Without `events` no notification becomes an event; those that others made of theirs are kept.
+    Without `events` no notification becomes an event; those that others made of theirs are kept. Without `lives`
+    nothing is learned of the lives of resources.
     """
 
     def __init__(
@@ -66,14 +68,16 @@ class Pipeline:
         metrics: CollectorMetrics,
         *,
         events: EventMaker | None = None,
+        lives: Lives | None = None,
         others: Sequence[Publisher] = (),
         batch_size: int = 40_000,
         telemetry_secret: str | None = None,
     ) -> None:
-        self._publishing = Publishing(keeper, others, metrics)
+        self._publishing = Publishing(keeper, others, metrics, lives)
         self._checker = Checker()
         self._mapping = mapping
         self._events = events
+        self._lives = lives
         self._metrics = metrics
         self._batch_size = batch_size
         self._telemetry_secret = telemetry_secret
@@ -86,7 +90,7 @@ class Pipeline:
         """
         if not messages:
             return
-        batch = Pending(max(message.received_at for message in messages))
+        batch = Pending(max(message.received_at for message in messages), is_witness=True)
         frames: _Frames = []
         claimed = 0
         for origin, count in Counter(message.origin for message in messages).items():
@@ -189,6 +193,8 @@ class Pipeline:
         if self._events is not None:
             make = partial(self._events.event, notification, message.received_at)
             self._add_events(batch, message, [make])
+        if self._lives is not None:
+            batch.facts += self._lives.facts(notification, message.received_at)
         found = self._mapping.drafts(notification)
         if not found:
             self._metrics.unmapped.inc()

@@ -11,10 +11,12 @@ import structlog
 
 from collector.draft import Draft
 from collector.errors import PublisherUnavailable
+from collector.lives import Lives
 from collector.message import Message, refusal
 from collector.metrics import CollectorMetrics
 from collector.publishers import Keeper, Publisher, Rejected
 from storage.event import Event
+from storage.fact import Fact
 from storage.faults import reach
 from storage.ingest.arranged import arrange
 from storage.ingest.batch import SampleBatch, join
@@ -42,19 +44,25 @@ class _Columns:
 
 
 class Pending:
-    """Samples of both kinds in the order they came, events, and what was refused of the same messages."""
+    """Samples of both kinds in the order they came, events, facts, and what was refused of the same messages.
 
-    def __init__(self, received_at: datetime) -> None:
+    `is_witness`: the samples come from agents and services, which see what they measure. Whoever posts samples may
+    claim anything.
+    """
+
+    def __init__(self, received_at: datetime, *, is_witness: bool = False) -> None:
         self.received_at = received_at
+        self.is_witness = is_witness
         self.events: list[Event] = []
+        self.facts: list[Fact] = []
         self.refused: list[Refused] = []
         self._event_sources: list[Message] = []
         self._parts: list[_Single | _Columns] = []
         self._samples = 0
 
     def __len__(self) -> int:
-        """How many samples, events and refusals wait."""
-        return self._samples + len(self.events) + len(self.refused)
+        """How many samples, events, facts and refusals wait."""
+        return self._samples + len(self.events) + len(self.facts) + len(self.refused)
 
     def add(self, sample: Sample, message: Message, draft: Draft | None) -> None:
         """Take in one sample; without a draft it is its message that goes to quarantine if need be."""
@@ -87,7 +95,7 @@ class Pending:
     def clear(self) -> None:
         """Forget everything: it is kept now."""
         self._parts, self.refused, self._samples = [], [], 0
-        self.events, self._event_sources = [], []
+        self.events, self._event_sources, self.facts = [], [], []
 
     def batch(self) -> SampleBatch:
         """All samples as columns."""
@@ -119,19 +127,29 @@ class Pending:
 class Publishing:
     """Hands batches to every publisher; only the keeper, the database, decides whether they are safe."""
 
-    def __init__(self, keeper: Keeper, others: Sequence[Publisher], metrics: CollectorMetrics) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        others: Sequence[Publisher],
+        metrics: CollectorMetrics,
+        lives: Lives | None = None,
+    ) -> None:
         self._keeper, self._others, self._metrics = keeper, others, metrics
+        self._lives = lives
 
     def publish(self, pending: Pending) -> Sequence[Refused]:
         """Publish all of it; returns what the keeper quarantined as too old, which is not among what is pending.
 
-        Events come first, in a transaction of their own: whoever is killed between the two begins again with both,
-        and each counts once. Raises PublisherUnavailable when the keeper is away.
+        Events come first, in a transaction of their own, then facts in another: whoever is killed between them begins
+        again with all, and each counts once. Raises PublisherUnavailable when the keeper is away.
         """
         if not len(pending):
             return ()
         self._publish_events(pending)
         batch = pending.batch()
+        if self._lives is not None:
+            self._lives.keep(pending.facts, batch if pending.is_witness else None)
+            reach("facts.committed")
         keep = self._keeper.publish_batch
         too_old = self._timed(self._keeper, lambda: keep(batch, pending.refused, pending.received_at))
         if too_old is None:

@@ -236,7 +236,7 @@ def test_a_condition_keeps_out_what_has_not_happened_yet() -> None:
     ("old", "new", "complaint"),
     [
         ("says: [thing.*]", "says: [th*ng]", "* stands only at the end"),
-        ("    says: [thing.*]\n    ends: [thing.gone]\n", "", "needs one of begins"),
+        ("    says: [thing.*]\n    ends: [thing.gone]\n", "", "needs some of begins"),
         ("color: payload.color", "password: payload.x", "names a secret"),
         ("resource: payload.id", "resource: ''", "is not a path"),
         ("kind: thing", f"kind: {'x' * 33}", "a kind has 1 to 32"),

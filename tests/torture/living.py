@@ -14,15 +14,20 @@ from prometheus_client import CollectorRegistry
 
 from collector.definitions import load_definitions
 from collector.envelope import encode_batch
+from collector.lifecycle_definitions import load_life_rules
+from collector.lifecycle_mapping import LifecycleMapping
+from collector.lives import Lives
 from collector.mapping import MeterMapping
 from collector.metrics import CollectorMetrics
 from collector.pipeline import Message, Pipeline
 from collector.publishers.database import DatabasePublisher
+from collector.sightings import Witness
 from storage.database import Database
 from storage.events import Events
 from storage.faults import ARMED
 from storage.log import configure
 from storage.samples import Samples
+from storage.segments import Segments
 from storage.settings import DatabaseSettings
 from storage.upkeep.maintenance import Maintenance
 from tests.torture.life import MAINTENANCE, RETENTION, Delivery, Life, event_of, life
@@ -70,10 +75,12 @@ def live(place: Place, point: str | None, armed_at: int) -> None:
     configure(json=True, level="error")
     database = Database(DatabaseSettings(url=place.url))
     metrics = CollectorMetrics(CollectorRegistry())
+    rules = load_life_rules()
     pipeline = Pipeline(
         DatabasePublisher(Samples(database), metrics, Events(database)),
         MeterMapping(load_definitions()),
         metrics,
+        lives=Lives(LifecycleMapping(rules), Witness(rules), Segments(database), metrics),
     )
     maintenance = Maintenance(database, MAINTENANCE, RETENTION)
     whole = place.life

@@ -1,0 +1,75 @@
+"""Samples as witnesses: whoever measured a resource saw that it was there, and what it was like."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from collector.lifecycle_definitions import LifeRule
+from collector.lifecycle_mapping import attributes_of, identifier_of
+from storage.fact import Fact, seen
+from storage.ingest.batch import SampleBatch
+from storage.sample import from_microseconds
+
+HOUR_US = 3_600_000_000
+KNOWN_LIMIT = 200_000
+
+_Key = tuple[str, str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A fact that samples witness; `key` names what was seen and `hour` when, so that it is noted once an hour."""
+
+    key: _Key
+    hour: int
+    fact: Fact
+
+
+class Witness:
+    """Finds resources in batches of samples, each once an hour as long as it stays what it is.
+
+    Five minutes more or less make no difference to a chain: what changes is seen at once.
+    """
+
+    def __init__(self, rules: Iterable[LifeRule]) -> None:
+        self._rules: dict[str, list[LifeRule]] = {}
+        for rule in rules:
+            for meter in rule.polled:
+                self._rules.setdefault(meter, []).append(rule)
+        self._noted: dict[_Key, int] = {}
+
+    def sightings(self, batch: SampleBatch) -> list[Sighting]:
+        """What the samples of these batch show and was not noted yet."""
+        found = []
+        for place, meter in enumerate(batch.meters):
+            for rule in self._rules.get(meter.name, ()):
+                found += list(self._of_meter(batch, place, rule))
+        return found
+
+    def note(self, sightings: Iterable[Sighting]) -> None:
+        """These are stored."""
+        if len(self._noted) > KNOWN_LIMIT:
+            self._noted.clear()  # they are stored once more, which changes nothing
+        self._noted.update((one.key, one.hour) for one in sightings)
+
+    def _of_meter(self, batch: SampleBatch, meter: int, rule: LifeRule) -> Iterator[Sighting]:
+        shapes = [number for number, shape in enumerate(batch.shapes) if meter in shape]
+        rows = np.flatnonzero(np.isin(batch.polled.shape, shapes))
+        columns = (batch.polled.resource[rows], batch.polled.version[rows], batch.polled.ts[rows])
+        for resource, version, at in sorted(zip(*(one.tolist() for one in columns), strict=True)):
+            owner, around = batch.resources[resource], batch.versions[version]
+            key, hour = (rule.kind, owner.resource_id, around.digest), at // HOUR_US
+            if self._noted.get(key) == hour:
+                continue
+            document = {
+                "resource_id": owner.resource_id,
+                "project_id": owner.project_id,
+                "user_id": around.user_id,
+                "metadata": json.loads(around.body),
+            }
+            resource_id = identifier_of(rule.resource, document)
+            if resource_id is not None:
+                said = attributes_of(rule, document, is_over=False)
+                yield Sighting(key, hour, seen(rule.kind, resource_id, from_microseconds(at), said))

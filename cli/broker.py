@@ -8,7 +8,7 @@ from api.dependencies import Check
 from collector.bus import inspect
 from collector.errors import BusUnavailable
 from collector.settings import BusSettings
-from collector.topology import BrokerState
+from collector.topology import BrokerState, feeds
 
 KEEP_S = 5.0
 MANY = 100_000
@@ -28,7 +28,7 @@ class Broker:
         with self._guard:
             if time.monotonic() - self._looked_at_s > KEEP_S:
                 try:
-                    self._found = inspect(self._settings)
+                    self._found = [inspect(self._settings, feed) for feed in feeds(self._settings)]
                 except BusUnavailable as error:
                     self._found = str(error)
                 self._looked_at_s = time.monotonic()
@@ -62,7 +62,7 @@ class LagCheck:
         found = self._broker.look()
         if isinstance(found, str):
             return "unknown while the broker does not answer"
-        waiting = sum(sum(state.waiting.values()) for state in found)
+        waiting = sum(state.waiting for state in found)
         return f"{waiting} messages wait for a collector: start more of them" if waiting > MANY else None
 
 

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -51,7 +52,7 @@ def examine(loaded: Loaded, now: datetime) -> list[Finding]:
     return [
         Finding("settings", "ok", files),
         *doctor_database.examine(settings.database, now),
-        *doctor_broker.examine(settings.bus, bus.inspect),
+        *doctor_broker.examine(settings.bus, partial(bus.inspect, thoroughly=True)),
         doctor_agent.libvirt(settings.agent.libvirt_uri, timeout_s=settings.agent.source_deadline),
         doctor_agent.spool(settings.agent.spool_dir or state / "spool"),
         *doctor_machine.clock(now, doctor_machine.is_synchronised(), doctor_machine.hardware_time()),

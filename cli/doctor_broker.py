@@ -1,36 +1,46 @@
 """The doctor's look at the message broker: does it answer, what is missing there, what waits there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from cli.finding import Finding
 from collector.errors import BusUnavailable
 from collector.settings import BusSettings
-from collector.topology import BrokerState, address
+from collector.topology import BrokerState, Depth, Feed, address, feeds, how_to_change
 
-Inspect = Callable[[BusSettings], Sequence[BrokerState]]
+Inspect = Callable[[BusSettings, Feed], BrokerState]
 
 MANY = 100_000
+OURS = "nephometer."
+UNREAD = 10_000  # as many as the policy of the installation guide leaves in a queue nobody reads
 
 
 def examine(settings: BusSettings, inspect: Inspect) -> list[Finding]:
-    """Findings about every broker of the settings; when one does not answer, that one alone."""
+    """Findings about every broker of the settings."""
     if not settings.notification_sources:
         message = "bus.url is not set: no notifications; the roles of one process work without a broker"
         return [Finding("broker", "ok", message)]
-    try:
-        states = inspect(settings)
-    except BusUnavailable as error:
-        name = " or ".join(address(url) for url in settings.notification_sources)
-        advice = "check that the broker runs, that user, password and virtual host in bus.url are right"
-        return [Finding("broker", "problem", f"{name}: {error}", advice)]
-    return [finding for state in states for finding in _look_at(settings, state)]
+    findings = [] if settings.tls_verify else [_unverified()]
+    for feed in feeds(settings):
+        try:
+            findings += _look_at(settings, inspect(settings, feed))
+        except BusUnavailable as error:
+            advice = "check that the broker runs, that user, password and virtual host in bus.url are right"
+            findings.append(Finding("broker", "problem", f"{address(feed.url)}: {error}", advice))
+    return findings
+
+
+def _unverified() -> Finding:
+    message = "bus.tls_verify is off: whoever is between can read and change every message"
+    return Finding("broker", "warning", message, "set bus.tls_ca to the authority of the broker instead")
 
 
 def _look_at(settings: BusSettings, state: BrokerState) -> list[Finding]:
     return [
         Finding("broker", "ok", f"{state.address} answers"),
         _exchanges(settings, state),
-        *_queues(settings, state),
+        *(_queue(settings, queue, depth) for queue, depth in state.queues.items()),
+        *(Finding("queue", "warning", said, how_to_change(queue)) for queue, said in state.differing.items()),
+        *(_foreign(queue, depth) for queue, depth in state.others.items() if not depth.consumers),
     ]
 
 
@@ -49,17 +59,35 @@ def _exchanges(settings: BusSettings, state: BrokerState) -> Finding:
     return Finding("exchanges", "ok", f"all are there at {state.address}")
 
 
-def _queues(settings: BusSettings, state: BrokerState) -> list[Finding]:
-    """One finding per queue of ours that the broker has."""
-    findings = []
-    for queue, waiting in state.waiting.items():
-        message = f"{waiting} messages in {queue}"
-        if queue == settings.dead_queue and waiting:
-            advice = "collectors could not process them however often they tried: see the collector's log"
-            findings.append(Finding("queue", "warning", message, advice))
-        elif waiting > MANY:
-            advice = "start more collectors, or see in their log why they do not keep up"
-            findings.append(Finding("queue", "warning", message, advice))
-        else:
-            findings.append(Finding("queue", "ok", message))
-    return findings
+def _queue(settings: BusSettings, queue: str, depth: Depth) -> Finding:
+    """About a queue of ours."""
+    message = f"{depth.messages} messages in {queue}"
+    if queue == settings.dead_queue:
+        if not depth.messages:
+            return Finding("queue", "ok", message)
+        advice = (
+            "they waited too long, were too many, or killed collectors (see their log): "
+            "each has the reason in its header x-death"
+        )
+        return Finding("queue", "warning", message, advice)
+    if depth.messages and not depth.consumers:
+        return Finding("queue", "warning", f"{message}, and no collector reads it", "start a collector")
+    if depth.messages > MANY:
+        advice = "start more collectors, or see in their log why they do not keep up"
+        return Finding("queue", "warning", message, advice)
+    return Finding("queue", "ok", message)
+
+
+def _foreign(queue: str, depth: Depth) -> Finding:
+    """About a queue nobody reads that the collectors of these settings do not know."""
+    message = f"{depth.messages} messages in {queue}, which nobody reads"
+    if queue.startswith(OURS):
+        advice = f"it is of earlier settings: read it to its end with them, then `rabbitmqctl delete_queue {queue}`"
+        return Finding("queue", "warning", message, advice)
+    if depth.messages <= UNREAD:
+        return Finding("queue", "ok", message)
+    advice = (
+        f"start whoever is to read it, else limit it by a policy of the broker or `rabbitmqctl delete_queue {queue}`: "
+        "it grows until the broker's disk is full, which stops every service"
+    )
+    return Finding("queue", "warning", message, advice)

@@ -61,6 +61,12 @@ class CollectorMetrics:
             ["broker"],
             registry=registry,
         )
+        self.waiting = Gauge(
+            "nephometer_collector_queue_messages",
+            "Messages that wait in our queues",
+            ["broker", "queue"],
+            registry=registry,
+        )
         self.unbound_exchanges = Gauge(
             "nephometer_collector_unbound_exchanges",
             "Exchanges notifications cannot be taken from",

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from collector.addresses import parse_address
 from collector.signing import ADVICE, check_master, check_shared
+from storage.settings import Age
 
 # The control exchanges OpenStack services use unless told otherwise. Cinder, Manila, Trove and Barbican set none in
 # their code and so send to oslo.messaging's own default, `openstack`; their own names are what their guides set.
@@ -70,6 +71,30 @@ class BusSettings(BaseModel):
         default="nephometer.dead",
         min_length=1,
         description="Our own queue of messages that killed collectors",
+    )
+    queue_type: Literal["quorum", "classic"] = Field(
+        default="quorum",
+        description="Type of the queues we make: quorum, or classic where the broker has no other (durable; "
+        "to mirror them is a policy of the broker)",
+    )
+    queue_max_length: int = Field(
+        default=0,
+        ge=0,
+        description="Messages a queue we make holds at most; 0: any number. Agents keep what a full one refuses; "
+        "of notifications the oldest go to dead_queue, of which the oldest are lost",
+    )
+    queue_max_age: Age | None = Field(
+        default=None,
+        description="How long messages wait in a queue we make, a day at least; older ones go to dead_queue",
+    )
+    stream: str = Field(
+        default="",
+        description="Name of a stream that archives every notification as it came, for `nephometer replay`; "
+        "empty: none",
+    )
+    stream_max_age: Age = Field(default="7d", description="How long the stream keeps notifications")
+    stream_max_bytes: int = Field(
+        default=20 * 2**30, ge=2**27, description="Bytes the stream keeps at most, the newest"
     )
     exchange: str = Field(
         default="nephometer", min_length=1, description="Our own exchange, which agents publish to"

@@ -1,7 +1,7 @@
 """Which exchanges, queues and bindings there have to be, as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import SecretStr
@@ -10,6 +10,7 @@ from collector.addresses import parse_address
 from collector.gathering import Limits
 from collector.message import Origin
 from collector.settings import BusSettings, CollectorSettings
+from storage.settings import age
 
 SAMPLE_ROUTING_KEY = "samples"
 DEAD_SUFFIX = ".dead"
@@ -20,6 +21,11 @@ PRIORITIES = ("info", "sample", "audit", "error")
 # A delivery counts again whenever its channel ends, also when the broker closes it because a database stayed
 # away for its consumer_timeout (30 minutes). So the limit ends only what kills collector after collector.
 DELIVERY_LIMIT = 1000
+
+REJECT, DROP = "reject-publish", "drop-head"
+SEGMENT_BYTES = 50 * 10**6  # of a stream
+OSLO_PRIORITIES = ("audit", "debug", "info", "warn", "error", "critical", "sample")
+CEILOMETERS_QUEUES = ("metering.sample", "event.sample", "alarm.all.sample")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A durable quorum queue of ours."""
+    """A durable queue of ours."""
 
     name: str
     arguments: Mapping[str, str | int]
@@ -57,12 +63,31 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
+class Depth:
+    """What waits in a queue, and how many read it."""
+
+    messages: int
+    consumers: int
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerState:
-    """What a broker looked like: the exchanges it lacks, and what waits in our queues that it has."""
+    """What a broker looked like.
+
+    The exchanges it lacks; our queues that it has; of these, what the broker says about those that differ from what the
+    settings ask for; and queues of others that may be read by nobody. The last two only after a thorough look.
+    """
 
     address: str
     missing_exchanges: tuple[str, ...]
-    waiting: Mapping[str, int]
+    queues: Mapping[str, Depth]
+    differing: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, Depth] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> int:
+        """Messages in our queues; what the stream keeps waits for nobody and is not among them."""
+        return sum(depth.messages for depth in self.queues.values())
 
 
 def feeds(settings: BusSettings) -> list[Feed]:
@@ -113,30 +138,100 @@ def exchanges(settings: BusSettings, feed: Feed) -> list[Exchange]:
 
 def queues(settings: BusSettings, feed: Feed) -> list[Queue]:
     """The queues a feed needs, the dead letters' first."""
-    arguments: dict[str, str | int] = {
-        "x-queue-type": "quorum",
+    dead = Queue(settings.dead_queue, {"x-queue-type": settings.queue_type} | _length(settings, DROP))
+    return [
+        dead,
+        *(Queue(queue_name(settings, origin), _arguments(settings, origin)) for origin in feed.origins),
+    ]
+
+
+def stream(settings: BusSettings, feed: Feed) -> Queue | None:
+    """The archive of notifications, if the feed has them and the settings name one.
+
+    Age and size are looked at segment by segment, so segments are small.
+    """
+    if not settings.stream or "notifications" not in feed.origins:
+        return None
+    return Queue(
+        settings.stream,
+        {
+            "x-queue-type": "stream",
+            "x-max-age": f"{int(age(settings.stream_max_age).total_seconds())}s",
+            "x-max-length-bytes": settings.stream_max_bytes,
+            "x-stream-max-segment-size-bytes": SEGMENT_BYTES,
+        },
+    )
+
+
+def foreign_queues(settings: BusSettings) -> list[str]:
+    """Queues that may fill while nobody reads them: oslo.messaging's, Ceilometer's, and ours of earlier settings.
+
+    The last can only be known where they had the names we give unless told otherwise.
+    """
+    of_services = [f"{topic}.{priority}" for topic in settings.topics for priority in OSLO_PRIORITIES]
+    ours = {settings.notification_queue, settings.sample_queue, settings.dead_queue, settings.stream}
+    names = ("notification_queue", "sample_queue", "dead_queue")
+    unless_told = [BusSettings.model_fields[name].default for name in names]
+    return [*of_services, *CEILOMETERS_QUEUES, *(name for name in unless_told if name not in ours)]
+
+
+def _arguments(settings: BusSettings, origin: Origin) -> dict[str, str | int]:
+    """Of a queue that is consumed.
+
+    A full queue of notifications must not refuse: oslo.messaging waits for confirms and tries again for ever, and with
+    it the service (seen with 18.3). So its oldest go to the dead letters. A refused agent keeps its batch.
+    """
+    bound = _length(settings, DROP if origin == "notifications" else REJECT)
+    arguments = {
+        "x-queue-type": settings.queue_type,
         "x-dead-letter-exchange": settings.exchange + DEAD_SUFFIX,
-        "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",
-        "x-delivery-limit": DELIVERY_LIMIT,
+        **bound,
     }
-    dead = Queue(settings.dead_queue, {"x-queue-type": "quorum"})
-    return [dead, *(Queue(queue_name(settings, origin), arguments) for origin in feed.origins)]
+    if settings.queue_type == "quorum":
+        arguments["x-delivery-limit"] = DELIVERY_LIMIT
+        if bound.get("x-overflow") != DROP:
+            arguments |= {
+                "x-dead-letter-strategy": "at-least-once",
+                "x-overflow": REJECT,
+            }  # one wants the other
+    if settings.queue_max_age is not None:
+        arguments["x-message-ttl"] = int(age(settings.queue_max_age).total_seconds() * 1000)
+    return arguments
+
+
+def _length(settings: BusSettings, when_full: str) -> dict[str, str | int]:
+    if not settings.queue_max_length:
+        return {}
+    return {"x-max-length": settings.queue_max_length, "x-overflow": when_full}
 
 
 def bindings(settings: BusSettings, feed: Feed) -> list[Binding]:
-    """The bindings a feed needs, grouped by exchange."""
+    """The bindings a feed needs."""
     wanted = [Binding(settings.dead_queue, settings.exchange + DEAD_SUFFIX, "")]
     if "agent" in feed.origins:
         wanted.append(Binding(settings.sample_queue, settings.exchange, SAMPLE_ROUTING_KEY))
     if "notifications" in feed.origins:
-        wanted += [
-            Binding(settings.notification_queue, exchange, f"{topic}.{priority}")
-            for exchange in settings.exchanges
-            for topic in settings.topics
-            for priority in PRIORITIES
-        ]
+        takers = [settings.notification_queue, *([settings.stream] if settings.stream else [])]
+        wanted += [binding for queue in takers for binding in notification_bindings(settings, queue)]
     return wanted
+
+
+def notification_bindings(settings: BusSettings, queue: str) -> list[Binding]:
+    """What a queue that takes every notification is bound to, grouped by exchange."""
+    return [
+        Binding(queue, exchange, f"{topic}.{priority}")
+        for exchange in settings.exchanges
+        for topic in settings.topics
+        for priority in PRIORITIES
+    ]
+
+
+def how_to_change(queue: str) -> str:
+    """What an operator does about a queue that was made with other settings: no client can change one."""
+    return (
+        "set bus.queue_* as the queue is; or stop the collectors once it is empty, "
+        f"`rabbitmqctl delete_queue {queue}`, and start them: they make it anew"
+    )
 
 
 def address(url: SecretStr) -> str:

@@ -1,51 +1,98 @@
 """Makes a broker look as `collector.topology` wants it, and tells how it looks."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from collector import topology
 from collector.settings import BusSettings
+from collector.topology import Depth, Queue
 
-# A question by the name pika gives it, with its arguments; None when the broker refuses. Any: pika's answers.
-Ask = Callable[..., Any]
+DIFFERS = "PRECONDITION_FAILED"  # what the broker calls it when a queue has other properties than we ask for
+
+
+class Broker(Protocol):
+    """A broker that is asked by the names pika gives its questions, with their arguments."""
+
+    def ask(self, method: str, *arguments: object, **options: object) -> Any | None:  # Any: pika's answers
+        """The answer, None when the broker refuses."""
+        ...
+
+    def objection(self, method: str, *arguments: object, **options: object) -> str:
+        """Why the broker refuses, empty when it does not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The exchanges that could not be bound, by name, and how deep our queues are."""
+
+    unbound: list[str]
+    depths: Mapping[str, Depth]
 
 
 class Wiring:
     """The exchanges, queues and bindings of one feed."""
 
-    def __init__(self, ask: Ask, settings: BusSettings, feed: topology.Feed) -> None:
-        self._ask, self.settings, self.feed = ask, settings, feed
+    def __init__(self, broker: Broker, settings: BusSettings, feed: topology.Feed) -> None:
+        self._broker, self.settings, self.feed = broker, settings, feed
+        stream = topology.stream(settings, feed)
+        self._queues = topology.queues(settings, feed)
+        self._streams = [stream] if stream else []
 
-    def bind(self) -> list[str]:
-        """Declare and bind what is not there; returns the exchanges that could not be bound, by name.
-
-        What exists stays as it is, whatever its properties.
-        """
+    def bind(self) -> Bound:
+        """Declare and bind what is not there. What exists stays as it is, whatever its properties."""
         for exchange in topology.exchanges(self.settings, self.feed):
             if not self._has_exchange(exchange.name):
-                self._ask("exchange_declare", exchange.name, exchange.type, durable=exchange.durable)
-        for queue in topology.queues(self.settings, self.feed):
-            if self._waiting(queue.name) is None:
-                self._ask("queue_declare", queue.name, durable=True, arguments=dict(queue.arguments))
+                self._broker.ask("exchange_declare", exchange.name, exchange.type, durable=exchange.durable)
+        depths = {}
+        for queue in (*self._queues, *self._streams):
+            depth = self._depth(queue.name)
+            if depth is None:
+                self._broker.ask("queue_declare", queue.name, durable=True, arguments=dict(queue.arguments))
+            depths[queue.name] = depth or Depth(0, 0)
         wanted = topology.bindings(self.settings, self.feed)
-        return sorted({binding.exchange for binding in wanted if not self._is_bound(binding)})
+        unbound = sorted({binding.exchange for binding in wanted if not self._is_bound(binding)})
+        return Bound(unbound, {queue.name: depths[queue.name] for queue in self._queues})
 
-    def state(self) -> topology.BrokerState:
+    def differing(self) -> Mapping[str, str]:
+        """Our queues that exist with other properties than the settings ask for, and what the broker says of each."""
+        found = {}
+        for queue in (*self._queues, *self._streams):
+            if self._depth(queue.name) is not None and (said := self._difference(queue)):
+                found[queue.name] = said
+        return found
+
+    def state(self, *, thoroughly: bool) -> topology.BrokerState:
         """How the broker looks; changes nothing."""
         wanted = [exchange.name for exchange in topology.exchanges(self.settings, self.feed)]
         missing = tuple(name for name in wanted if not self._has_exchange(name))
-        counts = {
-            queue.name: self._waiting(queue.name) for queue in topology.queues(self.settings, self.feed)
-        }
-        waiting = {name: count for name, count in counts.items() if count is not None}
-        return topology.BrokerState(topology.address(self.feed.url), missing, waiting)
+        return topology.BrokerState(
+            topology.address(self.feed.url),
+            missing,
+            self._depths(queue.name for queue in self._queues),
+            self.differing() if thoroughly else {},
+            self._depths(topology.foreign_queues(self.settings)) if thoroughly else {},
+        )
+
+    def _depths(self, names: Iterable[str]) -> Mapping[str, Depth]:
+        """Of the queues that exist."""
+        found = {name: self._depth(name) for name in names}
+        return {name: depth for name, depth in found.items() if depth is not None}
+
+    def _difference(self, queue: Queue) -> str:
+        said = self._broker.objection(
+            "queue_declare", queue.name, durable=True, arguments=dict(queue.arguments)
+        )
+        return said if DIFFERS in said else ""
 
     def _has_exchange(self, name: str) -> bool:
-        return self._ask("exchange_declare", name, passive=True) is not None
+        return self._broker.ask("exchange_declare", name, passive=True) is not None
 
-    def _waiting(self, queue: str) -> int | None:
-        answer = self._ask("queue_declare", queue, passive=True)
-        return int(answer.method.message_count) if answer else None
+    def _depth(self, queue: str) -> Depth | None:
+        answer = self._broker.ask("queue_declare", queue, passive=True)
+        return Depth(int(answer.method.message_count), int(answer.method.consumer_count)) if answer else None
 
     def _is_bound(self, binding: topology.Binding) -> bool:
-        return self._ask("queue_bind", binding.queue, binding.exchange, binding.routing_key) is not None
+        arguments = (binding.queue, binding.exchange, binding.routing_key)
+        return self._broker.ask("queue_bind", *arguments) is not None

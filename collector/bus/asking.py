@@ -21,19 +21,31 @@ class Questions:
         self._channel = connection.channel()
 
     def ask(self, method: str, *arguments: object, **options: object) -> pika.frame.Method | None:
-        """The broker's answer, or None when it refuses; that ends the channel, so another is opened."""
+        """The broker's answer, None when it refuses; that ends the channel, so another is opened."""
         try:
             return getattr(self._channel, method)(*arguments, **options)
         except ChannelClosedByBroker as error:
-            log.debug("broker_refused", method=method, arguments=arguments, error=error.reply_text)
-            self._channel = self._connection.channel()
+            self._open_another(method, error)
             return None
 
+    def objection(self, method: str, *arguments: object, **options: object) -> str:
+        """Why the broker refuses, empty when it does not."""
+        try:
+            getattr(self._channel, method)(*arguments, **options)
+        except ChannelClosedByBroker as error:
+            self._open_another(method, error)
+            return str(error.reply_text)
+        return ""
 
-def inspect(settings: BusSettings) -> list[topology.BrokerState]:
-    """How each broker looks, nothing declared; raises BusUnavailable when one does not answer."""
-    states = []
-    for feed in topology.feeds(settings):
-        with connected(feed.url, settings) as connection, answered_within(connection, settings.timeout):
-            states.append(Wiring(Questions(connection).ask, settings, feed).state())
-    return states
+    def _open_another(self, method: str, error: ChannelClosedByBroker) -> None:
+        log.debug("broker_refused", method=method, error=error.reply_text)
+        self._channel = self._connection.channel()
+
+
+def inspect(settings: BusSettings, feed: topology.Feed, *, thoroughly: bool = False) -> topology.BrokerState:
+    """How a broker looks, nothing declared; raises BusUnavailable when it does not answer.
+
+    Thoroughly: also which queues differ from the settings, and which of others nobody may read.
+    """
+    with connected(feed.url, settings) as connection, answered_within(connection, settings.timeout):
+        return Wiring(Questions(connection), settings, feed).state(thoroughly=thoroughly)

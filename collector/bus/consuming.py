@@ -68,7 +68,7 @@ class Bus:
         @contextmanager
         def session() -> Iterator[Session]:
             with connected(feed.url, self._settings) as connection:
-                wiring = Wiring(Questions(connection).ask, self._settings, feed)
+                wiring = Wiring(Questions(connection), self._settings, feed)
                 yield _Session(connection, wiring, self._needs, broker)
 
         return Consumer(broker, session, self._needs.metrics.connected.labels(broker))
@@ -91,13 +91,14 @@ class _Session:
         self, connection: pika.BlockingConnection, wiring: Wiring, needs: _Needs, broker: str
     ) -> None:
         self._connection, self._wiring, self._admission = connection, wiring, needs.admission
-        self._unbound_gauge = needs.metrics.unbound_exchanges.labels(broker)
+        self._broker, self._metrics = broker, needs.metrics
         self._unbound: list[str] = []
         self._gathering = Gathering(topology.limits(wiring.settings, needs.options), needs.options.batch_wait)
         self._work = Work(self._gathering, needs.process, self._acknowledge, self._wake)
         self._is_cancelled = False
         self._bind()
         with answered_within(connection, wiring.settings.timeout):
+            self._tell_of_differences()
             self._channel = self._consume(wiring.feed.origins[0])
 
     def run(self, stop: threading.Event) -> None:
@@ -116,12 +117,19 @@ class _Session:
 
     def _bind(self) -> None:
         with answered_within(self._connection, self._wiring.settings.timeout):
-            unbound = self._wiring.bind()
-        if unbound != self._unbound:
-            log.warning("exchanges_not_bound", exchanges=unbound)
-        self._unbound = unbound
-        self._unbound_gauge.set(len(unbound))
+            bound = self._wiring.bind()
+        if bound.unbound != self._unbound:
+            log.warning("exchanges_not_bound", exchanges=bound.unbound)
+        self._unbound = bound.unbound
+        self._metrics.unbound_exchanges.labels(self._broker).set(len(bound.unbound))
+        for name, depth in bound.depths.items():
+            self._metrics.waiting.labels(self._broker, name).set(depth.messages)
         self._bind_at_s = time.monotonic() + REBIND_S
+
+    def _tell_of_differences(self) -> None:
+        """A queue that was made with other settings is consumed as it is: what is in it counts."""
+        for queue, said in self._wiring.differing().items():
+            log.warning("queue_differs", queue=queue, error=said, advice=topology.how_to_change(queue))
 
     def _acknowledge(self, _origin: Origin, tag: int) -> None:
         self._channel.basic_ack(tag, multiple=True)

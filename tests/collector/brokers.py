@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 import pika
 from pydantic import SecretStr
 
-from collector.bus import Bus
+from collector.bus import Bus, inspect
 from collector.pipeline import Message
 from collector.settings import BusSettings, CollectorSettings
+from collector.topology import BrokerState, feeds
 from tests.collector.factories import StubPublisher, metrics, notification, payload, pipeline
 
 SENDER = Path(__file__).with_name("oslo_sender.py")
@@ -97,6 +98,12 @@ def names(count: int) -> list[str]:
 def resources(database: StubPublisher) -> list[str]:
     """The resource of every sample that was stored, sorted."""
     return sorted(sample.resource_id for sample in database.samples)
+
+
+def inspected(bus_settings: BusSettings, *, thoroughly: bool = False) -> BrokerState:
+    """How the one broker of these settings looks."""
+    (feed,) = feeds(bus_settings)
+    return inspect(bus_settings, feed, thoroughly=thoroughly)
 
 
 def waiting(url: str, queue: str) -> int:

@@ -3,12 +3,14 @@
 import pytest
 from pika.adapters.utils import io_services_utils
 
-from collector.bus import SamplePublisher, connection, consuming, inspect
+from collector.bus import SamplePublisher, connection, consuming
 from collector.envelope import encode_batch
 from collector.errors import BusUnavailable
+from collector.topology import Depth
 from tests.broker import RabbitMQ
 from tests.collector.brokers import (
     channel,
+    inspected,
     names,
     resources,
     send,
@@ -160,16 +162,20 @@ def test_several_notification_brokers_are_consumed_at_once(
 
 
 def test_inspection_tells_what_a_broker_lacks_and_what_waits(url: str, database: StubPublisher) -> None:
-    (before,) = inspect(settings(url))
+    before = inspected(settings(url))
     with storing(settings(url), database):
-        (during,) = inspect(settings(url))
+        during = inspected(settings(url))
     send(url, *volumes(3))
-    until(lambda: inspect(settings(url))[0].waiting["nephometer.notifications"] == 3)
+    until(lambda: inspected(settings(url)).queues["nephometer.notifications"] == Depth(3, 0))
 
     assert before.missing_exchanges == ("nephometer", "nephometer.dead", "nova", "openstack")
-    assert before.waiting == {}
+    assert before.queues == {}
     assert during.missing_exchanges == ()
-    assert set(during.waiting) == {"nephometer.dead", "nephometer.samples", "nephometer.notifications"}
+    assert during.queues == {
+        "nephometer.dead": Depth(0, 0),
+        "nephometer.samples": Depth(0, 1),
+        "nephometer.notifications": Depth(0, 1),
+    }
 
 
 def test_a_connection_reads_more_at_once_than_pika_would(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,11 +188,11 @@ def test_a_connection_reads_more_at_once_than_pika_would(url: str, monkeypatch: 
         return bytes(receive(socket, size))
 
     monkeypatch.setattr(transport, "_sigint_safe_recv", staticmethod(watched))
-    inspect(settings(url))
+    inspected(settings(url))
 
     assert connection.READ_BYTES in sizes
 
 
 def test_inspection_of_a_broker_that_is_away_says_so() -> None:
     with pytest.raises(BusUnavailable):
-        inspect(settings("amqp://guest:guest@127.0.0.1:1/"))
+        inspected(settings("amqp://guest:guest@127.0.0.1:1/"))

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from collector.bus import NotificationPublisher, SamplePublisher, inspect
+from collector.bus import NotificationPublisher, SamplePublisher
 from collector.envelope import encode_batch
 from collector.errors import BusUnavailable
 from collector.settings import BusSettings
 from tests.broker import RabbitMQ
 from tests.certificates import Authority, Pair
-from tests.collector.brokers import names, resources, send, settings, storing, until, volumes
+from tests.collector.brokers import inspected, names, resources, send, settings, storing, until, volumes
 from tests.collector.factories import StubPublisher, good
 
 TLS = """
@@ -77,9 +77,9 @@ def test_oslo_messagings_url_says_all_about_tls(
     place = secure.url.get_secret_value().removeprefix("amqps")
     files = f"ssl_ca_file={authority.file}&ssl_cert_file={client.cert}&ssl_key_file={client.key}"
 
-    (state,) = inspect(settings(f"rabbit{place}?ssl=1&{files}"))
+    state = inspected(settings(f"rabbit{place}?ssl=1&{files}"))
 
-    assert state.waiting == {}
+    assert state.queues == {}
 
 
 def test_a_broker_that_cannot_prove_who_it_is_is_refused(secure: BusSettings, tmp_path: Path) -> None:
@@ -93,11 +93,11 @@ def test_a_broker_that_cannot_prove_who_it_is_is_refused(secure: BusSettings, tm
         changed(secure, url=elsewhere),
     ):
         with pytest.raises(BusUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
-            inspect(wrong)
+            inspected(wrong)
         with pytest.raises(BusUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
             SamplePublisher(wrong).send(b"")
 
-    inspect(changed(secure, url=elsewhere, tls_verify=False))
+    inspected(changed(secure, url=elsewhere, tls_verify=False))
 
 
 def test_a_broker_that_wants_a_certificate_gets_none_of_a_stranger(
@@ -106,14 +106,14 @@ def test_a_broker_that_wants_a_certificate_gets_none_of_a_stranger(
     stranger = Authority(tmp_path, "stranger").issue("client")
 
     with pytest.raises(BusUnavailable):
-        inspect(changed(secure, tls_cert=None, tls_key=None))
+        inspected(changed(secure, tls_cert=None, tls_key=None))
     with pytest.raises(BusUnavailable):
-        inspect(changed(secure, tls_cert=stranger.cert, tls_key=stranger.key))
+        inspected(changed(secure, tls_cert=stranger.cert, tls_key=stranger.key))
 
 
 def test_files_that_cannot_be_used_are_named(secure: BusSettings, tmp_path: Path) -> None:
     with pytest.raises(BusUnavailable, match=r"nowhere\.pem"):
-        inspect(changed(secure, tls_ca=tmp_path / "nowhere.pem"))
+        inspected(changed(secure, tls_ca=tmp_path / "nowhere.pem"))
 
 
 def test_a_broker_that_is_down_holds_up_no_other(url: str, second: RabbitMQ, database: StubPublisher) -> None:

@@ -89,3 +89,48 @@ def test_signatures_cannot_be_required_without_a_secret() -> None:
 def test_a_telemetry_secret_that_protects_nothing_is_refused(secret: str) -> None:
     with pytest.raises(ValidationError, match="openssl rand"):
         CollectorSettings(telemetry_secret=SecretStr(secret))
+
+
+def test_a_full_queue_refuses_agents_and_never_a_service() -> None:
+    settings = BusSettings(url=SecretStr(URL), queue_max_length=5, queue_max_age="2d")
+    (feed,) = topology.feeds(settings)
+
+    dead, samples, notifications = topology.queues(settings, feed)
+
+    overflows = [queue.arguments["x-overflow"] for queue in (dead, samples, notifications)]
+    assert overflows == ["drop-head", "reject-publish", "drop-head"]
+    assert {queue.arguments["x-max-length"] for queue in (dead, samples, notifications)} == {5}
+    assert "x-message-ttl" not in dead.arguments
+    assert samples.arguments["x-message-ttl"] == notifications.arguments["x-message-ttl"] == 172_800_000
+    assert "x-dead-letter-strategy" not in notifications.arguments
+
+
+def test_classic_queues_are_asked_for_without_what_only_quorum_queues_have() -> None:
+    settings = BusSettings(url=SecretStr(URL), queue_type="classic")
+    (feed,) = topology.feeds(settings)
+
+    for queue in topology.queues(settings, feed):
+        assert set(queue.arguments) <= {"x-queue-type", "x-dead-letter-exchange"}
+
+
+def test_a_stream_takes_every_notification_and_no_batch() -> None:
+    settings = BusSettings(url=SecretStr(URL), exchanges=("nova",), stream="archive", stream_max_age="3d")
+    (feed,) = topology.feeds(settings)
+
+    stream = topology.stream(settings, feed)
+
+    assert stream is not None
+    assert (stream.arguments["x-queue-type"], stream.arguments["x-max-age"]) == ("stream", "259200s")
+    keys = {
+        binding.routing_key for binding in topology.bindings(settings, feed) if binding.queue == "archive"
+    }
+    assert "notifications.info" in keys
+    assert topology.SAMPLE_ROUTING_KEY not in keys
+    assert topology.stream(settings, topology.Feed(SecretStr(URL), ("agent",))) is None
+
+
+def test_our_queues_of_earlier_settings_are_looked_for_by_the_names_they_had() -> None:
+    renamed = BusSettings(url=SecretStr(URL), notification_queue="mine")
+
+    assert "nephometer.notifications" in topology.foreign_queues(renamed)
+    assert "nephometer.notifications" not in topology.foreign_queues(BusSettings(url=SecretStr(URL)))

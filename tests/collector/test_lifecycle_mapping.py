@@ -11,7 +11,7 @@ import pytest
 
 from collector.envelope import Notification, decode_notification
 from collector.errors import InvalidDefinition
-from collector.lifecycle_definitions import life_rules_of, load_life_rules
+from collector.lifecycle_definitions import LifeRule, life_rules_of, load_life_rules
 from collector.lifecycle_mapping import LifecycleMapping
 from collector.service_files import read_service_file
 from storage.fact import Fact
@@ -250,3 +250,52 @@ def test_a_wrong_rule_is_named(old: str, new: str, complaint: str) -> None:
         own(OWN.replace(old, new))
 
     assert complaint in str(raised.value)
+
+
+def recorded() -> dict[str, list[Fact]]:
+    """What each recorded notification tells, by its file's name."""
+    paths = [path for path in sorted(RECORDED.glob("*/*.json")) if not path.name.endswith(".expected.json")]
+    return {path.stem: MAPPING.facts(decode_notification(path.read_bytes()), NOW) for path in paths}
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in load_life_rules() if rule.roles], ids=lambda rule: rule.kind
+)
+def test_every_packaged_rule_is_shown_by_a_recorded_notification(rule: LifeRule) -> None:
+    paths = [path for path in sorted(RECORDED.glob("*/*.json")) if not path.name.endswith(".expected.json")]
+    told = [decode_notification(path.read_bytes()) for path in paths]
+    deleted = notification(
+        "magnum.cluster.delete", {"target": {"id": "c-1"}, "outcome": "success"}, "10:00:00"
+    )
+
+    found = facts(*told, deleted, mapping=LifecycleMapping([rule]))
+
+    assert found
+    assert all(
+        rule.project is None or fact.attributes.project_id for fact in found if fact.evidence != "told"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("compute.instance.delete.end", ["ends/event", "begins/told", "ends/told"]),
+        ("volume.delete.end", ["ends/event", "begins/told"]),
+        ("volume.exists", ["is/seen", "begins/told"]),
+        ("volume.usage", []),
+        ("image.send", []),
+        ("image.upload.failed", []),
+        ("trove.instance.delete", ["ends/event", "begins/told", "ends/told"]),
+        ("orchestration.autoscaling.end", []),
+        ("magnum.cluster.create", ["begins/event"]),
+        ("magnum.cluster.delete.failed", []),
+        ("octavia.loadbalancer.delete.end", ["ends/event"]),
+        ("dns.zone.exists", ["is/seen", "begins/told"]),
+        ("baremetal.node.power_set.end", ["is/event", "begins/told"]),
+        ("hardware.ipmi.metrics", []),
+    ],
+)
+def test_recorded_notifications_tell_what_they_are_about(name: str, expected: list[str]) -> None:
+    found = [f"{fact.what}/{fact.evidence}" for fact in recorded()[name]]
+
+    assert found == expected

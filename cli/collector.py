@@ -17,7 +17,8 @@ def run(loaded: Loaded) -> int:
             "bus.url is not set: a collector takes its samples from the broker (or use `nephometer up`)"
         )
     server = Server.of(loaded.settings)
-    parts = [collector(server), maintenance(server), *metrics(loaded.settings.metrics, server.registry)]
+    parts = [collector(server), maintenance(server), *server.publishers()]
+    parts += metrics(loaded.settings.metrics, server.registry)
     return server.run(parts, threading.Event())
 
 

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import typer
 
-from cli import doctor_agent, doctor_broker, doctor_database, doctor_machine, invocation, output
+from cli import (
+    doctor_agent,
+    doctor_broker,
+    doctor_database,
+    doctor_machine,
+    doctor_publishers,
+    invocation,
+    output,
+)
 from cli.database import sqlite_file
 from cli.finding import Finding
 from cli.invocation import ConfigFile, LogLevel
@@ -30,7 +38,7 @@ def doctor(
     column: ChosenColumns = None,
     config: ConfigFile = None,
 ) -> None:
-    """Checks database, broker, libvirt, clock and disk, and says what to do. Exit code 1 for a problem."""
+    """Checks database, broker, publishers, libvirt, clock and disk, and says what to do. Exit code 1 for a problem."""
     invoked = invocation.of(context, config)
     loaded = invoked.settings()
     invoked.start_logging(loaded, unasked=LogLevel.WARNING)
@@ -53,6 +61,7 @@ def examine(loaded: Loaded, now: datetime) -> list[Finding]:
         Finding("settings", "ok", files),
         *doctor_database.examine(settings.database, now),
         *doctor_broker.examine(settings.bus, partial(bus.inspect, thoroughly=True)),
+        *doctor_publishers.examine(settings, now),
         doctor_agent.libvirt(settings.agent.libvirt_uri, timeout_s=settings.agent.source_deadline),
         doctor_agent.spool(settings.agent.spool_dir or state / "spool"),
         *doctor_machine.clock(now, doctor_machine.is_synchronised(), doctor_machine.hardware_time()),

@@ -14,6 +14,7 @@ from api.alarms.evaluator import Evaluator, rules
 from api.alarms.metrics import AlarmMetrics
 from api.alarms.sender import WebhookSender
 from api.alarms.webhook import Signer
+from cli.outlets import outlets_of
 from cli.process import Part, run_together
 from cli.schema import when_ready
 from cli.settings import Settings
@@ -25,6 +26,7 @@ from collector.lifecycle_mapping import LifecycleMapping
 from collector.lives import Lives
 from collector.mapping import MeterMapping
 from collector.metrics import CollectorMetrics
+from collector.outlets import Outlets
 from collector.pipeline import Pipeline
 from collector.publishers.database import DatabasePublisher
 from collector.sightings import Witness
@@ -58,6 +60,7 @@ class Server:
     registry: CollectorRegistry
     metrics: CollectorMetrics
     pipeline: Pipeline
+    outlets: Outlets | None
     deliveries: Deliveries
 
     @classmethod
@@ -66,8 +69,10 @@ class Server:
         database, intake = Database(settings.database), Database(settings.database)
         registry = CollectorRegistry()
         metrics, kept_rows = CollectorMetrics(registry), KeptRows()
-        pipeline = _pipeline(settings, intake, kept_rows, metrics)
-        return cls(settings, database, intake, kept_rows, registry, metrics, pipeline, Deliveries(database))
+        outlets = outlets_of(settings, registry, now)
+        pipeline = _pipeline(settings, intake, kept_rows, metrics, outlets)
+        deliveries = Deliveries(database)
+        return cls(settings, database, intake, kept_rows, registry, metrics, pipeline, outlets, deliveries)
 
     def run(self, parts: Sequence[Part], stop: threading.Event) -> int:
         """As `run_together`, and at the end every connection is closed."""
@@ -76,6 +81,14 @@ class Server:
         finally:
             self.database.dispose()
             self.intake.dispose()
+            if self.outlets is not None:
+                self.outlets.dispose()
+
+    def publishers(self) -> list[Part]:
+        """Who delivers to other systems, if there are any."""
+        return (
+            [] if self.outlets is None else [when_ready(Part("publishers", self.outlets.run), self.database)]
+        )
 
     def signer(self) -> Signer:
         """Signs webhooks."""
@@ -95,7 +108,11 @@ class Server:
 
 
 def _pipeline(
-    settings: Settings, intake: Database, kept_rows: KeptRows, metrics: CollectorMetrics
+    settings: Settings,
+    intake: Database,
+    kept_rows: KeptRows,
+    metrics: CollectorMetrics,
+    owing: Outlets | None,
 ) -> Pipeline:
     options = settings.collector
     folder = Path(options.definitions) if options.definitions else None
@@ -111,6 +128,7 @@ def _pipeline(
             store_raw=frozenset(options.store_raw),
         ),
         lives=Lives(LifecycleMapping(lives), Witness(lives), Segments(intake), metrics),
+        owing=owing,
         batch_size=options.batch_size,
         telemetry_secret=secret.get_secret_value() if secret else None,
     )

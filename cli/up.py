@@ -32,7 +32,7 @@ def run(loaded: Loaded) -> int:
     settings, stop = loaded.settings, threading.Event()
     server = Server.of(settings)
     transport: Transport = Direct(server.pipeline)
-    parts = [api(server, _tell), *server.alarms(), maintenance(server)]
+    parts = [api(server, _tell), *server.alarms(), *server.publishers(), maintenance(server)]
     if settings.bus.notification_sources:
         parts.append(collector(server))
     if settings.bus.url is not None or settings.agent.transport == "bus":

@@ -3,10 +3,14 @@
 CollectorError
 ├── InvalidMessage         never: the bytes can not be read as what they claim to be; quarantine them
 ├── InvalidDefinition      never: a definition file is wrong; names file, entry and key
+├── InvalidPublisher       never: the URL of a publisher is wrong; says what is allowed
+├── BatchRefused           never: a destination can not take this batch; set it aside
 ├── BusUnavailable         retryable: the broker did not take or give anything
 │   └── BusSilent          retryable: the broker is there but leaves a question unanswered
 └── PublisherUnavailable   retryable: the destination did not answer, nothing may be acknowledged
 """
+
+from datetime import timedelta
 
 
 class CollectorError(Exception):
@@ -44,3 +48,16 @@ class PublisherUnavailable(CollectorError):
     """The destination did not answer: keep the messages unacknowledged and try them again."""
 
     retryable = True
+
+    def __init__(self, reason: str, wait: timedelta | None = None) -> None:
+        """`wait` is how long the destination asks to be left alone."""
+        super().__init__(reason)
+        self.wait = wait
+
+
+class InvalidPublisher(CollectorError):
+    """The URL of a publisher is wrong: correct it in `collector.publishers`, then start again."""
+
+
+class BatchRefused(CollectorError):
+    """The destination can never take this batch: it is set aside, and `nephometer doctor` tells of it."""

@@ -30,8 +30,8 @@ from collector.mapping import MeterMapping
 from collector.message import Message, Origin, refusal
 from collector.metrics import CollectorMetrics
 from collector.normalize import Unfit, normalize
-from collector.publishers import Keeper, Publisher
-from collector.publishing import Pending, Publishing, as_draft
+from collector.publishers import Keeper
+from collector.publishing import Owing, Pending, Publishing, as_draft
 from collector.text import remembering_metadata
 from storage.event import Event
 from storage.ingest.batch import SampleBatch, pieces
@@ -59,6 +59,7 @@ class Pipeline:
 
     Without `events` no notification becomes an event; those that others made of theirs are kept. Without `lives`
     nothing is learned of the lives of resources.
+    `owing` is given everything that was stored, before its message is acknowledged.
     """
 
     def __init__(
@@ -69,11 +70,11 @@ class Pipeline:
         *,
         events: EventMaker | None = None,
         lives: Lives | None = None,
-        others: Sequence[Publisher] = (),
+        owing: Owing | None = None,
         batch_size: int = 40_000,
         telemetry_secret: str | None = None,
     ) -> None:
-        self._publishing = Publishing(keeper, others, metrics, lives)
+        self._publishing = Publishing(keeper, metrics, lives=lives, owing=owing)
         self._checker = Checker()
         self._mapping = mapping
         self._events = events

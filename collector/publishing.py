@@ -1,11 +1,11 @@
-"""What is on its way into one transaction, and how it gets to every publisher."""
+"""What is on its way into one transaction, and how it gets there."""
 
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -14,7 +14,7 @@ from collector.errors import PublisherUnavailable
 from collector.lives import Lives
 from collector.message import Message, refusal
 from collector.metrics import CollectorMetrics
-from collector.publishers import Keeper, Publisher, Rejected
+from collector.publishers import Keeper, Rejected
 from storage.event import Event
 from storage.fact import Fact
 from storage.faults import reach
@@ -124,24 +124,32 @@ class Pending:
         return refusal(message, rejected.reason, draft)
 
 
+class Owing(Protocol):
+    """Keeps for other systems what was stored; `collector.outlets.Outlets` does."""
+
+    def keep(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+        """Returns when all of it is in their queues; raises PublisherUnavailable, and then nothing is."""
+        ...
+
+
 class Publishing:
-    """Hands batches to every publisher; only the keeper, the database, decides whether they are safe."""
+    """Hands batches to the keeper, the database, which decides whether they are safe, then to the queues of others."""
 
     def __init__(
         self,
         keeper: Keeper,
-        others: Sequence[Publisher],
         metrics: CollectorMetrics,
+        *,
         lives: Lives | None = None,
+        owing: Owing | None = None,
     ) -> None:
-        self._keeper, self._others, self._metrics = keeper, others, metrics
-        self._lives = lives
+        self._keeper, self._metrics, self._lives, self._owing = keeper, metrics, lives, owing
 
     def publish(self, pending: Pending) -> Sequence[Refused]:
         """Publish all of it; returns what the keeper quarantined as too old, which is not among what is pending.
 
         Events come first, in a transaction of their own, then facts in another: whoever is killed between them begins
-        again with all, and each counts once. Raises PublisherUnavailable when the keeper is away.
+        again with all, and each counts once. Raises PublisherUnavailable when the database is away.
         """
         if not len(pending):
             return ()
@@ -151,55 +159,53 @@ class Publishing:
             self._lives.keep(pending.facts, batch if pending.is_witness else None)
             reach("facts.committed")
         keep = self._keeper.publish_batch
-        too_old = self._timed(self._keeper, lambda: keep(batch, pending.refused, pending.received_at))
+        too_old = self._timed(lambda: keep(batch, pending.refused, pending.received_at))
+        rejected: set[int] = set()
         if too_old is None:
             too_old = ()
-            self._publish_one_by_one(pending)
+            rejected = self._publish_one_by_one(pending)
         reach("ingest.committed")
         for refused in pending.refused:
             self._metrics.refused.labels(refused.origin).inc()
-        samples = pending.samples() if self._others else []
-        for publisher in self._others:
-            self._offer(publisher, samples, pending)
+        if self._owing is not None:
+            # Killed before this, the messages come again and count once; killed after it, others get them twice.
+            samples = [one for place, one in enumerate(pending.samples()) if place not in rejected]
+            self._owing.keep(samples, pending.events)
+            reach("outgoing.committed")
         return too_old
 
     def _publish_events(self, pending: Pending) -> None:
         if not pending.events:
             return
         publish = self._keeper.publish_events
-        rejected = self._timed(self._keeper, lambda: publish(pending.events, pending.received_at))
+        rejected = self._timed(lambda: publish(pending.events, pending.received_at))
         if rejected:
             pending.refuse_events(rejected)
         reach("events.committed")
 
-    def _publish_one_by_one(self, pending: Pending) -> None:
-        """Publish what the database may take of it, and quarantine the rest."""
+    def _publish_one_by_one(self, pending: Pending) -> set[int]:
+        """Publish what the database may take of it, and quarantine the rest, whose places are returned."""
         samples, publish = pending.samples(), self._keeper.publish
-        rejected = self._timed(self._keeper, lambda: publish(samples, pending.refused, pending.received_at))
+        rejected = self._timed(lambda: publish(samples, pending.refused, pending.received_at))
         refused = [pending.refusal(one, samples[one.index]) for one in rejected]
         if refused:
-            self._timed(self._keeper, lambda: publish([], refused, pending.received_at))
+            self._timed(lambda: publish([], refused, pending.received_at))
             pending.refused.extend(refused)
+        return {one.index for one in rejected}
 
-    def _offer(self, publisher: Publisher, samples: Sequence[Sample], pending: Pending) -> None:
-        try:
-            self._timed(publisher, lambda: publisher.publish(samples, pending.refused, pending.received_at))
-        except PublisherUnavailable as error:
-            log.warning("publisher_unavailable", publisher=publisher.name, error=str(error))
-
-    def _timed(self, publisher: Publisher, publish: Callable[[], T]) -> T:
-        started = time.monotonic()
+    def _timed(self, publish: Callable[[], T]) -> T:
+        started, name = time.monotonic(), self._keeper.name
         try:
             return publish()
         except PublisherUnavailable:
-            self._metrics.publish_failures.labels(publisher.name).inc()
+            self._metrics.publish_failures.labels(name).inc()
             raise
         except Exception as error:
-            self._metrics.publish_failures.labels(publisher.name).inc()
-            log.exception("publisher_failed", publisher=publisher.name)
-            raise PublisherUnavailable(f"{publisher.name} failed: {error!r}") from error
+            self._metrics.publish_failures.labels(name).inc()
+            log.exception("publisher_failed", publisher=name)
+            raise PublisherUnavailable(f"{name} failed: {error!r}") from error
         finally:
-            self._metrics.publish_seconds.labels(publisher.name).observe(time.monotonic() - started)
+            self._metrics.publish_seconds.labels(name).observe(time.monotonic() - started)
 
 
 def as_draft(sample: Sample) -> Draft:

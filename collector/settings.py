@@ -203,6 +203,20 @@ class CollectorSettings(BaseModel):
         default=None,
         description="Ceilometer's [publisher] telemetry_secret: its messages must then be signed with it",
     )
+    publishers: tuple[SecretStr, ...] = Field(
+        default=(),
+        description="Other systems that are given every sample and event, one URL each: file:///path, "
+        "https://host/path, udp://host, notifier://…; see docs/reference/publishers.md",
+    )
+    publisher_age: Age = Field(
+        default="7d",
+        description="How long samples and events wait for a publisher that cannot deliver before they are dropped",
+    )
+    publisher_bytes: int = Field(
+        default=2**30,
+        ge=2**20,
+        description="Bytes in the database that wait for one publisher at most; then the oldest are dropped",
+    )
     drop_unmatched_events: bool = Field(
         default=False,
         description="Keep no event of types that no definition names; otherwise they are kept with what every "

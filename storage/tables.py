@@ -2,7 +2,8 @@
 
 Keys of sample tables begin with `gid`, the resource group, so that the same schema can be distributed by it.
 No ENUM, trigger, sequence or foreign key. `storage/tables_tiles.py` holds the tables of sealed samples,
-`storage/tables_alarms.py` those of alarms, `storage/tables_events.py` those of events.
+`storage/tables_alarms.py` those of alarms, `storage/tables_events.py` those of events,
+`storage/tables_outgoing.py` what is owed to other systems.
 
 On a cluster (Citus) a table is spread by the column its `info` names, or copied everywhere (`EVERYWHERE`),
 or stays with the coordinator (no entry).

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, update
 
-from storage import tables_alarms, tables_events, tables_lifecycle, tables_tiles
+from storage import tables_alarms, tables_events, tables_lifecycle, tables_outgoing, tables_tiles
 from storage.database import Database
 from storage.errors import StorageError
 from storage.migrate import upgrade
@@ -22,6 +22,7 @@ __all__ = [
     "tables_alarms",
     "tables_events",
     "tables_lifecycle",
+    "tables_outgoing",
     "tables_tiles",
 ]  # imported so that `metadata` has its tables
 

@@ -1,4 +1,7 @@
-"""Where samples and events go. The database comes first: what it has not taken is not acknowledged."""
+"""Where samples and events go. The database comes first: what it has not taken is not acknowledged.
+
+All others (`collector.publishers.publisher`) are handed batches later, from queues in the database.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +21,8 @@ class Rejected:
     reason: str
 
 
-class Publisher(Protocol):
-    """A destination of samples."""
+class Keeper(Protocol):
+    """The first of the destinations, which decides whether anything is safe."""
 
     @property
     def name(self) -> str:
@@ -35,10 +38,6 @@ class Publisher(Protocol):
         """
         ...
 
-
-class Keeper(Publisher, Protocol):
-    """The first of the destinations, which decides whether anything is safe; takes samples as columns."""
-
     def publish_events(self, events: Sequence[Event], received_at: datetime) -> list[Rejected]:
         """Take events; returns those it can never take, in their order, having taken all others.
 
@@ -49,7 +48,7 @@ class Keeper(Publisher, Protocol):
     def publish_batch(
         self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
     ) -> Sequence[Refused] | None:
-        """Take a batch; returns what was quarantined as too old, None when the batch can not be taken as it is.
+        """Take a batch as columns; returns what was quarantined as too old, None when it can not be taken as it is.
 
         Then nothing of it was taken.
 

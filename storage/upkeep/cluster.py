@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Table, text
 
-from storage import tables_alarms, tables_events, tables_lifecycle, tables_tiles
+from storage import tables_alarms, tables_events, tables_lifecycle, tables_outgoing, tables_tiles
 from storage.database import Database
 from storage.errors import SchemaMismatch, StorageError
 from storage.migrate import state
@@ -22,6 +22,7 @@ __all__ = [
     "tables_alarms",
     "tables_events",
     "tables_lifecycle",
+    "tables_outgoing",
     "tables_tiles",
 ]
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from storage import tables_alarms
+from storage import tables_alarms, tables_outgoing
 from storage.database import Database
 from storage.sample import from_microseconds
 from storage.tables import meter
@@ -31,6 +31,7 @@ LAYERS = (
         ("project", "resource_group", "resource", "meter", "shape", "version", "series", "seen"),
     ),
     ("quarantine", ("quarantine",)),
+    ("owed to publishers", (tables_outgoing.outgoing.name, tables_outgoing.outlet.name)),
     (
         "alarms",
         tuple(

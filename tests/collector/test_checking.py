@@ -133,14 +133,6 @@ def test_a_large_message_is_published_in_pieces() -> None:
     assert publisher.attempts == 5
 
 
-def test_other_publishers_get_the_samples_as_objects() -> None:
-    database, other = StubPublisher(), StubPublisher()
-
-    Pipeline(database, MAPPING, metrics(), others=[other]).process([batch(good(1), good(2))])
-
-    assert other.samples == database.samples == [good(1), good(2)]
-
-
 def test_what_is_seldom_used_is_forgotten_and_what_is_used_stays() -> None:
     remembered: Remembered[int] = Remembered(limit_bytes=3)
     for number in range(50):

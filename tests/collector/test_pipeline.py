@@ -130,12 +130,34 @@ def test_a_failing_database_publisher_is_as_good_as_an_absent_one() -> None:
         Pipeline(Broken(), MAPPING, metrics()).process([message(notification())])
 
 
-def test_a_failing_publisher_beside_the_database_holds_up_nothing() -> None:
-    database = StubPublisher()
+class Queues:
+    """Stands in for the queues of other systems."""
 
-    Pipeline(database, MAPPING, metrics(), others=[Broken()]).process([message(notification())])
+    def __init__(self, *, away: bool = False) -> None:
+        self.samples: list[Sample] = []
+        self.events: list[Event] = []
+        self.away = away
 
-    assert len(database.samples) == 1
+    def keep(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+        if self.away:
+            raise PublisherUnavailable("the database is away")
+        self.samples += samples
+        self.events += events
+
+
+def test_others_are_owed_what_was_stored_and_nothing_the_database_refused() -> None:
+    database, queues = StubPublisher(), Queues()
+    database.poisonous = frozenset({"disk.usage"})
+    cpu = replace(SAMPLE, meter="cpu")
+
+    Pipeline(database, MAPPING, metrics(), owing=queues).process([batch(good(1), cpu, good(2))])
+
+    assert queues.samples == database.samples == [cpu]
+
+
+def test_nothing_is_acknowledged_while_what_is_owed_cannot_be_kept() -> None:
+    with pytest.raises(PublisherUnavailable):
+        Pipeline(StubPublisher(), MAPPING, metrics(), owing=Queues(away=True)).process([batch(good(1))])
 
 
 def test_posted_samples_are_normalized_stored_and_the_refused_returned() -> None:

@@ -1,0 +1,136 @@
+"""Samples and events as bytes that wait in a queue, and back; nothing of them is lost on the way."""
+
+from collections.abc import Iterator, Sequence
+
+from collector import frame
+from collector.draft import Draft
+from collector.errors import InvalidMessage
+from collector.framing import encode as encode_samples
+from collector.listed import encode_json, parse_json
+from storage.event import Event, Trait
+from storage.outgoing import Owed
+from storage.sample import Sample, from_microseconds, to_microseconds
+
+__all__ = ["encode_events", "encode_samples", "events_of", "owed_events", "owed_samples", "samples_of"]
+
+PIECES = 2_000
+LIMIT_BYTES = 2**20  # of one batch, unless a single sample or event is larger
+
+
+def owed_samples(outlet: str, samples: Sequence[Sample]) -> Iterator[Owed]:
+    """The batches of these samples, in order; each has a row of its own."""
+    for start in range(0, len(samples), PIECES):
+        yield from _samples(outlet, samples[start : start + PIECES])
+
+
+def owed_events(outlet: str, events: Sequence[Event]) -> Iterator[Owed]:
+    """The same of events."""
+    for start in range(0, len(events), PIECES):
+        yield from _events(outlet, events[start : start + PIECES])
+
+
+def samples_of(body: bytes) -> list[Sample]:
+    """The samples of a batch; raises InvalidMessage when the bytes were damaged."""
+    return [_sample(draft) for draft in frame.drafts(body)]
+
+
+def encode_events(events: Sequence[Event]) -> bytes:
+    """A list of events, datetimes as [microseconds]."""
+    return encode_json([_listed(event) for event in events])
+
+
+def events_of(body: bytes) -> list[Event]:
+    """The events of a batch; raises InvalidMessage when the bytes were damaged."""
+    listed = parse_json(body)
+    if not isinstance(listed, list):
+        raise InvalidMessage("a batch of events that is no list")
+    return [_event(row) for row in listed]
+
+
+def _samples(outlet: str, samples: Sequence[Sample]) -> Iterator[Owed]:
+    body, middle = encode_samples(samples), len(samples) // 2
+    if len(body) <= LIMIT_BYTES or not middle:
+        yield Owed(outlet, "samples", len(samples), body)
+        return
+    yield from _samples(outlet, samples[:middle])
+    yield from _samples(outlet, samples[middle:])
+
+
+def _events(outlet: str, events: Sequence[Event]) -> Iterator[Owed]:
+    body, middle = encode_events(events), len(events) // 2
+    if len(body) <= LIMIT_BYTES or not middle:
+        yield Owed(outlet, "events", len(events), body)
+        return
+    yield from _events(outlet, events[:middle])
+    yield from _events(outlet, events[middle:])
+
+
+def _sample(draft: Draft) -> Sample:
+    if draft.flaw is not None:
+        raise InvalidMessage(draft.flaw)
+    return Sample(
+        draft.meter,  # type: ignore[arg-type]  # fields of a draft may be anything: these we wrote from a sample
+        draft.type,  # type: ignore[arg-type]
+        draft.unit,  # type: ignore[arg-type]
+        draft.volume,  # type: ignore[arg-type]
+        draft.resource_id,  # type: ignore[arg-type]
+        draft.project_id,  # type: ignore[arg-type]
+        draft.timestamp,  # type: ignore[arg-type]
+        user_id=draft.user_id,  # type: ignore[arg-type]
+        source=draft.source,  # type: ignore[arg-type]
+        metadata=draft.metadata,  # type: ignore[arg-type]
+        generation=draft.generation,  # type: ignore[arg-type]
+        id=draft.id,  # type: ignore[arg-type]
+    )
+
+
+def _listed(event: Event) -> list[object]:
+    return [
+        event.message_id,
+        event.publisher_id,
+        event.event_type,
+        to_microseconds(event.generated),
+        event.project_id,
+        event.user_id,
+        [[trait.name, trait.type, _written(trait)] for trait in event.traits],
+        None if event.raw is None else dict(event.raw),
+    ]
+
+
+def _event(row: object) -> Event:
+    match row:
+        case [
+            str(message_id),
+            str(publisher_id),
+            str(event_type),
+            int(generated),
+            str() | None as project_id,
+            str() | None as user_id,
+            list(traits),
+            dict() | None as raw,
+        ]:
+            return Event(
+                message_id,
+                publisher_id,
+                event_type,
+                from_microseconds(generated),
+                tuple(_trait(trait) for trait in traits),
+                project_id,
+                user_id,
+                raw,
+            )
+    raise InvalidMessage("an event of the wrong form")
+
+
+def _written(trait: Trait) -> object:
+    # Any number that is a float stays one: JSON of 1.0 is read as a float again.
+    return to_microseconds(trait.value) if not isinstance(trait.value, str | int | float) else trait.value
+
+
+def _trait(row: object) -> Trait:
+    match row:
+        case [str(name), "datetime", int(value)]:
+            return Trait(name, "datetime", from_microseconds(value))
+        case [str(name), "text" | "integer" | "float" as kind, str() | int() | float() as value]:
+            return Trait(name, kind, value)
+    raise InvalidMessage("a trait of the wrong form")

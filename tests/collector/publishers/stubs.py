@@ -1,0 +1,88 @@
+"""A destination that is there or not, and takes everything but what is poison."""
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from prometheus_client import CollectorRegistry
+
+from collector.errors import BatchRefused, PublisherUnavailable
+from collector.outlet import Outlet
+from collector.outlet_metrics import OutletMetrics
+from collector.publishers.publisher import EVERYTHING, Publisher
+from storage.database import Database
+from storage.event import Event, Trait
+from storage.outgoing import Kind, Outgoing
+from storage.sample import Sample
+from storage.standings import Standings
+from tests.factories import NOW
+
+EVENT = Event(
+    "5f1e0b1c-5df3-4b5f-9c5b-7f3b0c0a1d11",
+    "compute.node-1",
+    "compute.instance.create.end",
+    datetime(2026, 11, 23, 11, 59, 0, 123456, tzinfo=UTC),
+    (
+        Trait("launched_at", "datetime", datetime(2026, 11, 23, 11, 58, tzinfo=UTC)),
+        Trait("load", "float", 1.0),
+        Trait("memory_mb", "integer", 2048),
+        Trait("state", "text", "active ☺"),
+    ),
+    "project-a",
+    "user-1",
+    {"instance_id": "instance-1", "nested": {"list": [1, None, "x"]}},
+)
+
+
+class Clock:
+    """A clock that stands until it is set on."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_by(self, time: timedelta) -> None:
+        self.now += time
+
+
+class Stub:
+    """Keeps what it is given; away while `away`, and refuses batches with samples of the meters in `poison`."""
+
+    def __init__(self, name: str = "stub://", takes: frozenset[Kind] = EVERYTHING) -> None:
+        self.name, self.takes = name, takes
+        self.samples: list[Sample] = []
+        self.events: list[Event] = []
+        self.away: PublisherUnavailable | None = None
+        self.broken = False
+        self.poison: frozenset[str] = frozenset()
+        self.attempts = 0
+        self.is_closed = False
+        self._changed = threading.Condition()
+
+    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+        self.attempts += 1
+        if self.broken:
+            raise KeyError("nobody foresaw it")
+        if self.away is not None:
+            raise self.away
+        if any(sample.meter in self.poison for sample in samples):
+            raise BatchRefused("HTTP 400: poison")
+        with self._changed:
+            self.samples += samples
+            self.events += events
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def wait(self, samples: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.samples) >= samples, 20)
+
+
+def outlet(database: Database, publisher: Publisher, clock: Clock) -> Outlet:
+    """The outlet of a publisher as another process has it."""
+    metrics = OutletMetrics(CollectorRegistry())
+    return Outlet(publisher, Outgoing(database), Standings(database), metrics, clock)

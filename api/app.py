@@ -17,7 +17,7 @@ from api.middleware import BodyLimit, LoopbackHost, Tracing, TrailingSlash, ours
 from api.policy import anybody
 from api.settings import ApiSettings
 from api.v2 import alarms, capabilities, meters, resources, samples, statistics
-from api.v3 import retention, webhooks
+from api.v3 import retention, segments, webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
     versions.router,
@@ -25,6 +25,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics.router,
     documentation.router,
     retention.router,
+    segments.router,
     webhooks.router,
 )
 V2_ROUTERS: tuple[APIRouter, ...] = (

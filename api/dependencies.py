@@ -19,6 +19,7 @@ from api.scope import scope
 from api.settings import AlarmSettings, ApiSettings
 from storage.alarms import Alarms
 from storage.deliveries import Deliveries
+from storage.lifecycle import Segment
 from storage.query import (
     MeterSummary,
     ResourceSummary,
@@ -29,6 +30,7 @@ from storage.query import (
 from storage.reading.answers import StatisticsTable
 from storage.reading.stored import FoundSample
 from storage.sample import Refused, Sample, StoredSample
+from storage.segments import SegmentPage, SegmentQuery
 from storage.upkeep.retention import Kept
 
 
@@ -80,6 +82,18 @@ class ResourceStore(Protocol):
         ...
 
 
+class SegmentStore(Protocol):
+    """Knows the lives of resources; `storage.segments.Segments` is one."""
+
+    def of_resource(self, scope: Scope, resource_id: str, kind: str | None = None) -> list[Segment]:
+        """The segments of one resource that the scope holds, oldest first."""
+        ...
+
+    def find(self, query: SegmentQuery, limit: int) -> SegmentPage:
+        """The segments of at most `limit` resources."""
+        ...
+
+
 class Intake(Protocol):
     """Takes posted samples in; `collector.pipeline.Pipeline` is one."""
 
@@ -110,6 +124,7 @@ class Services:
     samples: SampleStore
     statistics: StatisticsStore
     resources: ResourceStore
+    segments: SegmentStore
     alarms: Alarms
     deliveries: Deliveries
     signer: Signer

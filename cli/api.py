@@ -13,6 +13,7 @@ from cli.settings import Loaded
 from storage.alarms import Alarms
 from storage.resources import Resources
 from storage.samples import Samples
+from storage.segments import Segments
 from storage.statistics import Statistics
 from storage.upkeep.retention import kept
 
@@ -31,6 +32,7 @@ def api(server: Server, on_started: Callable[[str], None] | None = None) -> Part
         samples=Samples(database),
         statistics=Statistics(database),
         resources=Resources(database),
+        segments=Segments(database),
         alarms=Alarms(database),
         deliveries=server.deliveries,
         signer=server.signer(),

@@ -12,6 +12,10 @@ from cli.session import Limit, Query, Session, verb
 TIMES = ("first_sample_timestamp", "last_sample_timestamp")
 COLUMNS = columns("resource_id", "project_id", "user_id", *TIMES, times=TIMES, hidden=("source", "metadata"))
 DETAIL = columns("resource_id", "project_id", "user_id", "source", *TIMES, "metadata", "meters", times=TIMES)
+SEGMENT_COLUMNS = columns(
+    "start", "end", "project_id", "type", "size", "status", "zone", "name",
+    times=("start", "end"), hidden=("kind", "resource_id", "attributes"),
+)  # fmt: skip
 
 app = typer.Typer(
     help="Resources: instances, volumes, networks, nodes and all else that has meters.", no_args_is_help=True
@@ -35,6 +39,21 @@ def show_resource(
     """Shows one resource: its latest metadata and the meters it has."""
     resource = session.client.one(path("v2", "resources", resource_id))
     session.show_one(DETAIL, {**resource, "meters": _meters(resource)})
+
+
+@verb(app, "segments")
+def list_segments(
+    session: Session,
+    resource_id: Annotated[str, typer.Argument(metavar="RESOURCE", help="the resource's id")],
+    *,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="instance, volume …: where several kinds share the id")
+    ] = None,
+) -> None:
+    """Shows the life of a resource: from when to when it was of which flavour, size, status and project."""
+    parameters = [] if kind is None else [("kind", kind)]
+    found = session.client.many(path("v3", "resources", resource_id, "segments"), parameters)
+    session.show_all(SEGMENT_COLUMNS, found)
 
 
 def _meters(resource: Document) -> list[str]:

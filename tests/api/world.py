@@ -25,6 +25,7 @@ from storage.events import Events
 from storage.resources import Resources
 from storage.sample import Sample
 from storage.samples import Samples
+from storage.segments import Segments
 from storage.settings import DatabaseSettings
 from storage.statistics import Statistics
 from storage.upkeep.retention import kept
@@ -61,6 +62,7 @@ class World:
     def __post_init__(self) -> None:
         self.samples = Samples(self.database)
         self.events = Events(self.database)
+        self.segments = Segments(self.database)
         registry = CollectorRegistry()
         metrics = CollectorMetrics(registry)
         pipeline = Pipeline(DatabasePublisher(self.samples, metrics, self.events), MeterMapping(()), metrics)
@@ -69,6 +71,7 @@ class World:
             "samples": self.samples,
             "statistics": Statistics(self.database),
             "resources": Resources(self.database),
+            "segments": self.segments,
             "alarms": Alarms(self.database),
             "deliveries": deliveries,
             "signer": Signer(deliveries, None, lambda: NOW),

@@ -224,3 +224,19 @@ def test_a_wrong_condition_ends_before_anything_is_asked(nephometer: Nephometer,
 
     assert (ended.code, api.asked) == (2, [])
     assert ended.err.startswith("nephometer: -q 'project' is not field<op>value")
+
+
+def test_the_life_of_a_resource_is_shown_segment_by_segment(api: StubApi, nephometer: Nephometer) -> None:
+    segment = {
+        "kind": "instance",
+        "start": "2026-11-23T12:00:00Z",
+        "end": None,
+        "type": "m1.small",
+        "size": None,
+    }
+    api.answer("GET", "/v3/resources/vm%2F1/segments", [segment])
+
+    ended = nephometer("resources", "segments", "vm/1", "--kind", "instance", "-f", "json")
+
+    assert (ended.code, json.loads(ended.out)[0]["type"]) == (0, "m1.small")
+    assert api.asked[0].parameters == [("kind", "instance")]

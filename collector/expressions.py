@@ -70,7 +70,7 @@ class Path:
             found = unwrapped(_walk(document, way[:-1] if is_open else way))
             if isinstance(found, list):
                 return list(enumerate(found))
-            if is_open and isinstance(found, Mapping):
+            if is_open and isinstance(found, dict):
                 return list(found.items())
             if found is not None and found != "":
                 return [(0, found)]
@@ -199,28 +199,33 @@ def _read_way(text: str) -> tuple[Step, ...]:
 
 def unwrapped(value: object) -> object:
     """What a versioned object holds, however often it is wrapped; all else as it is."""
-    while isinstance(value, Mapping) and len(value) <= _OBJECT_KEYS:
-        wrapper = next((key for key in value if isinstance(key, str) and key.endswith(_OBJECT_SUFFIX)), None)
-        if wrapper is None:
+    while isinstance(value, dict) and len(value) <= _OBJECT_KEYS:
+        for key, held in value.items():
+            if isinstance(key, str) and key.endswith(_OBJECT_SUFFIX):
+                value = held
+                break
+        else:
             break
-        value = value[wrapper]
     return value
 
 
 def _walk(document: object, way: Sequence[Step]) -> object:
     found = document
     for step in way:
-        found = _follow(found, step)
+        if type(found) is dict and len(found) > _OBJECT_KEYS and type(step) is str and step != ALL:
+            found = found.get(step)  # as _follow would: most steps are such
+        else:
+            found = _follow(found, step)
     return found
 
 
 def _follow(value: object, step: Step) -> object:
     value = unwrapped(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if step == ALL:
             return list(value.values())
         return value.get(step) if isinstance(step, str) else None
-    if not isinstance(value, Sequence) or isinstance(value, str):
+    if not isinstance(value, list):
         return None
     if isinstance(step, int):
         return value[step] if step < len(value) else None

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -21,6 +22,10 @@ def read_instant(value: object) -> datetime:
     nanoseconds are cut. Raises ValueError for anything else: numbers, which could be seconds or
     milliseconds, week dates, and moments before 1970 or after 2200.
     """
+    return _remembered(value) if isinstance(value, str) else _read(value)
+
+
+def _read(value: object) -> datetime:
     try:
         moment = value if isinstance(value, datetime) else _read_text(value)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -29,6 +34,9 @@ def read_instant(value: object) -> datetime:
     if not EARLIEST <= moment < LATEST:
         raise ValueError("a time before 1970 or after 2200")
     return moment
+
+
+_remembered = lru_cache(4096)(_read)  # a notification's time is asked for by each of its samples
 
 
 def _read_text(value: object) -> datetime:

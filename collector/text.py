@@ -87,17 +87,16 @@ class _Tidying:
             name = clean(key) if isinstance(key, str) else str(key)
             if names_secret(name):
                 continue
-            if (
-                len(name) > KEY_LIMIT_BYTES
-                or not self._afford(len(name.encode()))
-                or not self._fits(item, depth)
-            ):
+            size = len(name) if name.isascii() else len(name.encode())
+            if not self._afford(size) or not self._fits(item, depth):
                 self.truncated = True
                 continue
             tidied[name] = self._value(item, depth + 1)
         return tidied
 
     def _value(self, value: object, depth: int) -> object:
+        if isinstance(value, str):
+            return self._text(value)
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int) and INT64_MIN <= value <= INT64_MAX:
@@ -108,7 +107,7 @@ class _Tidying:
             return self.mapping(value, depth)
         if isinstance(value, (list, tuple)):
             return self._sequence(value, depth)
-        return self._text(value)
+        return self._text(str(value))
 
     def _sequence(self, value: list[object] | tuple[object, ...], depth: int) -> list[object]:
         tidied = []
@@ -119,8 +118,12 @@ class _Tidying:
             tidied.append(self._value(item, depth + 1))
         return tidied
 
-    def _text(self, value: object) -> str:
-        whole = clean(value if isinstance(value, str) else str(value))
+    def _text(self, value: str) -> str:
+        size = len(value)
+        if size <= self._string_bytes and size <= self._bytes and value.isascii() and "\0" not in value:
+            self._bytes -= size
+            return value
+        whole = clean(value)
         text = cut(whole, min(self._string_bytes, self._bytes))
         self._bytes -= len(text) if text.isascii() else len(text.encode())
         self.truncated = self.truncated or text != whole

@@ -71,7 +71,8 @@ class RetentionSettings(BaseModel):
         description='Samples of single meters, when they shall go earlier: { "cpu" = "30d" }',
     )
     hourly: Age = Field(
-        default="3y", description="Figures of each resource and hour, from which statistics are computed"
+        default="3y",
+        description="Figures of each resource and hour, from which statistics are computed, and lives that ended",
     )
     events: Age = Field(default="90d", description="Messages in quarantine since they came last")
     history: Age = Field(default="1y", description="The history of alarms, and webhooks no longer pending")

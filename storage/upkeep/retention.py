@@ -24,6 +24,7 @@ from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tiles.compact import earliest_tile
 from storage.tiles.damaged import Damaged
 from storage.tiles.deltas import count_deltas
+from storage.upkeep.old_lives import forget_lives
 from storage.watermarks import DAY, known, move, take_turn
 
 GROUPS_A_SLICE = 32
@@ -118,7 +119,8 @@ class Retention:
             if cuts == self._swept:
                 return
             places = _places(connection, cuts)
-        for rows in (self._by_group(places), self._by_key(cuts)):
+        lives = (Deleted(*done) for done in forget_lives(self._database, cuts.hourly))
+        for rows in (self._by_group(places), self._by_key(cuts), lives):
             for found in rows:
                 reach("retention.deleted")
                 yield found

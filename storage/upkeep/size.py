@@ -30,6 +30,7 @@ LAYERS = (
         "dimensions",
         ("project", "resource_group", "resource", "meter", "shape", "version", "series", "seen"),
     ),
+    ("events", ("event", "event_facet", "event_shape")),
     ("lives", ("fact", "life")),
     ("quarantine", ("quarantine",)),
     ("owed to publishers", (tables_outgoing.outgoing.name, tables_outgoing.outlet.name)),

@@ -24,8 +24,9 @@ SILENT = frozenset({"sample", "debug"})
 
 # What every notification may say, unless a rule knows better. Source: EventDefinition.DEFAULT_TRAITS of Ceilometer.
 # The context is the sender's request; that of a periodic task belongs to a service, so it counts last.
+# oslo.context writes user and project_id; services add user_id and tenant_id.
 PROJECT = read_path("payload.tenant_id | payload.project_id | context.project_id | context.tenant_id")
-USER = read_path("payload.user_id | context.user_id")
+USER = read_path("payload.user_id | context.user_id | context.user")
 _SERVICE = TraitRule("service", "text", read_path("publisher_id"))
 _REQUEST = TraitRule("request_id", "text", read_path("context.request_id"))
 _PROJECT_TRAITS = ("project_id", "tenant_id")

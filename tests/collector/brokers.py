@@ -16,12 +16,13 @@ import pika
 from pydantic import SecretStr
 
 from collector.bus import Bus, inspect
-from collector.pipeline import Message
+from collector.pipeline import EventMaker, Message
 from collector.settings import BusSettings, CollectorSettings
 from collector.topology import BrokerState, feeds
 from tests.collector.factories import StubPublisher, metrics, notification, payload, pipeline
 
 SENDER = Path(__file__).with_name("oslo_sender.py")
+SWIFT = Path(__file__).with_name("swift_proxy.py")
 
 
 def settings(url: str, **fields: object) -> BusSettings:
@@ -48,9 +49,11 @@ def collecting(
 
 
 @contextmanager
-def storing(bus_settings: BusSettings, publisher: StubPublisher) -> Iterator[Bus]:
-    """A running bus whose samples go to this publisher."""
-    with collecting(bus_settings, pipeline(publisher).process) as bus:
+def storing(
+    bus_settings: BusSettings, publisher: StubPublisher, events: EventMaker | None = None
+) -> Iterator[Bus]:
+    """A running bus whose samples, and events if they are made, go to this publisher."""
+    with collecting(bus_settings, pipeline(publisher, events=events).process) as bus:
         yield bus
 
 
@@ -73,16 +76,20 @@ def send(url: str, *bodies: bytes, exchange: str = "openstack", key: str = "noti
 
 
 def send_by_oslo(
-    url: str, exchange: str, driver: str, topic: str, events: Sequence[tuple[str, object]]
+    url: str, exchange: str, topic: str, drivers: Sequence[str], told: Sequence[dict[str, object]]
 ) -> None:
-    """Publish with the real oslo.messaging."""
-    subprocess.run(
-        [sys.executable, str(SENDER), url, exchange, driver, topic, f"{exchange}.node-1"],
-        input=json.dumps(events),
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    """Publish these notifications with the real oslo.messaging, by each of the drivers."""
+    _run(SENDER, [url, exchange, topic, *drivers], told)
+
+
+def ask_swift(url: str, requests: Sequence[dict[str, object]]) -> None:
+    """Send these requests through a proxy of Swift with the real ceilometermiddleware."""
+    _run(SWIFT, [url], requests)
+
+
+def _run(program: Path, arguments: Sequence[str], work: Sequence[dict[str, object]]) -> None:
+    command = [sys.executable, str(program), *arguments]
+    subprocess.run(command, input=json.dumps(work), text=True, check=True, timeout=60)
 
 
 def volumes(count: int) -> list[bytes]:

@@ -36,10 +36,12 @@ def test_notifications_of_the_real_oslo_messaging_arrive_in_both_envelopes(
     volume = {"volume_id": "volume-1", "tenant_id": "project-1", "user_id": "user-1", "size": 10}
     flavor = {"memory_mb": 512, "vcpus": 1, "root_gb": 1, "ephemeral_gb": 0}
     server = {"nova_object.data": {"uuid": "vm-1", "tenant_id": "p", "flavor": {"nova_object.data": flavor}}}
+    created: dict[str, object] = {"event_type": "volume.create.end", "payload": volume}
+    started: dict[str, object] = {"event_type": "instance.create.end", "payload": server}
 
     with storing(settings(url), database):
-        send_by_oslo(url, "openstack", driver, "notifications", [("volume.create.end", volume)])
-        send_by_oslo(url, "nova", driver, "versioned_notifications", [("instance.create.end", server)])
+        send_by_oslo(url, "openstack", "notifications", [driver], [created])
+        send_by_oslo(url, "nova", "versioned_notifications", [driver], [started])
         until(lambda: len(database.samples) == 5)
 
     assert {sample.meter: sample.volume for sample in database.samples} == {

@@ -54,7 +54,8 @@ def test_a_full_queue_never_holds_up_a_service_and_keeps_its_oldest_among_the_de
     with storing(bounded, database):
         pass
 
-    send_by_oslo(url, "openstack", "messagingv2", "notifications", [("volume.exists", VOLUME)] * 30)
+    told: dict[str, object] = {"event_type": "volume.exists", "payload": VOLUME}
+    send_by_oslo(url, "openstack", "notifications", ["messagingv2"], [told] * 30)
 
     until(lambda: waiting(url, "nephometer.notifications") + waiting(url, "nephometer.dead") == 30)
     assert 1 <= waiting(url, "nephometer.dead") <= 10

@@ -19,9 +19,9 @@ from pathlib import Path
 import pika
 
 from tests.broker import RabbitMQ
+from tests.collector.corpus import RECORDED, name_of
 from tests.peers import agent
 
-NOTIFICATIONS = Path(__file__).parent.parent / "collector" / "notifications"
 ANSWERS = Path(__file__).with_name("answers.json")
 PATIENCE_S, START_S = 5.0, 60.0
 CHANCE = ("id", "monotonic_time")  # fields that are others each time
@@ -31,10 +31,7 @@ Answers = Mapping[str, list[dict[str, object]] | None]
 
 def recorded() -> dict[str, Path]:
     """Every recorded notification, by service and event."""
-    paths = sorted(NOTIFICATIONS.glob("*/*.json"))
-    return {
-        f"{path.parent.name}/{path.stem}": path for path in paths if not path.name.endswith(".expected.json")
-    }
+    return {name_of(path): path for path in RECORDED}
 
 
 def answers() -> Answers:

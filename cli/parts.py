@@ -4,7 +4,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -18,13 +17,10 @@ from cli.outlets import outlets_of
 from cli.process import Part, run_together
 from cli.schema import when_ready
 from cli.settings import Settings
-from collector.definitions import load_definitions
-from collector.event_definitions import load_event_rules
-from collector.event_mapping import EventMapping
 from collector.lifecycle_definitions import load_life_rules
 from collector.lifecycle_mapping import LifecycleMapping
 from collector.lives import Lives
-from collector.mapping import MeterMapping
+from collector.mappings import event_mapping, meter_mapping, own_folder
 from collector.metrics import CollectorMetrics
 from collector.outlets import Outlets
 from collector.pipeline import Pipeline
@@ -115,18 +111,13 @@ def _pipeline(
     owing: Outlets | None,
 ) -> Pipeline:
     options = settings.collector
-    folder = Path(options.definitions) if options.definitions else None
     secret = options.telemetry_secret
-    lives = load_life_rules(folder)
+    lives = load_life_rules(own_folder(options))
     return Pipeline(
         DatabasePublisher(Samples(intake, kept_rows), metrics, Events(intake)),
-        MeterMapping(load_definitions(folder)),
+        meter_mapping(options),
         metrics,
-        events=EventMapping(
-            load_event_rules(folder),
-            drop_unmatched=options.drop_unmatched_events,
-            store_raw=frozenset(options.store_raw),
-        ),
+        events=event_mapping(options),
         lives=Lives(LifecycleMapping(lives), Witness(lives), Segments(intake), metrics),
         owing=owing,
         batch_size=options.batch_size,

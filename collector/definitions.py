@@ -7,15 +7,14 @@ to write one.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
-from collector.event_types import check_event_types
-from collector.expressions import Constant, Expression, Path
+from collector.event_types import Names, Pattern, check_event_types
+from collector.expressions import Constant, Expression
 from collector.service_files import ServiceFile, read_service_file, service_files
 from collector.values import Value, path_of, read_value
-from storage.sample import SampleType
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +22,41 @@ class Meter:
     """One meter of an entry; `ignored` texts as a volume, and none at all if `optional`, give no sample."""
 
     name: Expression
-    type: SampleType
+    type: Expression
     unit: Expression
     volume: Expression
     optional: bool
     ignored: frozenset[str]
 
 
+class Members(Protocol):
+    """Something that finds several things of one kind in a notification."""
+
+    def members(self, document: object) -> list[tuple[object, object]]:
+        """Each with its key, or its place in a list."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What notifications of some event types say about a resource; `each` finds it where they name several.
 
-    An event ends in `.*` when it means every type that begins like it.
+    `timestamp` comes before the notification's own; `bare_metadata` finds an object that stands in where there is no
+    other metadata. An entry that `replaces`, which has a pattern, takes the place of meters of the same name of all
+    others in the same notification.
     """
 
-    events: frozenset[str]
-    excluded: frozenset[str]
-    each: Path | None
+    events: Names | Pattern
+    each: Members | None
     resource: Expression
     project: Expression | None
     user: Expression | None
-    user_metadata: Path | None
+    user_metadata: Expression | None
     metadata: Mapping[str, Expression]
     meters: tuple[Meter, ...]
+    timestamp: Expression | None = None
+    bare_metadata: Expression | None = None
+    replaces: bool = False
 
 
 def load_definitions(folder: FilePath | None = None) -> list[Entry]:
@@ -90,8 +101,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
 def _entry(written: _Entry) -> Entry:
     check_event_types(written.events)
     return Entry(
-        events=frozenset(written.events),
-        excluded=written.excluded,
+        events=Names(frozenset(written.events), written.excluded),
         each=path_of(written.each),
         resource=read_value(written.resource),
         project=path_of(written.project),
@@ -105,7 +115,7 @@ def _entry(written: _Entry) -> Entry:
 def _meter(written: _Meter) -> Meter:
     return Meter(
         name=_literal(written.name),
-        type=written.type,
+        type=Constant(written.type),
         unit=_literal(written.unit),
         volume=read_value(written.volume),
         optional=written.optional,

@@ -41,8 +41,8 @@ class TraitRule:
 class EventRule:
     """What is known of the events of some types; several rules for one type add up, the more exact one first.
 
-    `project` and `user` come before those every notification may name. A rule that `replaces` leaves no trait of
-    rules of a lower rank.
+    `project` and `user` come before those every notification may name. After a rule that `replaces` none of a lower
+    rank, or later in order, counts.
     """
 
     events: Names | Pattern

@@ -93,8 +93,8 @@ class EventMapping:
         rules = sorted(self._rules.of(event_type), key=lambda rule: -rule.rank)
         if self._drop_unmatched and not any(_names_more_than_all(rule) for rule in rules):
             return None
-        floor = max((rule.rank for rule in rules if rule.replaces), default=None)
-        counted = [rule for rule in rules if floor is None or rule.rank >= floor]
+        last = next((number for number, rule in enumerate(rules) if rule.replaces), len(rules))
+        counted = rules[: last + 1]
         traits = {_SERVICE.name: _SERVICE, _REQUEST.name: _REQUEST}
         for rule in reversed(counted):
             traits |= {trait.name: trait for trait in rule.traits}

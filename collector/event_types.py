@@ -49,13 +49,13 @@ class ByEventType(Generic[Thing]):
     def _of(self, event_type: str) -> tuple[Thing, ...]:
         """What is for this type, each thing once.
 
-        First what names the type itself, then what names ever fewer of its first words, then `*`, then patterns; of
-        equal ones in their order.
+        First those with patterns, then what names the type itself, then what names ever fewer of its first words,
+        then `*`; of equal ones in their order.
         """
         names = list(_names(event_type))
-        named = (found for name in names for found in self._named.get(name, ()))
-        found = {number: thing for number, kind, thing in named if kind.excluded.isdisjoint(names)}
-        found |= {number: thing for number, pattern, thing in self._tried if pattern.matches(event_type)}
+        named = (known for name in names for known in self._named.get(name, ()))
+        found = {number: thing for number, pattern, thing in self._tried if pattern.matches(event_type)}
+        found |= {number: thing for number, kind, thing in named if kind.excluded.isdisjoint(names)}
         return tuple(found.values())
 
 

@@ -1,12 +1,12 @@
 """Notifications become drafts of samples, as definition files say."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from collector.definitions import Entry, Meter
 from collector.draft import Draft
 from collector.envelope import Notification
-from collector.expressions import Path, unwrapped
+from collector.event_types import ByEventType
+from collector.expressions import Expression, unwrapped
 from storage.sample import make_id
 
 # Failures are reported at these priorities; what they carry describes no resource.
@@ -18,11 +18,7 @@ class MeterMapping:
     """All definitions, found by event type; it never changes, so any thread may use it."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        by_event: dict[str, list[Entry]] = defaultdict(list)
-        for entry in entries:
-            for event in entry.events:
-                by_event[event].append(entry)
-        self._by_event: Mapping[str, list[Entry]] = dict(by_event)
+        self._entries = ByEventType((entry.events, entry) for entry in entries)
 
     def drafts(self, notification: Notification) -> list[Draft]:
         """The readings a notification holds; all of one resource share time and metadata.
@@ -33,27 +29,18 @@ class MeterMapping:
         if notification.priority in FAILURES:
             return []
         drafts: list[Draft] = []
-        for entry in self._entries(notification.event_type):
-            for number, document in enumerate(_documents(entry, notification)):
-                drafts.extend(_drafts(entry, notification, document, number))
+        replaced: set[object] = set()
+        for entry in self._entries.of(notification.event_type):
+            found = [
+                draft
+                for number, document in enumerate(_documents(entry, notification))
+                for draft in _drafts(entry, notification, document, number)
+                if entry.replaces or draft.meter not in replaced
+            ]
+            drafts += found
+            if entry.replaces:
+                replaced.update(draft.meter for draft in found)
         return drafts
-
-    def _entries(self, event_type: str) -> Iterator[Entry]:
-        """Entries for the type itself, then for `a.b.*` and `a.*` if it is `a.b.c`; each once."""
-        seen: set[int] = set()
-        for name in _names(event_type):
-            for entry in self._by_event.get(name, ()):
-                if id(entry) not in seen and entry.excluded.isdisjoint({event_type}):
-                    seen.add(id(entry))
-                    yield entry
-
-
-def _names(event_type: str) -> Iterator[str]:
-    yield event_type
-    prefix = event_type
-    while "." in prefix:
-        prefix = prefix.rpartition(".")[0]
-        yield f"{prefix}.*"
 
 
 def document_of(notification: Notification) -> dict[str, object]:
@@ -66,6 +53,9 @@ def document_of(notification: Notification) -> dict[str, object]:
         "message_id": notification.message_id,
         "timestamp": notification.timestamp,
         "priority": notification.priority,
+        # The same as Ceilometer's files call it.
+        "ctxt": notification.context,
+        "metadata": {"message_id": notification.message_id, "timestamp": notification.timestamp},
     }
 
 
@@ -86,6 +76,7 @@ def _drafts(
     project_id = entry.project.value(document) if entry.project else None
     user_id = entry.user.value(document) if entry.user else None
     metadata = _metadata(entry, document)
+    timestamp = entry.timestamp.value(document) if entry.timestamp else None
     for meter in entry.meters:
         volume = meter.volume.value(document)
         if _says_nothing(meter, volume):
@@ -93,12 +84,12 @@ def _drafts(
         name = meter.name.value(document)
         yield Draft(
             meter=name,
-            type=meter.type,
+            type=meter.type.value(document),
             unit=meter.unit.value(document),
             volume=volume,
             resource_id=resource_id,
             project_id=project_id,
-            timestamp=notification.timestamp,
+            timestamp=notification.timestamp if timestamp is None else timestamp,
             user_id=user_id,
             metadata=metadata,
             id=make_id(notification.publisher_id, notification.message_id, f"{name}/{number}"),
@@ -114,10 +105,11 @@ def _metadata(entry: Entry, document: dict[str, object]) -> dict[str, object]:
     metadata = {key: value for key, value in found.items() if value is not None}
     if entry.user_metadata:
         metadata["user_metadata"] = _user_metadata(entry.user_metadata, document)
-    return metadata
+    bare = entry.bare_metadata.value(document) if entry.bare_metadata and not metadata else None
+    return {str(key): value for key, value in bare.items()} if isinstance(bare, Mapping) else metadata
 
 
-def _user_metadata(path: Path, document: dict[str, object]) -> dict[str, object]:
+def _user_metadata(path: Expression, document: dict[str, object]) -> dict[str, object]:
     """What the owner marked for metering: keys `metering.a.b` of a server become `a_b`.
 
     Source: Ceilometer's `reserved_metadata_namespace`; dots would read as nesting in queries.

@@ -18,9 +18,8 @@ from collector.errors import InvalidDefinition
 
 PACKAGED = "definitions"
 
-_Loader = getattr(
-    yaml, "CSafeLoader", yaml.SafeLoader
-)  # libyaml's is ten times as fast; not every platform has it
+# libyaml's is ten times as fast; not every platform has it.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Written = TypeVar("Written")
 Read = TypeVar("Read")
@@ -43,22 +42,12 @@ class ServiceFile:
 
         Raises InvalidDefinition naming file, entry and key; `read` may raise ValueError for that.
         """
-        for number, entry in enumerate(entries):
-            try:
-                yield read(msgspec.convert(entry, written))
-            except msgspec.ValidationError as error:
-                raise InvalidDefinition(f"{self.name}: {_placed(error, f'{key}[{number}]')}") from error
-            except (ValueError, RecursionError) as error:
-                raise InvalidDefinition(f"{self.name}: {error} - in `$.{key}[{number}]`") from error
+        return read_entries(self.name, f".{key}", entries, written, read)
 
 
 def service_files(folder: Path | None = None) -> list[ServiceFile]:
     """The packaged files, then those of `folder`, each by name; raises InvalidDefinition naming file and key."""
-    try:
-        own = sorted(folder.glob("*.yaml")) if folder else []
-        texts = [(str(file), file.read_text(encoding="utf-8")) for file in own]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidDefinition(f"a definition file cannot be read: {error}") from error
+    texts = texts_in(folder) if folder else []
     return [*_packaged(), *(read_service_file(name, text, is_own=True) for name, text in texts)]
 
 
@@ -72,8 +61,37 @@ def read_yaml(name: str, text: str, shape: type[Written]) -> Written:
     """What this YAML text holds, which has this shape; raises InvalidDefinition naming file and key."""
     try:
         return msgspec.convert(yaml.load(text, Loader=_Loader), shape)  # noqa: S506  a safe loader, whichever it is
-    except (yaml.YAMLError, msgspec.ValidationError, RecursionError) as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        RecursionError,
+    ) as error:  # msgspec's errors and impossible dates are ValueErrors
         raise InvalidDefinition(f"{name}: {error}") from error
+
+
+def read_entries(
+    file: str, key: str, entries: Sequence[object], written: type[Written], read: Callable[[Written], Read]
+) -> Iterator[Read]:
+    """Each entry of a list of a file, `.key` from its top, checked against `written` and then read.
+
+    Raises InvalidDefinition naming file, entry and key; `read` may raise ValueError for that.
+    """
+    for number, entry in enumerate(entries):
+        try:
+            yield read(msgspec.convert(entry, written))
+        except msgspec.ValidationError as error:
+            raise InvalidDefinition(f"{file}: {_placed(error, f'{key}[{number}]')}") from error
+        except (ValueError, RecursionError) as error:
+            raise InvalidDefinition(f"{file}: {error} - in `${key}[{number}]`") from error
+
+
+def texts_in(place: Path) -> list[tuple[str, str]]:
+    """Name and text of a file, or of the `*.yaml` of a folder by name; raises InvalidDefinition."""
+    try:
+        found = sorted(place.glob("*.yaml")) if place.is_dir() else [place]
+        return [(str(file), file.read_text(encoding="utf-8")) for file in found]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidDefinition(f"a definition file cannot be read: {error}") from error
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -99,4 +117,4 @@ def _packaged() -> tuple[ServiceFile, ...]:
 def _placed(error: msgspec.ValidationError, entry: str) -> str:
     """The error's words with the place of the key counted from the top of the file."""
     words, found, place = str(error).rpartition(" - at `$")
-    return f"{words} - at `$.{entry}{place}" if found else f"{error} - in `$.{entry}`"
+    return f"{words} - at `${entry}{place}" if found else f"{error} - in `${entry}`"

@@ -217,6 +217,16 @@ class CollectorSettings(BaseModel):
         ge=2**20,
         description="Bytes in the database that wait for one publisher at most; then the oldest are dropped",
     )
+    meter_files: tuple[str, ...] = Field(
+        default=(),
+        description="Ceilometer's meter definitions, files or folders such as /etc/ceilometer/meters.d, used as they "
+        "are; a meter they define takes the place of the packaged one",
+    )
+    event_files: tuple[str, ...] = Field(
+        default=(),
+        description="Ceilometer's event definitions, such as /etc/ceilometer/event_definitions.yaml, used as they "
+        "are; for the event types they name they take the place of the packaged ones",
+    )
     drop_unmatched_events: bool = Field(
         default=False,
         description="Keep no event of types that no definition names; otherwise they are kept with what every "

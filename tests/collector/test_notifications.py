@@ -37,7 +37,7 @@ def test_a_notification_gives_exactly_the_samples_and_the_event_written_beside_i
     } == expected(path)
 
 
-@pytest.mark.parametrize("entry", load_definitions(), ids=lambda entry: min(entry.events))
+@pytest.mark.parametrize("entry", load_definitions(), ids=lambda entry: min(entry.events.events))
 def test_every_packaged_meter_is_shown_by_a_recorded_notification(entry: Entry) -> None:
     for meter in entry.meters:
         publisher = StubPublisher()

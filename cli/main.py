@@ -49,6 +49,7 @@ MOUNTED = (
     Mounted("config", "Show and check the settings."),
     Mounted("publishers", "What other systems are owed: list, replay, forget."),
     Mounted("doctor", "Check database, broker, publishers, libvirt, clock and disk; say what to do."),
+    Mounted("tail", "Show live notifications and what becomes of each."),
     Mounted("meters", "List meters."),
     Mounted("samples", "List, show and create samples."),
     Mounted("resources", "List and show resources."),

@@ -55,7 +55,7 @@ class Gathering:
         if not self._gathered.messages:
             self._since_s = now_s
         self._last_s = now_s
-        message = _message(origin, body, received_at, self._limits[origin].body_bytes)
+        message = message_of(origin, body, received_at, self._limits[origin].body_bytes)
         self._gathered.messages.append(replace(message, refused=refused) if refused else message)
         self._gathered.last_tags[origin] = tag
         self._counts[origin] += 1
@@ -91,7 +91,8 @@ class Gathering:
         self._since_s = self._last_s = 0.0
 
 
-def _message(origin: Origin, body: bytes, received_at: datetime, limit_bytes: int) -> Message:
+def message_of(origin: Origin, body: bytes, received_at: datetime, limit_bytes: int) -> Message:
+    """A body as a message, refused when it is larger than the limit."""
     if len(body) <= limit_bytes:
         return Message(body, origin, received_at)
     digest = hashlib.sha256(body).hexdigest()

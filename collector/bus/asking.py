@@ -37,6 +37,10 @@ class Questions:
             return str(error.reply_text)
         return ""
 
+    def close(self) -> None:
+        """Ask no more; the connection stays."""
+        self._channel.close()
+
     def _open_another(self, method: str, error: ChannelClosedByBroker) -> None:
         log.debug("broker_refused", method=method, error=error.reply_text)
         self._channel = self._connection.channel()

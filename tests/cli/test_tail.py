@@ -64,7 +64,7 @@ def test_it_shows_what_becomes_of_each_and_takes_nothing_away(url: str, nephomet
 
     assert ended.code == 0
     assert "volume.exists of volume.node-1 (openstack, notifications.info)" in ended.out
-    assert "    sample volume.size = 10 GB (gauge) of volume-1, project project-1" in ended.out
+    assert "    sample volume.size = 10 GiB (gauge) of volume-1, project project-1" in ended.out
     assert "    event volume.exists: " in ended.out
     assert "    refused: volume.size: volume is not a number" in ended.out
     assert "    no sample: no definition names it" in ended.out

@@ -62,7 +62,7 @@ class Shape:
 
 def shape_of(event: Event) -> Shape:
     """The traits of an event without their values."""
-    return Shape(event.event_type, tuple((trait.name, trait.type) for trait in event.traits))
+    return Shape(event.event_type, tuple([(trait.name, trait.type) for trait in event.traits]))
 
 
 def row_of(event: Event, shape: int, received: int) -> Row:
@@ -90,7 +90,6 @@ def row_of(event: Event, shape: int, received: int) -> Row:
 def event_of(row: Sequence[Any], shape: Shape) -> Event:  # Any: integers and bytes
     """The event of a row; `payload`, the last of its columns, may be left out."""
     message_id, publisher_id, project_id, user_id, *values = _unpack(row[7])
-    payload = row[8] if len(row) > 8 else b""
     return Event(
         message_id,
         publisher_id,
@@ -102,13 +101,21 @@ def event_of(row: Sequence[Any], shape: Shape) -> Event:  # Any: integers and by
         ),
         project_id,
         user_id,
-        cast("Mapping[str, object]", json.loads(zlib.decompress(payload))) if payload else None,
+        payload_of(row[8]) if len(row) > 8 else None,
     )
 
 
+def payload_of(payload: bytes) -> Mapping[str, object] | None:
+    """What was compressed into a row, None where it was not kept."""
+    return cast("Mapping[str, object]", json.loads(zlib.decompress(payload))) if payload else None
+
+
 def facets(event: Event) -> Iterator[int]:
-    """What an event is found by beside its time, type, project and message id; a value may come twice."""
-    if event.user_id:
+    """What an event is found by beside its time, type, project and message id; a value may come twice.
+
+    What is called like its project is found by that.
+    """
+    if event.user_id and event.user_id != event.project_id:
         yield digest(event.user_id)
     for trait in event.traits:
         if trait.value != event.project_id and is_facet(trait.name, trait.value):
@@ -116,7 +123,7 @@ def facets(event: Event) -> Iterator[int]:
 
 
 def is_facet(name: str, value: TraitValue) -> bool:
-    """Whether events with this trait are found by its value, unless it is their project's."""
+    """Whether events with this trait are found by its value."""
     if not isinstance(value, str) or not value:
         return False
     return name == "user_id" or (len(value) >= SHORTEST_NAME and (name.endswith("_id") or name == "id"))

@@ -1,6 +1,6 @@
 """Events go in, once each, and are found again (`storage.event_search`)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from storage.database import Database
 from storage.errors import DataRefused
 from storage.event import Event
 from storage.event_rows import Row, Shape, digest, facets, row_of, shape_of
+from storage.event_search import EventSearch
 from storage.faults import reach
 from storage.sample import to_microseconds
 from storage.tables_events import event as event_table
@@ -27,9 +28,10 @@ class StoredEvents:
 
 
 class Events:
-    """The store of events."""
+    """The store of events; `search` finds them again."""
 
     def __init__(self, database: Database) -> None:
+        self.search = EventSearch(database)
         self._database = database
         self._shapes: set[int] = set()  # those that are written
 
@@ -65,6 +67,12 @@ class Events:
 
         new = self._database.write_retrying(work)
         return StoredEvents(new, len(given) - new)
+
+    def between(
+        self, start: datetime, end: datetime, event_types: Iterable[str] | None = None
+    ) -> Iterator[Event]:
+        """As `EventSearch.between`."""
+        return self.search.between(start, end, event_types)
 
     def _note_shapes(self, shapes: Sequence[Shape]) -> None:
         """Writes those that are not known to be there: before the rows, which can not be read without."""

@@ -16,7 +16,7 @@ from api.metrics import ApiMetrics
 from api.middleware import BodyLimit, LoopbackHost, Tracing, TrailingSlash, ours
 from api.policy import anybody
 from api.settings import ApiSettings
-from api.v2 import alarms, capabilities, meters, resources, samples, statistics
+from api.v2 import alarms, capabilities, events, meters, resources, samples, statistics
 from api.v3 import retention, segments, webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -35,6 +35,7 @@ V2_ROUTERS: tuple[APIRouter, ...] = (
     resources.router,
     capabilities.router,
     alarms.router,
+    events.router,
 )
 
 

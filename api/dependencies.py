@@ -19,6 +19,7 @@ from api.scope import scope
 from api.settings import AlarmSettings, ApiSettings
 from storage.alarms import Alarms
 from storage.deliveries import Deliveries
+from storage.event_search import EventSearch
 from storage.lifecycle import Segment
 from storage.query import (
     MeterSummary,
@@ -124,6 +125,7 @@ class Services:
     samples: SampleStore
     statistics: StatisticsStore
     resources: ResourceStore
+    events: EventSearch
     segments: SegmentStore
     alarms: Alarms
     deliveries: Deliveries

@@ -14,6 +14,7 @@ from api.auth import Authenticator, Identity
 from api.errors import Forbidden
 from api.headers import header
 
+_ADMIN = frozenset({"admin"})
 _READ = frozenset({"reader", "member", "admin"})
 _WRITE = frozenset({"member", "admin"})
 _POST = frozenset({"member", "admin", "service"})
@@ -35,6 +36,9 @@ POLICIES = {
     "telemetry:change_alarm": _WRITE,
     "telemetry:change_alarm_state": _WRITE,
     "telemetry:delete_alarm": _WRITE,
+    "events:index": _READ,
+    "events:show": _READ,
+    "events:types": _ADMIN,
 }
 
 

@@ -11,6 +11,7 @@ from cli.process import Part
 from cli.schema import DatabaseCheck, SchemaCheck
 from cli.settings import Loaded
 from storage.alarms import Alarms
+from storage.event_search import EventSearch
 from storage.resources import Resources
 from storage.samples import Samples
 from storage.segments import Segments
@@ -32,6 +33,7 @@ def api(server: Server, on_started: Callable[[str], None] | None = None) -> Part
         samples=Samples(database),
         statistics=Statistics(database),
         resources=Resources(database),
+        events=EventSearch(database),
         segments=Segments(database),
         alarms=Alarms(database),
         deliveries=server.deliveries,

@@ -59,16 +59,22 @@ def statement(query: EventQuery, dialect: str, reading: Reading) -> tuple[str, l
     """
     direction = "DESC" if reading.descending else "ASC"
     shown = ", ".join(f"e.{name}" for name in (Row._fields if reading.payload else Row._fields[:-1]))
-    parts, values = [], []
+    owners = _owners(query.scope)
+    parts: list[str] = []
+    values: list[Value] = []
     for rows, column, value in _ways(query):
         lead = "f" if rows == _BY_FACET else "e"
         found = _conditions(query, dialect, reading, lead)
         if column:
             found.add(f"{column} = %s", value)
+        if owners and not (column == "e.owner" and value in owners):
+            found.add(f"e.owner IN ({marks(owners)})", *owners)
         where = f" WHERE {' AND '.join(found.texts)}" if found.texts else ""
+        # Few rows have a message: its index leads to them, and not that of the order.
+        ts = "e.ts + 0" if column == "e.m" else f"{lead}.ts"
         parts.append(
             f"SELECT {shown} FROM {rows}{where}"  # noqa: S608 - our names; every value has a mark
-            f" ORDER BY {lead}.ts {direction}, {lead}.k {direction} LIMIT {reading.limit}"
+            f" ORDER BY {ts} {direction}, {lead}.k {direction} LIMIT {reading.limit}"
         )
         values += found.values
     if len(parts) == 1:
@@ -106,9 +112,6 @@ def _owners(scope: EventScope) -> list[int]:
 def _conditions(query: EventQuery, dialect: str, reading: Reading, lead: str) -> _Conditions:
     """What rows must fulfil beside what leads to them; `lead` is the table in whose order they are read."""
     found = _Conditions()
-    owners = _owners(query.scope)
-    if owners:
-        found.add(f"e.owner IN ({marks(owners)})", *owners)
     if query.event_type is not None:
         found.add("e.kind = %s", digest(query.event_type))
     for column, listed in (("shape", reading.shapes), ("kind", reading.kinds)):

@@ -22,8 +22,8 @@ event = Table(
     Column("payload", Blob, nullable=False),  # compressed; empty where it is not kept
     # An event counts once, whatever time it says when it comes again.
     Index("ux_event_message", "m", "k", unique=True),
-    Index("ix_event_kind", "kind", "ts"),
-    Index("ix_event_owner", "owner", "ts"),
+    Index("ix_event_kind", "kind", "ts", "k"),
+    Index("ix_event_owner", "owner", "ts", "k"),
 )
 
 # Where the events are of which a trait names something: a row for each value of `storage.event_rows.facets`.

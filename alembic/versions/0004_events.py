@@ -38,8 +38,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ts", "k"),
     )
     op.create_index("ux_event_message", "event", ["m", "k"], unique=True)
-    op.create_index("ix_event_kind", "event", ["kind", "ts"], unique=False)
-    op.create_index("ix_event_owner", "event", ["owner", "ts"], unique=False)
+    op.create_index("ix_event_kind", "event", ["kind", "ts", "k"], unique=False)
+    op.create_index("ix_event_owner", "event", ["owner", "ts", "k"], unique=False)
     op.create_table(
         "event_facet",
         sa.Column("h", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -41,7 +41,7 @@ _API = {
     "alarms:query:complex": False,
     "alarms:history:query:simple": True,
     "alarms:history:query:complex": False,
-    "events:query:simple": False,
+    "events:query:simple": True,
 }
 
 
@@ -53,6 +53,6 @@ def get_capabilities(asked: Asked) -> Response:
         "api": _API,
         "storage": {"storage:production_ready": True},
         "alarm_storage": {"storage:production_ready": True},
-        "event_storage": {"storage:production_ready": False},
+        "event_storage": {"storage:production_ready": True},
     }
     return Response(json.dumps(content), media_type="application/json")

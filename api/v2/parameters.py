@@ -13,7 +13,7 @@ def described(*names: str) -> Described:
 
 def _parameter(owner: str, suffix: str, kind: str, description: str) -> Described:
     schema: Described = {"type": kind}
-    if owner in {"q", "groupby", "aggregate"}:
+    if owner in {"q", "groupby", "aggregate", "sort"}:
         schema = {"type": "array", "items": schema}
     return {
         "name": f"{owner}{suffix}",
@@ -32,6 +32,8 @@ _ARGUMENTS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         (".value", "string", "Value of the condition."),
     ),
     "limit": (("", "integer", "Rows to answer at most."),),
+    "sort": (("", "string", "generated or message_id, each with :asc or :desc."),),
+    "marker": (("", "string", "Message id of an event: those that follow it are answered."),),
     "unique": (("", "boolean", "Each meter once instead of once for each resource."),),
     "meter_links": (("", "integer", "0 leaves out the links to the meters."),),
     "period": (("", "integer", "Seconds of a period; absent or 0: one period from first to last sample."),),

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from storage.event import Event, Trait
 from tests.api.test_server import serving
 from tests.api.world import World, empty_database
-from tests.factories import CPU_UTIL, sample, series
+from tests.factories import CPU_UTIL, NOW, sample, series
 
 PROGRAM = Path(sys.executable).with_name("ceilometer")
 
@@ -29,6 +30,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             sample(resource_id="group/1"),
             sample(resource_id="theirs", project_id="project-b"),
         ]
+    )
+    traits = (Trait("memory_mb", "integer", 512), Trait("name", "text", "web"))
+    world.events.store(
+        [
+            Event(f"m-{number}", "p", "image.create", NOW, traits, "project-a", user)
+            for number, user in enumerate(("user-a", "user-a", "user-r"))
+        ],
+        received_at=NOW,
     )
     with serving(world.app) as (url, _, _):
         yield url
@@ -236,3 +245,38 @@ def api(url: str) -> Any:  # Any: the client carries no types
     from ceilometerclient.v2.client import Client
 
     return Client(endpoint=url, token="member-a")
+
+
+def test_event_list(url: str) -> None:
+    rows = cells(run(url, "event-list", "--no-traits"))
+    with_traits = run(url, "event-list", "-q", "name=web;memory_mb<integer::513", "-l", "1")
+
+    assert [row[:3] for row in rows] == [
+        ["m-0", "image.create", "2026-11-23T12:00:00"],
+        ["m-1", "image.create", "2026-11-23T12:00:00"],
+    ]
+    assert "memory_mb" in with_traits
+    assert "m-1" not in with_traits
+    assert cells(run(url, "event-list", "--no-traits", "-q", "memory_mb>integer::512")) == []
+
+
+def test_event_show(url: str) -> None:
+    shown = dict(row[:2] for row in cells(run(url, "event-show", "m-1")))
+
+    assert shown["event_type"] == "image.create"
+    assert "Event not found: m-2" in run(url, "event-show", "m-2", expected=1)
+
+
+def test_event_types_and_traits(url: str) -> None:
+    def admin(*arguments: str) -> list[list[str]]:
+        return cells(run(url, *arguments, token="admin"))
+
+    assert admin("event-type-list") == [["image.create"]]
+    assert admin("trait-description-list", "-e", "image.create") == [
+        ["memory_mb", "integer"],
+        ["name", "string"],
+    ]
+    assert admin("trait-list", "-e", "image.create", "-t", "memory_mb") == 3 * [
+        ["memory_mb", "512", "integer"]
+    ]
+    assert "403" in run(url, "event-type-list", expected=1)

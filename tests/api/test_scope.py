@@ -9,10 +9,11 @@ import pytest
 from api.auth import Identity
 from api.errors import Forbidden
 from api.scope import scope
+from storage.event import Event, Trait
 from storage.query import EVERYTHING, Scope
 from storage.sample import Sample
 from tests.api.world import World, conditions, empty_database
-from tests.factories import sample
+from tests.factories import NOW, sample
 
 # Whatever belongs to project B carries this text, so that one search finds every leak.
 MARK = "belongs-to-b"
@@ -68,6 +69,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             _of("b", MARK, f"m-{MARK}", f"r-{MARK}"),
             sample(meter="m", project_id=None, resource_id=f"node-{MARK}", user_id=None, metadata={}),
         ]
+    )
+    world.events.store(
+        [
+            Event(f"r-{MARK}", "p", "t", NOW, (Trait("mark", "text", MARK),), "project-b", "user-r"),
+            Event("shared", "p", "t", NOW, (Trait("mark", "text", MARK),), "project-a", "somebody else"),
+        ],
+        received_at=NOW,
     )
     yield world
     database.dispose()

@@ -71,6 +71,7 @@ class World:
             "samples": self.samples,
             "statistics": Statistics(self.database),
             "resources": Resources(self.database),
+            "events": self.events.search,
             "segments": self.segments,
             "alarms": Alarms(self.database),
             "deliveries": deliveries,

@@ -16,7 +16,7 @@ FLAME ?=
 MINUTES ?= 10
 
 # What the tests use: servers, a hypervisor, what builds libvirt's binding, and systemd-analyze.
-PACKAGES := python3-venv curl rabbitmq-server postgresql mariadb-server systemd \
+PACKAGES := python3-venv curl rabbitmq-server postgresql mariadb-server prometheus systemd \
     libvirt-dev pkg-config gcc libc6-dev python3-dev \
     libvirt-daemon libvirt-daemon-driver-qemu qemu-system-x86 qemu-utils iproute2
 

@@ -18,7 +18,7 @@ T = TypeVar("T")
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitMQ]:
     """A running RabbitMQ; a test that stops it starts it again."""
-    broker = _installed(RabbitMQ)
+    broker = installed(RabbitMQ)
     broker.start()
     yield broker
     broker.close()
@@ -27,7 +27,7 @@ def rabbitmq() -> Iterator[RabbitMQ]:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[DatabaseServer]:
     """A running PostgreSQL; a test that stops it starts it again."""
-    server = _installed(start_postgresql)
+    server = installed(start_postgresql)
     yield server
     server.close()
 
@@ -35,7 +35,7 @@ def postgresql() -> Iterator[DatabaseServer]:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[DatabaseServer]:
     """A running MariaDB; a test that stops it starts it again."""
-    server = _installed(start_mariadb)
+    server = installed(start_mariadb)
     yield server
     server.close()
 
@@ -74,7 +74,8 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-def _installed(make: Callable[[], T]) -> T:
+def installed(make: Callable[[], T]) -> T:
+    """What `make` makes; without its package the test is skipped, but fails in CI."""
     try:
         return make()
     except Missing as missing:

@@ -1,4 +1,4 @@
-"""Private real servers for the tests: RabbitMQ, PostgreSQL and MariaDB, each a process of ours on loopback.
+"""Private real servers for the tests: RabbitMQ, PostgreSQL, MariaDB and Prometheus, each a process of ours on loopback.
 
 They keep their data in a temporary folder, listen on free ports of 127.0.0.1 only, and end with the tests,
 however the tests end: by `close`, at interpreter exit, or by the kernel when this process is killed.
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import httpx2
 import psutil
 import psycopg
 import pymysql
@@ -233,6 +234,37 @@ def start_mariadb(more_options: Sequence[str] = ()) -> DatabaseServer:
     process = Process([server, "--no-defaults", *user, *options], answers, folder)
     process.start()
     return DatabaseServer(process, folder, f"mysql+pymysql://root@127.0.0.1:{port}", execute)
+
+
+class Prometheus:
+    """A Prometheus server of its own that takes remote writes; `url` is its address. Writes survive `kill`."""
+
+    def __init__(self) -> None:
+        program = _program("prometheus", "prometheus")
+        self._folder, port = _folder(None), free_port()
+        configuration = self._folder / "prometheus.yml"
+        configuration.write_text("scrape_configs: []\n")
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        command = [
+            str(program),
+            f"--config.file={configuration}",
+            f"--storage.tsdb.path={self._folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--web.enable-remote-write-receiver",
+        ]
+        process = Process(command, self._is_ready, self._folder)
+        self.start, self.kill = process.start, process.kill
+
+    def close(self) -> None:
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx2.get(f"{self.url}/-/ready", trust_env=False).is_success
+        except httpx2.TransportError:
+            return False
 
 
 def _quietly(act: Callable[[], None], *errors: type[Exception]) -> Callable[[], bool]:

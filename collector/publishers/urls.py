@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from collector.errors import InvalidPublisher
 from collector.publishers.file import File
 from collector.publishers.http import Http
+from collector.publishers.influx import Influx
 from collector.publishers.notifier import Notifier
+from collector.publishers.otlp import OpenTelemetry
+from collector.publishers.prometheus import PushGateway, RemoteWrite
 from collector.publishers.publisher import Publisher
 from collector.publishers.sockets import Tcp, Udp
 from collector.publishers.target import Target, parse_url
@@ -29,6 +32,11 @@ SCHEMES: Mapping[str, Callable[[Target, Around], Publisher]] = {
     "https": lambda target, _: Http(target),
     "udp": lambda target, around: Udp(target, around.secret),
     "tcp": lambda target, around: Tcp(target, around.secret),
+    "prometheus": lambda target, _: PushGateway(target),
+    "prometheus+remote": lambda target, _: RemoteWrite(target),
+    "opentelemetryhttp": lambda target, _: OpenTelemetry(target),
+    "otlp": lambda target, _: OpenTelemetry(target),
+    "influx": lambda target, _: Influx(target),
     "notifier": lambda target, around: Notifier(target, around.bus, around.secret),
 }
 

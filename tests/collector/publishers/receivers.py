@@ -1,0 +1,406 @@
+"""Receivers of what publishers send, one for each kind: each can be killed and revived where it was."""
+
+import contextlib
+import json
+import shutil
+import socket
+import struct
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx2
+import msgspec
+from google.protobuf import json_format
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from prometheus_client.parser import text_string_to_metric_families
+
+from collector.publishers.exposition import metric_name, newest
+from collector.publishers.messages import message_id
+from storage.sample import Sample
+from tests.broker import RabbitMQ
+from tests.collector.brokers import channel
+from tests.factories import NOW
+from tests.servers import Prometheus, free_port
+
+Ids = set[str]
+
+
+class Receiver(Protocol):
+    """A system that samples are published to."""
+
+    url: str
+
+    def start(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def ids(self) -> Ids:
+        """What arrived, each thing as something that names it."""
+        ...
+
+    def expected(self, samples: Sequence[Sample]) -> Ids:
+        """What `ids` says when these have arrived."""
+        ...
+
+
+def ids_of(samples: Sequence[Sample]) -> Ids:
+    """The ids of samples, where the form has them."""
+    return {message_id(sample) for sample in samples}
+
+
+def points_of(samples: Sequence[Sample]) -> Ids:
+    """Metric, resource and second of samples, where the form has no ids."""
+    return {point(metric_name(one.meter), one.resource_id, one.timestamp.timestamp()) for one in samples}
+
+
+def point(metric: str, resource_id: str, second: float) -> str:
+    return f"{metric}@{resource_id}@{second:.0f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it arrived; header names are in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is answered."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] | None = None
+
+
+class Web:
+    """An HTTP server on a port of its own that answers by a function; remembers what it answered 2xx to."""
+
+    def __init__(self, answer: Callable[[Request], Reply] | None = None) -> None:
+        self.port = free_port()
+        self.answer = answer or (lambda _request: Reply(204))
+        self.requests: list[Request] = []
+        self._lock = threading.Lock()
+        self._server: _Server | None = None
+
+    def start(self) -> None:
+        self._server = _Server(("127.0.0.1", self.port), _handler(self))
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
+
+    def kill(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server.end_connections()
+        self._server = None
+
+    def take(self, request: Request) -> Reply:
+        with self._lock:
+            reply = self.answer(request)
+            if reply.status < 300:
+                self.requests.append(request)
+        return reply
+
+    def expected(self, samples: Sequence[Sample]) -> Ids:
+        return ids_of(samples)
+
+
+class _Server(ThreadingHTTPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:  # Any: as the library has it
+        super().__init__(*arguments)
+        self._open: list[socket.socket] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.append(request)
+        super().process_request(request, client_address)
+
+    def end_connections(self) -> None:
+        """A killed process leaves no connection open."""
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            reply = web.take(Request(self.command, self.path, headers, body))
+            self.send_response(reply.status)
+            for name, value in (reply.headers or {}).items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+        do_GET = do_POST = do_PATCH = handle_any  # noqa: N815 - the library's names
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    return Handler
+
+
+class HttpReceiver(Web):
+    """Takes lists and single messages, CloudEvents too."""
+
+    def __init__(self, options: str = "") -> None:
+        super().__init__()
+        self.url = f"http://user:s3cret@127.0.0.1:{self.port}/usage{options}"
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Every message in order. Any: JSON."""
+        found: list[dict[str, Any]] = []
+        for request in self.requests:
+            body = json.loads(request.body)
+            found += body if isinstance(body, list) else [body]
+        return found
+
+    def ids(self) -> Ids:
+        return {str(message.get("id") or message.get("message_id")) for message in self.messages()}
+
+
+class WithIds:
+    """A receiver of a form that has ids."""
+
+    def expected(self, samples: Sequence[Sample]) -> Ids:
+        return ids_of(samples)
+
+
+class FileReceiver(WithIds):
+    """A folder; killed, it is not there."""
+
+    def __init__(self, folder: Path, options: str = "") -> None:
+        self.file = folder / "out" / "samples.json"
+        self.url = f"file://{self.file}{options}"
+
+    def start(self) -> None:
+        aside = self.file.parent.with_name("aside")
+        if aside.exists():
+            aside.rename(self.file.parent)
+        self.file.parent.mkdir(exist_ok=True)
+
+    def kill(self) -> None:
+        if self.file.parent.exists():
+            shutil.move(self.file.parent, self.file.parent.with_name("aside"))
+
+    def messages(self) -> list[dict[str, Any]]:
+        files = sorted(
+            self.file.parent.glob("samples.json*"), reverse=True
+        )  # the oldest has the highest number
+        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+    def ids(self) -> Ids:
+        return {str(message.get("id") or message["message_id"]) for message in self.messages()}
+
+
+class UdpReceiver(WithIds):
+    """Reads datagrams while it lives."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"udp://127.0.0.1:{self.port}"
+        self._found: list[dict[str, Any]] = []
+        self._socket: socket.socket | None = None
+
+    def start(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**22)
+        self._socket.bind(("127.0.0.1", self.port))
+        self._socket.settimeout(0)
+
+    def kill(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+    def messages(self) -> list[dict[str, Any]]:
+        with contextlib.suppress(BlockingIOError):
+            while self._socket is not None:
+                self._found.append(msgspec.msgpack.decode(self._socket.recv(65536)))
+        return self._found
+
+    def ids(self) -> Ids:
+        return {message["message_id"] for message in self.messages()}
+
+
+class TcpReceiver(WithIds):
+    """Reads samples behind their lengths, as Ceilometer's collector did."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"tcp://127.0.0.1:{self.port}"
+        self._found: list[dict[str, Any]] = []
+        self._socket: socket.socket | None = None
+
+    def start(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._serve, args=(self._socket,), daemon=True).start()
+
+    def kill(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
+        self._socket = None
+
+    def messages(self) -> list[dict[str, Any]]:
+        return list(self._found)
+
+    def ids(self) -> Ids:
+        return {message["message_id"] for message in self._found}
+
+    def _serve(self, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                with connection, connection.makefile("rb") as stream:
+                    while head := stream.read(8):
+                        (size,) = struct.unpack("<Q", head)
+                        self._found.append(msgspec.msgpack.decode(stream.read(size)))
+
+
+class BusReceiver(WithIds):
+    """A durable queue of a real broker, bound as a consumer of Ceilometer's notifier binds it."""
+
+    QUEUE = "theirs"
+
+    def __init__(self, broker: RabbitMQ, topics: tuple[str, ...] = ("metering", "event")) -> None:
+        self._broker, self._topics = broker, topics
+        self._address = broker.create_vhost()
+        self.url = self._address.replace("amqp://", "notifier://")
+        self._is_up = True
+        self._found: list[dict[str, Any]] = []
+
+    def start(self) -> None:
+        if not self._is_up:
+            self._broker.management("start_app")
+        self._is_up = True
+        with channel(self._address) as client:
+            client.exchange_declare("ceilometer", "topic", durable=True)
+            client.queue_declare(self.QUEUE, durable=True)
+            for topic in self._topics:
+                client.queue_bind(self.QUEUE, "ceilometer", f"{topic}.sample")
+
+    def kill(self) -> None:
+        """As good as killed, but sooner back: it ends every connection and listens no more."""
+        self._broker.management("stop_app")
+        self._is_up = False
+
+    def notifications(self) -> list[dict[str, Any]]:
+        """Every notification in order, out of its envelope. Any: JSON."""
+        with channel(self._address) as client:
+            while (got := client.basic_get(self.QUEUE, auto_ack=True))[0] is not None:
+                body = json.loads(got[2])
+                self._found.append(json.loads(body["oslo.message"]) if "oslo.message" in body else body)
+        return self._found
+
+    def ids(self) -> Ids:
+        return {sample["message_id"] for one in self.notifications() for sample in one["payload"]}
+
+
+class PushGatewayReceiver(Web):
+    """Keeps what a push gateway keeps: the latest value of each series, by group."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.url = f"prometheus://127.0.0.1:{self.port}/metrics/job/telemetry"
+
+    def ids(self) -> Ids:
+        return {
+            f"{one.name.removesuffix('_total')}@{one.labels['resource_id']}@{one.value:.0f}"
+            for request in self.requests
+            for family in text_string_to_metric_families(request.body.decode())
+            for one in family.samples
+        }
+
+    def expected(self, samples: Sequence[Sample]) -> Ids:
+        latest = newest(samples)
+        return {f"{one.name}@{of.resource_id}@{float(of.volume):.0f}" for one, of in latest.items()}
+
+
+class RemoteWriteReceiver:
+    """A real Prometheus, asked for everything it has."""
+
+    def __init__(self) -> None:
+        self._server = Prometheus()
+        self.url = f"prometheus+remote://127.0.0.1:{self._server.port}"
+        self.start, self.kill, self.close = self._server.start, self._server.kill, self._server.close
+
+    def values(self) -> dict[str, str]:
+        """Every point with its value."""
+        query = {"query": '{resource_id!=""}[30d]', "time": str(NOW.timestamp() + 86_400)}
+        answer = httpx2.get(f"{self._server.url}/api/v1/query", params=query, trust_env=False).json()
+        return {
+            point(series["metric"]["__name__"], series["metric"]["resource_id"], float(at)): value
+            for series in answer["data"]["result"]
+            for at, value in series["values"]
+        }
+
+    def ids(self) -> Ids:
+        return set(self.values())
+
+    def expected(self, samples: Sequence[Sample]) -> Ids:
+        return points_of(samples)
+
+
+class OpenTelemetryReceiver(Web):
+    """Reads what arrives by the official definitions, which refuse whatever they do not know."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _request: Reply(200, b"{}"))
+        self.url = f"opentelemetryhttp://127.0.0.1:{self.port}/v1/metrics"
+
+    def exports(self) -> list[ExportMetricsServiceRequest]:
+        return [json_format.Parse(request.body, ExportMetricsServiceRequest()) for request in self.requests]
+
+    def ids(self) -> Ids:
+        return {
+            point(metric.name, attribute.value.string_value, found.time_unix_nano / 1e9)
+            for export in self.exports()
+            for resource in export.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            for found in (*metric.gauge.data_points, *metric.sum.data_points)
+            for attribute in found.attributes
+            if attribute.key == "resource_id"
+        }
+
+    def expected(self, samples: Sequence[Sample]) -> Ids:
+        return points_of(samples)
+
+
+class InfluxReceiver(Web):
+    """Reads lines without escapes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.url = f"influx://127.0.0.1:{self.port}/?org=cloud&bucket=usage&token=s3cret"
+
+    def ids(self) -> Ids:
+        found: Ids = set()
+        for request in self.requests:
+            for line in request.body.decode().splitlines():
+                series, _value, moment = line.split(" ")
+                meter, *tags = series.split(",")
+                resource_id = dict(tag.split("=") for tag in tags)["resource_id"]
+                found.add(point(metric_name(meter), resource_id, int(moment) / 1e9))
+        return found
+
+    def expected(self, samples: Sequence[Sample]) -> Ids:
+        return points_of(samples)

@@ -1,7 +1,7 @@
 """Samples go in, once each, and come out newest first."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -26,6 +26,12 @@ from storage.reading.recent import Recent
 from storage.reading.stored import FoundSample, as_sample
 from storage.sample import Refused, Sample, StoredSample, to_microseconds
 from storage.tiles.kept_rows import KeptRows
+
+Beside = Callable[[Connection], None]
+
+
+def nothing_else(connection: Connection) -> None:
+    """Writes nothing beside samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +63,19 @@ class Samples:
         return self.store_batch(arrange(samples), refused, received_at=received_at)
 
     def store_batch(
-        self, batch: SampleBatch, refused: Sequence[Refused] = (), *, received_at: datetime
+        self,
+        batch: SampleBatch,
+        refused: Sequence[Refused] = (),
+        *,
+        received_at: datetime,
+        beside: Beside = nothing_else,
     ) -> Stored:
         """Keeps a batch in one transaction; what is already there stays as it is (the first reading wins).
 
         Readings of hours that are closed go to `late` and count as new, although their like may stand in a
         sealed layer: readers drop them there. Readings older than the retention go to quarantine, in the same
-        transaction, and count as nothing: by them `new + duplicates` is less than the batch.
+        transaction, and count as nothing: by them `new + duplicates` is less than the batch. `beside` writes
+        something else in the same transaction; it is called again when that has to be tried again.
 
         Raises DatabaseUnavailable (try the same batch again, also when the outcome of the commit is unknown) or
         DataRefused (nothing was kept; bisect).
@@ -73,7 +85,8 @@ class Samples:
         while len(batch) or refused:
             numbered = number(batch, self._dimensions, received)
             reach("ingest.numbered")
-            stored = self._database.write_retrying(partial(self._write, numbered=numbered, refused=refused))
+            work = partial(self._write, numbered=numbered, refused=refused, beside=beside)
+            stored = self._database.write_retrying(work)
             if isinstance(stored, _Done):
                 self._dimensions.versions.remember(stored.versions)
                 if self._kept_rows is not None and stored.opened is not None:
@@ -82,6 +95,8 @@ class Samples:
             batch, old = older(batch, stored)
             found = refuse(old, stored, received_at)
             refused, too_old = [*refused, *found], (*too_old, *found)
+        if beside is not nothing_else:
+            self._database.write_retrying(beside)
         return Stored(0, 0, 0)
 
     def identify(self, samples: Sequence[Sample]) -> list[str]:
@@ -125,11 +140,14 @@ class Samples:
         found = self.find(SampleQuery(scope, message_id=message_id), 1)
         return found[0] if found else None
 
-    def _write(self, connection: Connection, numbered: Numbered, refused: Sequence[Refused]) -> _Done | int:
+    def _write(
+        self, connection: Connection, numbered: Numbered, refused: Sequence[Refused], beside: Beside
+    ) -> _Done | int:
         """What became of the rows; or where the retention begins, and nothing written, when some are older."""
         closed, raw_from = watermarks.hold(connection)
         if numbered.earliest < raw_from:
             return raw_from
+        beside(connection)
         keep(connection, refused)
         versions = self._dimensions.versions.write(connection, numbered.new)
         numbered = numbered.with_versions(versions)

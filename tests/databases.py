@@ -9,7 +9,14 @@ from pathlib import Path
 
 from sqlalchemy import delete, update
 
-from storage import tables_alarms, tables_events, tables_lifecycle, tables_outgoing, tables_tiles
+from storage import (
+    tables_alarms,
+    tables_events,
+    tables_lifecycle,
+    tables_outgoing,
+    tables_pipelines,
+    tables_tiles,
+)
 from storage.database import Database
 from storage.errors import StorageError
 from storage.migrate import upgrade
@@ -23,6 +30,7 @@ __all__ = [
     "tables_events",
     "tables_lifecycle",
     "tables_outgoing",
+    "tables_pipelines",
     "tables_tiles",
 ]  # imported so that `metadata` has its tables
 

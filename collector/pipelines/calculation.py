@@ -65,9 +65,10 @@ class Calculation:
         """Its value, finite; raises ValueError when there is none (a division by zero, a missing or odd value)."""
         try:
             found = number(_value(self._tree, names))
+            is_finite = math.isfinite(found)  # an integer may be too large to tell
         except (ArithmeticError, TypeError, RecursionError) as error:
             raise ValueError(f"{self._text}: {error}") from error
-        if not math.isfinite(found):
+        if not is_finite:
             raise ValueError(f"{self._text}: no finite number")
         return found
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from storage.sample import Sample, SampleType, from_microseconds, to_microseconds
+from storage.sample import INT64_MAX, INT64_MIN, Sample, SampleType, from_microseconds, to_microseconds
 
 
 class Owner(NamedTuple):
@@ -45,7 +45,7 @@ class Kept(msgspec.Struct, array_like=True, frozen=True):
         one = sample
         at, metadata = to_microseconds(one.timestamp), dict(one.metadata)
         return cls(
-            one.meter, one.type, one.unit, one.volume, one.resource_id, one.project_id,
+            one.meter, one.type, one.unit, storable(one.volume), one.resource_id, one.project_id,
             at, one.user_id, one.source, metadata, one.generation, one.id,
         )  # fmt: skip
 
@@ -85,6 +85,16 @@ class Remembered(msgspec.Struct, array_like=True):
     readings: dict[str, Reading] = {}
     cycles: dict[str, Cycle] = {}
 
+    @property
+    def waits(self) -> int | None:
+        """When the oldest cycle that is not over began, microseconds since 1970 UTC."""
+        return min((cycle.begun for cycle in self.cycles.values()), default=None)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to store."""
+        return not self.readings and not self.cycles
+
 
 class Pile(msgspec.Struct, array_like=True):
     """What waits in a sink whatever the resource, by step."""
@@ -94,18 +104,23 @@ class Pile(msgspec.Struct, array_like=True):
 
 
 class Memory:
-    """What one sink remembers. Whatever may be asked for is given at the start; `changed` is what to store again."""
+    """What one sink remembers, of resources and (`pile`, encoded; b"": nothing) whatever the resource.
 
-    def __init__(self, remembered: Mapping[Owner, Remembered], pile: Pile) -> None:
+    Whatever may be asked for is given at the start; `changed` is what to store again, and the pile if it is no longer
+    `pile_before`.
+    """
+
+    def __init__(self, remembered: Mapping[Owner, Remembered], pile: bytes = b"") -> None:
         self.remembered = dict(remembered)
-        self.pile = pile
+        self.pile = msgspec.msgpack.decode(pile, type=Pile) if pile else Pile()
+        self.pile_before = msgspec.msgpack.encode(self.pile)
         self.changed: set[Owner] = set()
 
     def of(self, owner: Owner) -> Remembered:
         """What is remembered of a resource, to be changed."""
         self.changed.add(owner)
         if owner not in self.remembered:
-            self.remembered[owner] = Remembered({}, {})
+            self.remembered[owner] = Remembered()
         return self.remembered[owner]
 
     def over(self, step: str, until: int) -> Iterable[tuple[Owner, Cycle]]:
@@ -117,6 +132,11 @@ class Memory:
         )
         for owner in sorted(owners):
             yield owner, self.of(owner).cycles.pop(step)
+
+
+def storable(volume: int | float) -> int | float:
+    """The volume; as a float where it is an integer of more than 64 bits."""
+    return volume if isinstance(volume, float) or INT64_MIN <= volume <= INT64_MAX else float(volume)
 
 
 def owner_of(sample: Sample) -> Owner:

@@ -8,16 +8,8 @@ import msgspec
 
 from collector.pipelines.calculation import Calculation
 from collector.pipelines.conversion import Conversion, Mapping_
-from collector.pipelines.steps import (
-    Accumulator,
-    Aggregator,
-    Arithmetic,
-    Delta,
-    Policy,
-    RateOfChange,
-    Step,
-    UnitConversion,
-)
+from collector.pipelines.piling import Accumulator, Aggregator, Policy
+from collector.pipelines.steps import Arithmetic, Delta, RateOfChange, Step, UnitConversion
 from storage.sample import SampleType
 
 METER = re.compile(r"\$\(([\w.\-]+)\)(?=(\.)?)")

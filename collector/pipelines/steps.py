@@ -1,20 +1,20 @@
-"""The six transformers of Ceilometer (until Rocky): what each makes of samples that come in order of time.
+"""The transformers of Ceilometer (until Rocky): what each makes of samples that come in order of time.
 
-Where these differ from Ceilometer's and why: docs/reference/pipelines.md. A sample carries in `id` what it was made of,
-so that what is derived of the same samples has the same identity.
+Those that gather many samples are in `piling`. Where these differ from Ceilometer's and why stands in
+docs/reference/pipelines.md. A sample carries in `id` what it was made of, so that what is derived of the same samples
+has the same identity.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 from collector.pipelines.calculation import Calculation
 from collector.pipelines.conversion import Conversion, fields
-from collector.pipelines.memory import Aggregate, Aggregation, Cycle, Kept, Memory, Reading, moment, owner_of
+from collector.pipelines.memory import Cycle, Kept, Memory, Reading, moment, owner_of, storable
 from storage.sample import Sample, SampleType, make_id, to_microseconds
 
 SECOND = 1_000_000  # microseconds
-Policy = Literal["first", "last", "drop"]
 
 
 class Step(Protocol):
@@ -48,7 +48,7 @@ class UnitConversion:
         conversion = self.conversion
         if not conversion.is_of(sample):
             return sample
-        return _converted(sample, conversion, conversion.limited(conversion.scaled(sample)))
+        return converted(sample, conversion, conversion.limited(conversion.scaled(sample)))
 
     def flush(self, memory: Memory, place: str, end: int) -> Sequence[Sample | ValueError]:  # noqa: ARG002  as above
         """Nothing waits."""
@@ -77,7 +77,7 @@ class RateOfChange:
         rate = increase / seconds if seconds else 0.0
         conversion = self.conversion
         volume = conversion.limited(conversion.factor(sample) * rate)
-        return _converted(sample, replace_type(conversion, "gauge"), volume)
+        return converted(sample, replace_type(conversion, "gauge"), volume)
 
     def flush(self, memory: Memory, place: str, end: int) -> Sequence[Sample | ValueError]:  # noqa: ARG002  as above
         """Nothing waits."""
@@ -110,105 +110,6 @@ class Delta:
     def flush(self, memory: Memory, place: str, end: int) -> Sequence[Sample | ValueError]:  # noqa: ARG002  as above
         """Nothing waits."""
         return ()
-
-
-@dataclass(frozen=True, slots=True)
-class Aggregator:
-    """`aggregator`: one sample of many, when `size` came in all or the first is older than `retention_s`.
-
-    Keyed by meter, resource, user and project, without those that have a policy. Gauges become their average,
-    deltas their sum, counters their newest.
-    """
-
-    conversion: Conversion
-    size: int | None = 1
-    retention_s: float | None = None
-    user: Policy | None = None
-    project: Policy | None = None
-    metadata: Policy = "last"
-    timestamp: Policy = "first"
-
-    def name_of(self, name: str) -> str:
-        """As the conversion says."""
-        return self.conversion.name_of(name)
-
-    def take(self, sample: Sample, memory: Memory, place: str) -> Sample | None:
-        """None: everything waits for the end of a cycle."""
-        volume = self.conversion.scaled(sample)
-        aggregations = memory.pile.aggregations
-        if place not in aggregations:
-            aggregations[place] = Aggregation(to_microseconds(sample.timestamp), 0, {})
-        held = aggregations[place]
-        held.seen += 1
-        key = self._key(sample)
-        if key in held.aggregates:
-            one = held.aggregates[key]
-            one.sample, one.count = Kept.of(self._joined(one.sample.sample(), sample, volume)), one.count + 1
-        else:
-            first = _converted(sample, self.conversion, volume)
-            held.aggregates[key] = Aggregate(
-                Kept.of(replace(first, metadata={}) if self.metadata == "drop" else first), 1
-            )
-        return None
-
-    def flush(self, memory: Memory, place: str, end: int) -> Sequence[Sample | ValueError]:
-        """Everything, when there is enough of it or the first of it came too long ago."""
-        held = memory.pile.aggregations.get(place)
-        if held is None:
-            return ()
-        full = self.size is not None and held.seen >= self.size
-        expired = self.retention_s is not None and end - held.begun > self.retention_s * SECOND
-        if not full and not expired:
-            return ()
-        del memory.pile.aggregations[place]
-        return [self._result(one) for one in held.aggregates.values()]
-
-    def _key(self, sample: Sample) -> str:
-        user = "" if self.user else sample.user_id or ""
-        project = "" if self.project else sample.project_id or ""
-        return "\0".join((sample.meter, sample.resource_id, project, user))
-
-    def _joined(self, held: Sample, sample: Sample, volume: int | float) -> Sample:
-        last = self.timestamp == "last"
-        return replace(
-            held,
-            volume=volume if sample.type == "cumulative" else held.volume + volume,
-            timestamp=sample.timestamp if last else held.timestamp,
-            user_id=sample.user_id if self.user == "last" else held.user_id,
-            project_id=sample.project_id if self.project == "last" else held.project_id,
-            metadata=sample.metadata if self.metadata == "last" else held.metadata,
-            generation=sample.generation if held.type == "cumulative" else None,
-            id=make_id(_identity(held), _identity(sample)),
-        )
-
-    def _result(self, one: Aggregate) -> Sample:
-        sample = one.sample.sample()
-        volume = sample.volume / one.count if sample.type == "gauge" else sample.volume
-        return replace(sample, volume=self.conversion.limited(volume))
-
-
-@dataclass(frozen=True, slots=True)
-class Accumulator:
-    """`accumulator`: samples go on together, once there are `size` of them."""
-
-    size: int = 1
-
-    def name_of(self, name: str) -> str:
-        """The same."""
-        return name
-
-    def take(self, sample: Sample, memory: Memory, place: str) -> Sample | None:
-        """None: it waits, unless nothing shall."""
-        if self.size < 1:
-            return sample
-        memory.pile.waiting.setdefault(place, []).append(Kept.of(sample))
-        return None
-
-    def flush(self, memory: Memory, place: str, end: int) -> Sequence[Sample | ValueError]:  # noqa: ARG002  as above
-        """All that wait, when they are enough."""
-        if len(memory.pile.waiting.get(place, ())) < max(self.size, 1):
-            return ()
-        return [kept.sample() for kept in memory.pile.waiting.pop(place)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +174,7 @@ class Arithmetic:
             volume=float(volume),
             timestamp=moment(max(kept.at for kept in cycle.operands.values())),
             generation=first.generation if kind == "cumulative" else None,
-            id=make_id(*(_identity(samples[name]) for _, name in self.operands)),
+            id=make_id(*(identity(samples[name]) for _, name in self.operands)),
         )
 
 
@@ -282,7 +183,8 @@ def replace_type(conversion: Conversion, kind: SampleType) -> Conversion:
     return conversion if conversion.type else replace(conversion, type=kind)
 
 
-def _converted(sample: Sample, conversion: Conversion, volume: int | float) -> Sample:
+def converted(sample: Sample, conversion: Conversion, volume: int | float) -> Sample:
+    """The sample with this volume, called what the conversion says."""
     kind = conversion.type or sample.type
     return replace(
         sample,
@@ -301,9 +203,10 @@ def _exchanged(sample: Sample, memory: Memory, place: str) -> Reading | None:
     last, at = readings.get(key), to_microseconds(sample.timestamp)
     if last is not None and at < last.at:
         return None
-    readings[key] = Reading(sample.volume, at)
+    readings[key] = Reading(storable(sample.volume), at)
     return last
 
 
-def _identity(sample: Sample) -> str:
+def identity(sample: Sample) -> str:
+    """What a sample is known by."""
     return sample.id.hex() if sample.id else ""

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Table, text
 
-from storage import tables_alarms, tables_events, tables_lifecycle, tables_outgoing, tables_tiles
+from storage import (
+    tables_alarms,
+    tables_events,
+    tables_lifecycle,
+    tables_outgoing,
+    tables_pipelines,
+    tables_tiles,
+)
 from storage.database import Database
 from storage.errors import SchemaMismatch, StorageError
 from storage.migrate import state
@@ -23,6 +30,7 @@ __all__ = [
     "tables_events",
     "tables_lifecycle",
     "tables_outgoing",
+    "tables_pipelines",
     "tables_tiles",
 ]
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from storage import tables_alarms, tables_events, tables_lifecycle, tables_tiles
+from storage import tables_alarms, tables_events, tables_lifecycle, tables_pipelines, tables_tiles
 from storage.database import Database
 from storage.migrate import upgrade
 from storage.settings import DatabaseSettings
@@ -30,6 +30,7 @@ __all__ = [
     "tables_alarms",
     "tables_events",
     "tables_lifecycle",
+    "tables_pipelines",
     "tables_tiles",
 ]  # imported so that `metadata` has its tables
 

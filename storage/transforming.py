@@ -1,0 +1,105 @@
+"""What transformers of samples keep from one turn to the next, and the turns themselves.
+
+The position moves in the transaction that stores what was derived and remembered, so whatever is killed or done
+twice, every turn counts once.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+
+from storage.database import Database
+from storage.errors import StorageError
+from storage.sample import from_microseconds, to_microseconds
+from storage.tables_pipelines import pipeline_position as position
+from storage.tables_pipelines import pipeline_state as state
+
+SAMPLES = "samples"
+WHOLE = bytes(16)  # the owner of what a sink remembers whatever the resource
+AT_ONCE = 500
+
+T = TypeVar("T")
+
+
+class Overtaken(StorageError):
+    """Another process did this turn: forget it."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a sink (16 bytes) remembers of an owner (16 bytes), b"" for nothing any more.
+
+    `waits`: since when the oldest of it waits, microseconds since 1970 UTC.
+    """
+
+    sink: bytes
+    owner: bytes
+    body: bytes
+    waits: int | None = None
+
+
+class Transforming:
+    """The memory of the transformers of one store; every method raises DatabaseUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def position(self, otherwise: datetime) -> datetime:
+        """Until when samples were transformed: at the very first, `otherwise`."""
+        asked = select(position.c.at).where(position.c.name == SAMPLES)
+        with self._database.read() as connection:
+            at = connection.execute(asked).scalar()
+        if at is None:
+            row = (SAMPLES, to_microseconds(otherwise))
+            insert_new = self._database.dialect.insert_new
+            self._database.write_retrying(lambda connection: insert_new(connection, position, [row]))
+            with self._database.read() as connection:
+                at = connection.execute(asked).scalar_one()
+        return from_microseconds(at)
+
+    def remembered(self, wanted: Mapping[bytes, Iterable[bytes]], until: datetime) -> Iterator[State]:
+        """Of each sink what it remembers of these owners and of all together, and what waits since before `until`."""
+        with self._database.read() as connection:
+            for sink, owners in wanted.items():
+                waiting = and_(state.c.sink == sink, state.c.waits < to_microseconds(until))
+                found = {bytes(row.owner): row for row in connection.execute(select(state).where(waiting))}
+                missing = sorted({WHOLE, *owners} - found.keys())
+                for chunk in _chunks(missing):
+                    some = select(state).where(state.c.sink == sink, state.c.owner.in_(chunk))
+                    found |= {bytes(row.owner): row for row in connection.execute(some)}
+                for owner, row in found.items():
+                    yield State(sink, owner, bytes(row.body), row.waits)
+
+    def move(self, connection: Connection, start: datetime, end: datetime, states: Sequence[State]) -> None:
+        """Moves the position from `start` to `end` and keeps what is remembered then; raises Overtaken."""
+        moved = (
+            update(position)
+            .where(position.c.name == SAMPLES, position.c.at == to_microseconds(start))
+            .values(at=to_microseconds(end))
+        )
+        if connection.execute(moved).rowcount != 1:
+            raise Overtaken("another process transformed these samples")
+        for chunk in _chunks(sorted(states, key=lambda one: (one.sink, one.owner))):
+            same = [and_(state.c.sink == one.sink, state.c.owner == one.owner) for one in chunk]
+            connection.execute(delete(state).where(or_(*same)))
+            rows = [
+                {"sink": one.sink, "owner": one.owner, "at": to_microseconds(end), "waits": one.waits}
+                | {"body": one.body}
+                for one in chunk
+                if one.body
+            ]
+            if rows:
+                connection.execute(insert(state), rows)
+
+    def tidy(self, before: datetime) -> int:
+        """Forgets what was not touched since, of resources that are gone and sinks that were changed; counts it."""
+        old = delete(state).where(state.c.at < to_microseconds(before))
+        return self._database.write_retrying(lambda connection: connection.execute(old).rowcount)
+
+
+def _chunks(some: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(some), AT_ONCE):
+        yield some[start : start + AT_ONCE]

@@ -8,12 +8,12 @@ from cli.errors import CliError
 from cli.finding import Finding
 from cli.outlets import configured
 from cli.settings import Settings
-from collector.errors import InvalidPublisher
+from collector.errors import InvalidDefinition, InvalidPublisher
 from storage.errors import StorageError
 from storage.standings import Standing, Standings
 
 NOTICEABLE = timedelta(minutes=5)
-CORRECT = "correct collector.publishers"
+CORRECT = "correct collector.publishers, or the file of the pipeline"
 MEND = "make it reachable, or correct its URL; it is tried again by itself, and nothing is lost until then"
 START = "start a collector (or `nephometer up`), or more of them; see in its log why it does not deliver"
 
@@ -22,7 +22,7 @@ def examine(settings: Settings, now: datetime) -> list[Finding]:
     """A finding for each publisher that is or was; none when there never were any. Changes nothing."""
     try:
         names = [publisher.name for publisher in configured(settings)]
-    except InvalidPublisher as error:
+    except (InvalidPublisher, InvalidDefinition) as error:
         return [Finding("publishers", "problem", str(error), CORRECT)]
     if is_absent(settings.database):
         return []

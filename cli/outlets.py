@@ -1,35 +1,96 @@
-"""The publishers of the settings with their queues, built."""
+"""The publishers of the settings and of pipelines, with their queues, built."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
+import structlog
 from prometheus_client import CollectorRegistry
 
 from cli.settings import Settings
+from collector.errors import InvalidPublisher
 from collector.outlet_metrics import OutletMetrics
-from collector.outlets import Bounds, Outlets, ToAll
+from collector.outlets import Bounds, Outlets
+from collector.pipelines.files import Pipelines, read_event_pipelines, read_pipelines
+from collector.pipelines.routing import ByPipeline, urls_of
 from collector.publishers.publisher import Publisher
-from collector.publishers.urls import Around, publishers_of
+from collector.publishers.urls import Around, publisher_of, publishers_of
 from storage.database import Database
 from storage.settings import age
 
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The pipelines of samples and of events; None: all go to the database and to every publisher of the settings."""
+
+    samples: Pipelines | None
+    events: Pipelines | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Configured":
+        """Read from the files the settings name; raises InvalidDefinition."""
+        options = settings.collector
+        samples = (
+            read_pipelines(Path(options.pipeline), cycle_s=options.pipeline_cycle)
+            if options.pipeline
+            else None
+        )
+        events = read_event_pipelines(Path(options.event_pipeline)) if options.event_pipeline else None
+        return cls(samples, events)
+
+    def tell_remarks(self) -> None:
+        """Says in the log what in these files has no meaning here."""
+        for one in (self.samples, self.events):
+            for remark in one.remarks if one else ():
+                log.warning("pipeline_remark", remark=remark)
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """All publishers, nothing opened yet: those that get `everything`, and all; `names` by URL of those of sinks."""
+
+    everybody: tuple[Publisher, ...]
+    all: tuple[Publisher, ...]
+    names: Mapping[str, str]
+
+    @classmethod
+    def of(cls, settings: Settings, pipelines: Configured) -> "Receivers":
+        """Those of the settings and of the files; raises InvalidPublisher."""
+        secret = settings.collector.telemetry_secret
+        around = Around(settings.bus, secret.get_secret_value() if secret else None)
+        everybody = publishers_of([url.get_secret_value() for url in settings.collector.publishers], around)
+        found = {one.name: one for one in everybody}
+        names = {}
+        for url in urls_of(pipelines.samples, pipelines.events):
+            try:
+                one = publisher_of(url, around)
+            except InvalidPublisher as error:
+                raise InvalidPublisher(f"a sink of the pipelines: {error}") from error
+            names[url] = found.setdefault(one.name, one).name
+        return cls(tuple(everybody), tuple(found.values()), names)
+
 
 def outlets_of(
-    settings: Settings, registry: CollectorRegistry, clock: Callable[[], datetime]
+    settings: Settings,
+    pipelines: Configured,
+    receivers: Receivers,
+    registry: CollectorRegistry,
+    clock: Callable[[], datetime],
 ) -> Outlets | None:
     """The queues of all publishers, None when there are none: then nothing is spent on them.
 
-    They have connections of their own, so that neither what comes in nor questions wait for them. Raises
-    InvalidPublisher.
+    They have connections of their own, so that neither what comes in nor questions wait for them.
     """
-    publishers = configured(settings)
-    if not publishers:
+    if not receivers.all:
         return None
     options = settings.collector
     return Outlets(
         Database(settings.database),
-        publishers,
-        ToAll(publishers),
+        receivers.all,
+        ByPipeline(receivers.everybody, receivers.names, pipelines.samples, pipelines.events),
         OutletMetrics(registry),
         clock,
         bounds=Bounds(age(options.publisher_age), options.publisher_bytes),
@@ -37,7 +98,5 @@ def outlets_of(
 
 
 def configured(settings: Settings) -> list[Publisher]:
-    """Every publisher of the settings, nothing opened yet; raises InvalidPublisher."""
-    secret = settings.collector.telemetry_secret
-    around = Around(settings.bus, secret.get_secret_value() if secret else None)
-    return publishers_of([url.get_secret_value() for url in settings.collector.publishers], around)
+    """Every publisher, nothing opened yet; raises InvalidPublisher and InvalidDefinition."""
+    return list(Receivers.of(settings, Configured.of(settings)).all)

@@ -13,7 +13,7 @@ from api.alarms.evaluator import Evaluator, rules
 from api.alarms.metrics import AlarmMetrics
 from api.alarms.sender import WebhookSender
 from api.alarms.webhook import Signer
-from cli.outlets import outlets_of
+from cli.outlets import Configured, Receivers, outlets_of
 from cli.process import Part, run_together
 from cli.schema import when_ready
 from cli.settings import Settings
@@ -56,6 +56,8 @@ class Server:
     registry: CollectorRegistry
     metrics: CollectorMetrics
     pipeline: Pipeline
+    pipelines: Configured
+    receivers: Receivers
     outlets: Outlets | None
     deliveries: Deliveries
 
@@ -65,10 +67,24 @@ class Server:
         database, intake = Database(settings.database), Database(settings.database)
         registry = CollectorRegistry()
         metrics, kept_rows = CollectorMetrics(registry), KeptRows()
-        outlets = outlets_of(settings, registry, now)
+        pipelines = Configured.of(settings)
+        receivers = Receivers.of(settings, pipelines)
+        outlets = outlets_of(settings, pipelines, receivers, registry, now)
         pipeline = _pipeline(settings, intake, kept_rows, metrics, outlets)
         deliveries = Deliveries(database)
-        return cls(settings, database, intake, kept_rows, registry, metrics, pipeline, outlets, deliveries)
+        return cls(
+            settings,
+            database,
+            intake,
+            kept_rows,
+            registry,
+            metrics,
+            pipeline,
+            pipelines,
+            receivers,
+            outlets,
+            deliveries,
+        )
 
     def run(self, parts: Sequence[Part], stop: threading.Event) -> int:
         """As `run_together`, and at the end every connection is closed."""

@@ -10,6 +10,7 @@ from cli.api import api
 from cli.collector import collector
 from cli.maintenance import maintenance
 from cli.parts import Server, now
+from cli.pipelines import transformers
 from cli.process import Part
 from cli.schema import when_ready
 from cli.settings import Loaded
@@ -32,7 +33,13 @@ def run(loaded: Loaded) -> int:
     settings, stop = loaded.settings, threading.Event()
     server = Server.of(settings)
     transport: Transport = Direct(server.pipeline)
-    parts = [api(server, _tell), *server.alarms(), *server.publishers(), maintenance(server)]
+    parts = [
+        api(server, _tell),
+        *server.alarms(),
+        *server.publishers(),
+        maintenance(server),
+        *transformers(server),
+    ]
     if settings.bus.notification_sources:
         parts.append(collector(server))
     if settings.bus.url is not None or settings.agent.transport == "bus":

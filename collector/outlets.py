@@ -104,8 +104,12 @@ class Outlets:
 
     def keep(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
         """Returns when everything is in the queues it belongs to; raises PublisherUnavailable, and then none is."""
+        self.owe(self._routing.route(samples, events))
+
+    def owe(self, shares: Iterable[Share]) -> None:
+        """The same of what is routed already."""
         owed: list[Owed] = []
-        for share in self._routing.route(samples, events):
+        for share in shares:
             owed += owed_samples(share.publisher, share.samples)
             owed += owed_events(share.publisher, share.events)
         try:

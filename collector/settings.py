@@ -227,6 +227,25 @@ class CollectorSettings(BaseModel):
         description="Ceilometer's event definitions, such as /etc/ceilometer/event_definitions.yaml, used as they "
         "are; for the event types they name they take the place of the packaged ones",
     )
+    pipeline: str | None = Field(
+        default=None,
+        description="Ceilometer's pipeline.yaml: what is derived of samples, and which publishers get which",
+    )
+    event_pipeline: str | None = Field(
+        default=None, description="Ceilometer's event_pipeline.yaml: which publishers get which events"
+    )
+    pipeline_cycle: float = Field(
+        default=30,
+        ge=1,
+        le=3600,
+        description="Seconds of a cycle of transformers: what was read in one belongs together",
+    )
+    pipeline_settle: float = Field(
+        default=60,
+        ge=0,
+        le=86400,
+        description="Seconds that transformers wait for samples to come; what comes later is not derived from",
+    )
     drop_unmatched_events: bool = Field(
         default=False,
         description="Keep no event of types that no definition names; otherwise they are kept with what every "

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+import structlog
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from storage.database import Database
-from storage.errors import StorageError
+from storage.errors import DataRefused, StorageError
 from storage.sample import from_microseconds, to_microseconds
 from storage.tables_pipelines import pipeline_position as position
 from storage.tables_pipelines import pipeline_state as state
@@ -22,6 +23,8 @@ WHOLE = bytes(16)  # the owner of what a sink remembers whatever the resource
 AT_ONCE = 500
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 
 class Overtaken(StorageError):
@@ -53,9 +56,11 @@ class Transforming:
         with self._database.read() as connection:
             at = connection.execute(asked).scalar()
         if at is None:
-            row = (SAMPLES, to_microseconds(otherwise))
-            insert_new = self._database.dialect.insert_new
-            self._database.write_retrying(lambda connection: insert_new(connection, position, [row]))
+            begin = insert(position).values(name=SAMPLES, at=to_microseconds(otherwise))
+            try:
+                self._database.write_retrying(lambda connection: connection.execute(begin))
+            except DataRefused:  # another process was quicker
+                log.debug("position_begun_by_another")
             with self._database.read() as connection:
                 at = connection.execute(asked).scalar_one()
         return from_microseconds(at)

@@ -66,7 +66,7 @@ class Calculation:
         try:
             found = number(_value(self._tree, names))
             is_finite = math.isfinite(found)  # an integer may be too large to tell
-        except (ArithmeticError, TypeError, RecursionError) as error:
+        except (ArithmeticError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"{self._text}: {error}") from error
         if not is_finite:
             raise ValueError(f"{self._text}: no finite number")

@@ -18,7 +18,7 @@ import structlog
 from collector.pipelines.files import Pipelines
 from collector.pipelines.line import Line, sink_key
 from collector.pipelines.memory import Memory, Owner, Remembered, owner_of
-from collector.publishers import Publisher
+from collector.publishers import Keeper
 from storage.errors import DataRefused
 from storage.ingest.arranged import arrange
 from storage.sample import Sample, from_microseconds, to_microseconds
@@ -60,7 +60,7 @@ class Store:
     window: Window
     samples: Samples
     transforming: Transforming
-    publisher: Publisher  # of what the database refuses to take together
+    keeper: Keeper  # of what the database refuses to take together
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Derivation:
         try:
             store(arrange(samples), received_at=now, beside=move)
         except DataRefused:  # one of them: all others are kept, and the work goes on behind them
-            self._store.publisher.publish(samples, (), now)
+            self._store.keeper.publish(samples, (), now)
             store(arrange(()), received_at=now, beside=move)
 
     def _tell(self, line: Line) -> None:

@@ -18,6 +18,7 @@ from collector.pipelines.derivation import Derivation, Pace, Store
 from collector.pipelines.files import read_pipelines
 from collector.publishers.database import DatabasePublisher
 from storage.database import Database
+from storage.events import Events
 from storage.ingest.batch import SampleBatch
 from storage.query import EVERYTHING, SampleQuery, Stored
 from storage.sample import Refused, Sample, make_id
@@ -164,8 +165,9 @@ class Collector:
     def begin(self) -> None:
         self.window, self.samples = DyingWindow(self.database), DyingSamples(self.database)
         self.transforming = DyingTransforming(self.database)
-        publisher = DatabasePublisher(self.samples, CollectorMetrics(CollectorRegistry()))
-        store = Store(self.window, self.samples, self.transforming, publisher)
+        metrics = CollectorMetrics(CollectorRegistry())
+        keeper = DatabasePublisher(self.samples, metrics, Events(self.database))
+        store = Store(self.window, self.samples, self.transforming, keeper)
         found = read_pipelines(self._pipelines, cycle_s=CYCLE.total_seconds())
         self.derivation = Derivation(found, store, self.outlets, Pace(CYCLE, SETTLE))
 
@@ -210,7 +212,7 @@ def arrivals(draw: st.DrawFn) -> list[Arrival]:
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(
     arrivals(),
@@ -229,7 +231,7 @@ def test_any_way_a_history_comes_about_gives_the_same_derived_samples(
         clock = NOW
         both[0].turn(clock)  # from here on samples are transformed
         waiting = sorted(history, key=lambda one: one.sample.timestamp + one.after)
-        for seconds, who, fault in [*turns, *[(90, 0, "")] * 20]:
+        for seconds, who, fault in [*turns, *[(90, 0, "")] * 9]:
             clock += seconds * SECOND
             come = [one.sample for one in waiting if one.sample.timestamp + one.after <= clock]
             waiting = waiting[len(come) :]

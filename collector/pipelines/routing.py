@@ -1,0 +1,95 @@
+"""Which publishers get what, as the sinks of pipelines say."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from urllib.parse import parse_qs, urlsplit
+
+from collector.outlets import Outlets, Share, ToAll
+from collector.pipelines.files import Pipelines
+from collector.publishers.publisher import Publisher
+from storage.event import Event
+from storage.sample import Sample
+
+# Ceilometer's ways to its collector and so to its database, from Folsom to Rocky.
+DATABASE_SCHEMES = frozenset({"database", "direct", "meter", "panko", "rpc"})
+
+
+def is_database(url: str) -> bool:
+    """Whether a publisher is our own database, which has everything already.
+
+    So is `notifier://` without a host and without a topic of its own: the way to Ceilometer's collector.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "notifier":
+        return not parts.netloc and "topic" not in parse_qs(parts.query)
+    return parts.scheme in DATABASE_SCHEMES
+
+
+def urls_of(*pipelines: Pipelines | None) -> list[str]:
+    """The URLs of all other publishers of these sinks, each once."""
+    urls = [url for one in pipelines if one for sink in one.sinks for url in sink.publishers]
+    return [url for url in dict.fromkeys(urls) if not is_database(url)]
+
+
+class ByPipeline:
+    """Everything to `everybody`, and what sources choose to the publishers of their sinks.
+
+    `names` are those of publishers by URL. What a sink transforms is not routed here but when it is derived.
+    """
+
+    def __init__(
+        self,
+        everybody: Sequence[Publisher],
+        names: Mapping[str, str],
+        samples: Pipelines | None,
+        events: Pipelines | None,
+    ) -> None:
+        self._all = ToAll(everybody)
+        self._everybody = frozenset(one.name for one in everybody)
+        self._names, self._samples, self._events = names, samples, events
+        self._of_meter: dict[str, frozenset[str]] = {}
+        self._of_type: dict[str, frozenset[str]] = {}
+
+    def route(self, samples: Sequence[Sample], events: Sequence[Event]) -> Iterable[Share]:
+        """The shares of what was just stored, in its order."""
+        yield from self._all.route(samples, events)
+        some: dict[str, list[Sample]] = {}
+        for sample in samples if self._samples else ():
+            for name in self._publishers(self._samples, self._of_meter, sample.meter):
+                some.setdefault(name, []).append(sample)
+        happened: dict[str, list[Event]] = {}
+        for event in events if self._events else ():
+            for name in self._publishers(self._events, self._of_type, event.event_type):
+                happened.setdefault(name, []).append(event)
+        for name in sorted(some.keys() | happened.keys()):
+            yield Share(name, some.get(name, ()), happened.get(name, ()))
+
+    def _publishers(
+        self, pipelines: Pipelines | None, known: dict[str, frozenset[str]], name: str
+    ) -> frozenset[str]:
+        """The publishers of a meter or event type that do not get everything anyway."""
+        if name not in known:
+            sinks = pipelines.sinks_of(name) if pipelines else ()
+            urls = {url for sink in sinks if not sink.steps for url in sink.publishers if url in self._names}
+            known[name] = frozenset(self._names[url] for url in urls) - self._everybody
+        return known[name]
+
+
+class DerivedOutlets:
+    """The queues of publishers, for derived samples: those of the sink, and those that get everything."""
+
+    def __init__(self, outlets: Outlets, everybody: Sequence[Publisher], names: Mapping[str, str]) -> None:
+        self._outlets, self._names = outlets, names
+        self._everybody = [one.name for one in everybody if "samples" in one.takes]
+
+    def offer(self, publishers: Sequence[str], samples: Sequence[Sample], now: datetime) -> None:  # noqa: ARG002  the protocol's
+        """Puts samples into the queues; raises PublisherUnavailable."""
+        names = {self._names[url] for url in publishers if url in self._names}
+        self._outlets.owe([Share(name, samples) for name in sorted(names | {*self._everybody})])
+
+
+class NoOutlets:
+    """There is nobody else."""
+
+    def offer(self, publishers: Sequence[str], samples: Sequence[Sample], now: datetime) -> None:
+        """Does nothing."""

@@ -50,6 +50,8 @@ MOUNTED = (
     Mounted("publishers", "What other systems are owed: list, replay, forget."),
     Mounted("doctor", "Check database, broker, publishers, libvirt, clock and disk; say what to do."),
     Mounted("tail", "Show live notifications and what becomes of each."),
+    Mounted("meter", "Try definitions of meters on a notification."),
+    Mounted("event", "Try definitions of events on a notification."),
     Mounted("meters", "List meters."),
     Mounted("samples", "List, show and create samples."),
     Mounted("resources", "List and show resources."),

@@ -33,12 +33,16 @@ _PROJECT_TRAITS = ("project_id", "tenant_id")
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """What to look for in notifications of one type: the first of `projects` and `users`, and every trait."""
+class Plan:
+    """What to look for in notifications of one type: the first of `projects` and `users`, and every trait.
+
+    `is_named`: whether a rule names the type, and not just all types.
+    """
 
     projects: Sequence[Expression]
     users: Sequence[Expression]
     traits: Sequence[TraitRule]
+    is_named: bool
 
 
 class EventMapping:
@@ -57,7 +61,7 @@ class EventMapping:
         self._rules = ByEventType((rule.events, rule) for rule in rules)
         self._drop_unmatched = drop_unmatched
         self._store_raw = store_raw
-        self._plan = lru_cache(REMEMBERED)(self._plan_of)
+        self.plan = lru_cache(REMEMBERED)(self._plan_of)
 
     def event(self, notification: Notification, received_at: datetime) -> Event | None:
         """The event a notification tells of; None for Ceilometer's samples, debug messages and what is to be dropped.
@@ -65,7 +69,7 @@ class EventMapping:
         Its time is that of the notification, or `received_at` where that cannot be read or is more than 5 minutes
         ahead. A value that is not of its trait's type is left out; nothing about a notification costs its event.
         """
-        plan = None if _is_silent(notification) else self._plan(notification.event_type)
+        plan = None if _is_silent(notification) else self.plan(notification.event_type)
         if plan is None:
             return None
         document = document_of(notification)
@@ -88,20 +92,22 @@ class EventMapping:
             raw=raw_of(notification) if notification.priority in self._store_raw else None,
         )
 
-    def _plan_of(self, event_type: str) -> _Plan | None:
+    def _plan_of(self, event_type: str) -> Plan | None:
         """The rules for a type as one: the operator's before packaged ones, the more exact before the general."""
         rules = sorted(self._rules.of(event_type), key=lambda rule: -rule.rank)
-        if self._drop_unmatched and not any(_names_more_than_all(rule) for rule in rules):
+        is_named = any(_names_more_than_all(rule) for rule in rules)
+        if self._drop_unmatched and not is_named:
             return None
         last = next((number for number, rule in enumerate(rules) if rule.replaces), len(rules))
         counted = rules[: last + 1]
         traits = {_SERVICE.name: _SERVICE, _REQUEST.name: _REQUEST}
         for rule in reversed(counted):
             traits |= {trait.name: trait for trait in rule.traits}
-        return _Plan(
+        return Plan(
             projects=[*(rule.project for rule in counted if rule.project), PROJECT],
             users=[*(rule.user for rule in counted if rule.user), USER],
             traits=tuple(traits.values()),
+            is_named=is_named,
         )
 
 

@@ -30,6 +30,9 @@ class Names:
     events: frozenset[str]
     excluded: frozenset[str] = frozenset()
 
+    def __str__(self) -> str:
+        return ", ".join(sorted(self.events))
+
 
 class ByEventType(Generic[Thing]):
     """Things by the event types they are for; it never changes, so any thread may use it."""

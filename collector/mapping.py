@@ -33,7 +33,7 @@ class MeterMapping:
         for entry in self._entries.of(notification.event_type):
             found = [
                 draft
-                for number, document in enumerate(_documents(entry, notification))
+                for number, document in enumerate(documents(entry, notification))
                 for draft in _drafts(entry, notification, document, number)
                 if entry.replaces or draft.meter not in replaced
             ]
@@ -59,7 +59,7 @@ def document_of(notification: Notification) -> dict[str, object]:
     }
 
 
-def _documents(entry: Entry, notification: Notification) -> list[dict[str, object]]:
+def documents(entry: Entry, notification: Notification) -> list[dict[str, object]]:
     """What the paths of an entry start from, one for each resource the notification names."""
     document = document_of(notification)
     if entry.each is None:

@@ -44,6 +44,9 @@ class Pattern:
         """As `re.match` does, so `l3.meter` is also for `l3.meter.300`."""
         return any(expression.match(event_type) for expression in self.expressions)
 
+    def __str__(self) -> str:
+        return ", ".join(expression.pattern for expression in self.expressions)
+
 
 @dataclass(frozen=True, slots=True)
 class FirstOf:
@@ -111,13 +114,13 @@ def load_meters(texts: Iterable[tuple[str, str]]) -> list[Entry]:
     Of meters with the same name that of the first file counts, and in one file the last one. Raises InvalidDefinition
     naming file, entry and key.
     """
-    entries: dict[object, Entry] = {}
+    entries: dict[str, Entry] = {}
     for file, text in texts:
-        for name, entry in reversed(read_meters(file, text)):
-            if name in entries:
-                log.warning("meter_defined_again", file=file, meter=name)
-            else:
-                entries[name] = entry
+        written = read_meters(file, text)
+        last = dict(written)
+        if again := [name for name, entry in written if name in entries or last[name] is not entry]:
+            log.warning("meters_defined_again", file=file, meters=again)
+        entries = last | entries
     return list(entries.values())
 
 

@@ -15,12 +15,12 @@ Nothing is ever evaluated.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from typing import Protocol
 
 from collector.instants import read_instant
 
-ALL = "*"
 MATCHED_CHARACTERS = 1024  # of a text, at most: a pattern shall not be fed with megabytes
 _OBJECT_SUFFIX = "_object.data"  # oslo.versionedobjects wraps with its project's name before it
 _OBJECT_KEYS = 5  # a wrapped object has at most so many: name, namespace, version, data, changes
@@ -44,7 +44,13 @@ class Item:
     value: str
 
 
-Step = str | int | Item
+class Everything(Enum):
+    """A step to all that an object or list holds; no key of JSON equals it."""
+
+    ALL = "*"
+
+
+Step = str | int | Item | Everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class Path:
         ends in `*`; a single thing, be it None, counts as a list of one.
         """
         for way in self.ways:
-            is_open = way[-1] == ALL
+            is_open = way[-1] is Everything.ALL
             found = unwrapped(_walk(document, way[:-1] if is_open else way))
             if isinstance(found, list):
                 return list(enumerate(found))
@@ -190,11 +196,17 @@ def _read_way(text: str) -> tuple[Step, ...]:
         if match is None:
             raise ValueError(f"{text!r} is not a path")
         quoted, plain, key, value = match.groups()
-        steps.append(quoted or (int(plain) if plain.isdecimal() else plain))
+        steps.append(quoted or _plain(plain))
         if key:
             steps.append(Item(key, value))
         position = match.end()
     return tuple(steps)
+
+
+def _plain(text: str) -> Step:
+    if text == Everything.ALL.value:
+        return Everything.ALL
+    return int(text) if text.isdecimal() else text
 
 
 def unwrapped(value: object) -> object:
@@ -212,24 +224,27 @@ def unwrapped(value: object) -> object:
 def _walk(document: object, way: Sequence[Step]) -> object:
     found = document
     for step in way:
-        if type(found) is dict and len(found) > _OBJECT_KEYS and type(step) is str and step != ALL:
-            found = found.get(step)  # as _follow would: most steps are such
+        if type(found) is dict:
+            value = found.get(step)
+            if value is None and (len(found) <= _OBJECT_KEYS or step is Everything.ALL):
+                value = _follow(found, step)
+            found = value
         else:
             found = _follow(found, step)
+        if found is None:
+            return None
     return found
 
 
 def _follow(value: object, step: Step) -> object:
     value = unwrapped(value)
-    if isinstance(value, dict):
-        if step == ALL:
-            return list(value.values())
-        return value.get(step) if isinstance(step, str) else None
-    if not isinstance(value, list):
+    if isinstance(value, Mapping):
+        return list(value.values()) if step is Everything.ALL else value.get(step)
+    if not isinstance(value, Sequence) or isinstance(value, str):
         return None
     if isinstance(step, int):
         return value[step] if step < len(value) else None
-    if step == ALL:
+    if step is Everything.ALL:
         return list(value)
     return next((item for item in value if _matches(item, step)), None)
 

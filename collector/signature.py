@@ -1,4 +1,4 @@
-"""The signature Ceilometer puts on each of its samples."""
+"""The signature Ceilometer puts on each of its samples and events."""
 
 import hashlib
 import hmac
@@ -8,7 +8,7 @@ SIGNATURE = "message_signature"
 
 
 def is_signed(message: Mapping[str, object], secret: str) -> bool:
-    """Whether a sample message carries the signature of this secret; takes the same time either way."""
+    """Whether a message carries the signature of this secret; takes the same time either way."""
     claimed = message.get(SIGNATURE)
     if not isinstance(claimed, str):
         return False
@@ -19,7 +19,7 @@ def sign(message: Mapping[str, object], secret: str) -> str:
     """Hex HMAC-SHA256 over names and values in sorted order, without the signature itself.
 
     Source: ceilometer/publisher/utils.py: nested objects are flattened with `:`, every value is written as
-    Python's `str` writes it, and text inside lists as byte strings.
+    Python's `str` writes it, text inside lists as byte strings and objects there in the order of their names.
     """
     digest = hmac.new(secret.encode(), digestmod=hashlib.sha256)
     for name, value in _pairs(message):
@@ -42,5 +42,6 @@ def _encoded(value: object) -> object:
     if isinstance(value, list):
         return [_encoded(item) for item in value]
     if isinstance(value, dict):
-        return {_encoded(key): _encoded(item) for key, item in value.items()}
+        pairs = sorted(value.items(), key=lambda pair: str(pair[0]))  # `str` shows an object in its order
+        return {_encoded(key): _encoded(item) for key, item in pairs}
     return value.encode("utf-8", "replace") if isinstance(value, str) else value

@@ -16,7 +16,8 @@ NODE_HEADER, SIGNATURE_HEADER = "nephometer-node", "nephometer-signature"
 KEY_BYTES = 32
 SALT = b"nephometer agent batch 1"
 SECRET_CHARACTERS = 16  # of a master secret at least
-PUBLISHED = frozenset({"change this for valid signing"})  # Ceilometer's default, which everybody knows
+# Ceilometer's defaults, which everybody knows.
+PUBLISHED = frozenset({"change this for valid signing", "change this or be hacked"})
 NODES = 20_000  # whose keys are kept
 ADVICE = "make one with `openssl rand -hex 32`"
 

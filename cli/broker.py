@@ -8,7 +8,7 @@ from api.dependencies import Check
 from collector.bus import inspect
 from collector.errors import BusUnavailable
 from collector.settings import BusSettings
-from collector.topology import BrokerState, feeds
+from collector.topology import BrokerState, address, feeds
 
 KEEP_S = 5.0
 MANY = 100_000
@@ -27,12 +27,18 @@ class Broker:
         """The state of each broker, or why one does not answer."""
         with self._guard:
             if time.monotonic() - self._looked_at_s > KEEP_S:
-                try:
-                    self._found = [inspect(self._settings, feed) for feed in feeds(self._settings)]
-                except BusUnavailable as error:
-                    self._found = str(error)
+                self._found = self._looked()
                 self._looked_at_s = time.monotonic()
             return self._found
+
+    def _looked(self) -> Sequence[BrokerState] | str:
+        states = []
+        for feed in feeds(self._settings):
+            try:
+                states.append(inspect(self._settings, feed))
+            except BusUnavailable as error:
+                return f"{address(feed.url)}: {error}"
+        return states
 
 
 class BrokerCheck:

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pika
+import structlog
 from pika.exceptions import AMQPError
 from pydantic import SecretStr
 
 from collector.addresses import Address, Host, parse_address
 from collector.errors import BusUnavailable
 from collector.settings import BusSettings
+
+log = structlog.get_logger()
 
 READ_BYTES = 32 * 2**10  # from a socket at once
 
@@ -87,6 +90,7 @@ def _tls(address: Address, settings: BusSettings) -> ssl.SSLContext:
         named = ", ".join(str(file) for file in (ca, cert, key) if file)
         raise BusUnavailable(f"the files for TLS cannot be used ({named}): {error}") from error
     if not settings.tls_verify:
+        log.warning("tls_not_verified", broker=str(address), advice="set bus.tls_ca and bus.tls_verify = true")
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

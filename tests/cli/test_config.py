@@ -23,6 +23,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file.write_text(
         "[database]\nurl = 'postgresql+psycopg://meter:hidden@db/meter'\n"
         "[bus]\nurl = 'amqp://guest:hidden@broker/'\nnotification_urls = ['amqp://guest:hidden@other/']\n"
+        "signing_secrets = ['hidden from all of them']\n[agent]\nsigning_key = '" + "ab" * 32 + "'\n"
         "[auth]\nmode = 'token'\n[[auth.tokens]]\ntoken = 'hidden'\nproject_id = 'p'\n"
         "[alarms]\nsigning_secret = 'whsec_aGlkZGVuaGlkZGVuaGlkZGVuaGlkZGVu'\nallow_networks = ['10.0.0.0/8']\n"
     )
@@ -43,7 +44,8 @@ def test_show_is_toml_with_every_key_and_no_secret(config: Path) -> None:
     assert tables["database"]["url"] == "postgresql+psycopg://meter:***@db/meter"
     assert tables["bus"]["url"] == "amqp://guest:***@broker/"
     assert tables["auth"]["tokens"] == [{"token": "***", "project_id": "p", "roles": ["member"]}]
-    assert tables["alarms"]["signing_secret"] == "***"
+    assert tables["alarms"]["signing_secret"] == tables["agent"]["signing_key"] == "***"
+    assert tables["bus"]["signing_secrets"] == ["***"]
     assert tables["api"]["port"] == 8777
     assert "# definitions is not set" in shown
 
@@ -104,5 +106,7 @@ def test_a_nodes_key_is_derived_and_never_the_secret_itself(config: Path) -> Non
 
 
 def test_a_nodes_key_needs_a_secret(config: Path) -> None:
+    config.write_text("")
+
     with pytest.raises(WrongUsage, match="signing_secrets"):
         run("node-key", "node-1", "--config", str(config))

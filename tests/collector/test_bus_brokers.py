@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from collector.bus import NotificationPublisher, SamplePublisher
 from collector.envelope import encode_batch
@@ -97,7 +98,9 @@ def test_a_broker_that_cannot_prove_who_it_is_is_refused(secure: BusSettings, tm
         with pytest.raises(BusUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
             SamplePublisher(wrong).send(b"")
 
-    inspected(changed(secure, url=elsewhere, tls_verify=False))
+    with capture_logs() as logs:
+        inspected(changed(secure, url=elsewhere, tls_verify=False))
+    assert "tls_not_verified" in [entry["event"] for entry in logs]
 
 
 def test_a_broker_that_wants_a_certificate_gets_none_of_a_stranger(

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Annotated
 
 import structlog
@@ -20,12 +19,9 @@ from cli.invocation import ConfigFile, LogLevel
 from cli.parts import now
 from cli.settings import Settings
 from collector.bus import Overheard, listen
-from collector.definitions import load_definitions
 from collector.errors import CollectorError
-from collector.event_definitions import load_event_rules
-from collector.event_mapping import EventMapping
 from collector.gathering import message_of
-from collector.mapping import MeterMapping
+from collector.mappings import event_mapping, meter_mapping
 from collector.settings import BusSettings
 from collector.topology import Feed, feeds
 from collector.trial import Trial
@@ -80,11 +76,9 @@ def tail(
 def _judged(settings: Settings, sent: Iterator[Overheard]) -> Iterator[Heard]:
     options = settings.collector
     secret = options.telemetry_secret
-    folder = Path(options.definitions) if options.definitions else None
-    events = EventMapping(load_event_rules(folder), drop_unmatched=options.drop_unmatched_events)
     trial = Trial(
-        MeterMapping(load_definitions(folder)),
-        events,
+        meter_mapping(options),
+        event_mapping(options),
         telemetry_secret=secret.get_secret_value() if secret else None,
     )
     for one in sent:

@@ -90,7 +90,9 @@ def _tls(address: Address, settings: BusSettings) -> ssl.SSLContext:
         named = ", ".join(str(file) for file in (ca, cert, key) if file)
         raise BusUnavailable(f"the files for TLS cannot be used ({named}): {error}") from error
     if not settings.tls_verify:
-        log.warning("tls_not_verified", broker=str(address), advice="set bus.tls_ca and bus.tls_verify = true")
+        log.warning(
+            "tls_not_verified", broker=str(address), advice="set bus.tls_ca and bus.tls_verify = true"
+        )
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

@@ -48,6 +48,7 @@ MOUNTED = (
     Mounted("db", "Create, upgrade, check, maintain, measure and distribute the database."),
     Mounted("config", "Show and check the settings."),
     Mounted("publishers", "What other systems are owed: list, replay, forget."),
+    Mounted("replay", "Derive samples, events and lives again from notifications of the past."),
     Mounted("doctor", "Check database, broker, publishers, libvirt, clock and disk; say what to do."),
     Mounted("tail", "Show live notifications and what becomes of each."),
     Mounted("meter", "Try definitions of meters on a notification."),

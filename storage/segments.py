@@ -67,11 +67,14 @@ class Segments:
         return count
 
     def correct(self, gone: Iterable[Fact], facts: Iterable[Fact]) -> None:
-        """Puts facts in the place of those that were wrong, in one transaction; raises as `store` does."""
+        """Puts facts in the place of those that were wrong, in one transaction; raises as `store` does.
+
+        What a message said is replaced by what it says now; when it was seen or told is added to.
+        """
         wrong, right = condense(gone), condense(facts)
 
         def work(connection: Connection) -> None:
-            erase(connection, [*wrong, *right])
+            erase(connection, [*wrong, *(fact for fact in right if fact.evidence == "event")])
             _write(self._database, right, connection)
 
         self._database.write_retrying(work)

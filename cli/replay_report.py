@@ -1,0 +1,98 @@
+"""What a replay found, for people and programs."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from cli import output
+from cli.output import Format, Options, columns
+from collector.replay import VERDICTS, Difference, Example, Verdict
+from storage.sample import Sample
+
+ROWS = columns("of", "name", *VERDICTS)
+WHOLE = columns("messages", "unreadable", "refused", "samples", "lives", "events", "too_old", "examples")
+REASONS = 5
+
+
+def written(found: Difference, options: Options, width: int | None) -> str:
+    """A row for each meter and one for lives; json and yaml have everything in one object."""
+    if options.format in (Format.JSON, Format.YAML):
+        return output.render_one(WHOLE, _whole(found), options)
+    lives = {"of": "lives", "name": "", **_counts(found.facts)}
+    rows = [*({"of": "samples", **row} for row in _meters(found)), lives]
+    return output.render_many(ROWS, rows, options, width)
+
+
+def words(found: Difference, *, is_applied: bool) -> str:
+    """What the table cannot say: examples, what could not be read, what to do."""
+    lines = [_example(example) for example in found.examples]
+    for title, reasons in (("Not read", found.unreadable), ("Refused", found.refused)):
+        lines += [f"{title}, {count}: {reason}" for reason, count in reasons.most_common(REASONS)]
+    if found.too_old:
+        lines.append(f"Quarantined, {found.too_old}: older than samples are kept.")
+    if is_applied:
+        lines.append(
+            f"{found.messages} notifications; what was missing is stored, {found.events} events among it."
+        )
+    else:
+        lines.append(f"{found.messages} notifications; nothing was written: repeat it with --apply.")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _whole(found: Difference) -> Mapping[str, object]:
+    return {
+        "messages": found.messages,
+        "unreadable": dict(found.unreadable),
+        "refused": dict(found.refused),
+        "samples": _meters(found),
+        "lives": _counts(found.facts),
+        "events": found.events,
+        "too_old": found.too_old,
+        "examples": [
+            {
+                "meter": one.meter,
+                "verdict": one.verdict,
+                "stored": one.stored and _sample(one.stored),
+                "derived": one.derived and _sample(one.derived),
+            }
+            for one in found.examples
+        ],
+    }
+
+
+def _meters(found: Difference) -> Sequence[Mapping[str, object]]:
+    names = sorted({name for name, _ in found.samples})
+    return [
+        {"name": name, **{verdict: found.samples[name, verdict] for verdict in VERDICTS}} for name in names
+    ]
+
+
+def _counts(found: Counter[Verdict]) -> Mapping[str, object]:
+    return {verdict: found[verdict] for verdict in VERDICTS}
+
+
+def _sample(sample: Sample) -> Mapping[str, object]:
+    return {
+        "resource_id": sample.resource_id,
+        "project_id": sample.project_id,
+        "timestamp": sample.timestamp.isoformat(),
+        "volume": sample.volume,
+        "unit": sample.unit,
+        "type": sample.type,
+    }
+
+
+def _example(example: Example) -> str:
+    sample = example.derived or example.stored
+    where = f"{sample.resource_id} {sample.timestamp:%Y-%m-%dT%H:%M:%SZ}" if sample else ""
+    return f"{example.verdict} {example.meter} {where}: {_change(example)}"
+
+
+def _change(example: Example) -> str:
+    stored, derived = (None if one is None else _short(one) for one in (example.stored, example.derived))
+    if stored == derived:
+        return "other metadata"
+    return " -> ".join(text for text in (stored, derived) if text is not None)
+
+
+def _short(sample: Sample) -> str:
+    return f"{sample.volume} {sample.unit} of {sample.project_id or 'nobody'}"

@@ -1,0 +1,266 @@
+"""Notifications of the past through corrected definitions, in real databases."""
+
+import gzip
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from collector.definitions import load_definitions
+from collector.event_definitions import load_event_rules
+from collector.event_mapping import EventMapping
+from collector.lifecycle_definitions import load_life_rules
+from collector.lifecycle_mapping import LifecycleMapping
+from collector.lives import Lives
+from collector.mapping import MeterMapping
+from collector.pipeline import Message, Pipeline
+from collector.publishers.database import DatabasePublisher
+from collector.sightings import Witness
+from storage.database import Database
+from storage.event_search import EventSearch
+from storage.events import Events
+from storage.query import EVERYTHING, SampleQuery
+from storage.samples import Samples
+from storage.segments import Segments
+from storage.settings import DatabaseSettings, RetentionSettings
+from tests.cli.conftest import Ended, Nephometer
+from tests.collector.factories import metrics
+from tests.databases import sqlite_with_schema
+from tests.storage.aging import maintain
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+FIRST = NOW - timedelta(hours=3)
+
+WRONG = """
+service: mine
+notifications:
+  - events: [thing.exists]
+    resource: payload.id
+    project: payload.owner
+    meters:
+      - {name: thing.size, unit: GiB, volume: payload.bytes}
+      - {name: thing.parts, unit: part, volume: payload.parts}
+lifecycle:
+  - kind: thing
+    says: [thing.exists]
+    resource: payload.id
+    project: payload.owner
+    type: payload.colour
+"""
+RIGHT = WRONG.replace("payload.bytes}", "payload.size}").replace("payload.colour", "payload.type")
+
+
+def bodies(count: int = 4, event_type: str = "thing.exists") -> list[bytes]:
+    """Notifications of things a minute apart."""
+    return [
+        json.dumps(
+            {
+                "message_id": f"{event_type}-{number}",
+                "publisher_id": "svc.host",
+                "event_type": event_type,
+                "priority": "INFO",
+                "payload": {
+                    "id": f"thing-{number}", "owner": "project-a", "size": 10, "bytes": 7, "parts": 2,
+                    "type": "big", "colour": "red",
+                },
+                "timestamp": str(FIRST.replace(tzinfo=None) + timedelta(minutes=number)),
+            }
+        ).encode()
+        for number in range(count)
+    ]  # fmt: skip
+
+
+class Place:
+    """A store, an archive, definitions of two kinds, and the command."""
+
+    def __init__(self, url: str, folder: Path, nephometer: Nephometer) -> None:
+        self.database = Database(DatabaseSettings(url=url))
+        self._nephometer = nephometer
+        self.folder = folder
+        for name, text in (("wrong", WRONG), ("right", RIGHT)):
+            (folder / name).mkdir()
+            (folder / name / "mine.yaml").write_text(text)
+
+    def collect(self, sent: Sequence[bytes], definitions: str = "wrong") -> None:
+        """What a collector with these definitions stores."""
+        folder = self.folder / definitions
+        rules = load_life_rules(folder)
+        lives = Lives(LifecycleMapping(rules), Witness(rules), Segments(self.database), metrics())
+        Pipeline(
+            DatabasePublisher(Samples(self.database), metrics(), Events(self.database)),
+            MeterMapping(load_definitions(folder)),
+            metrics(),
+            events=EventMapping(load_event_rules(folder), store_raw=frozenset({"info"})),
+            lives=lives,
+        ).process([Message(body, "notifications", NOW) for body in sent])
+
+    def archive(self, sent: Sequence[bytes], name: str = "archive.jsonl") -> Path:
+        path = self.folder / name
+        text = b"\n".join(sent) + b"\n"
+        path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+        return path
+
+    def replay(
+        self, source: object, *arguments: str, definitions: str = "right", before: str = "wrong"
+    ) -> Ended:
+        folders = ("--definitions", str(self.folder / definitions), "--before", str(self.folder / before))
+        return self._nephometer("replay", "--from", str(source), *folders, *arguments)
+
+    def counts(self, ended: Ended) -> dict[str, tuple[int, int, int, int]]:
+        """New, changed, same and gone of each meter."""
+        found = json.loads(ended.out)["samples"]
+        return {row["name"]: tuple(row[key] for key in ("new", "changed", "same", "gone")) for row in found}
+
+    def volumes(self, meter: str) -> list[tuple[str, float]]:
+        found = Samples(self.database).find(SampleQuery(EVERYTHING, meter=meter), 100)
+        return sorted((one.sample.resource_id, one.sample.volume) for one in found)
+
+
+@pytest.fixture
+def place(tmp_path: Path, nephometer: Nephometer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    url = sqlite_with_schema(tmp_path)
+    monkeypatch.setenv("NEPHOMETER_DATABASE__URL", url)
+    place = Place(url, tmp_path, nephometer)
+    yield place
+    place.database.dispose()
+
+
+@pytest.fixture
+def anywhere(
+    schema_url: str, tmp_path: Path, nephometer: Nephometer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
+    """The same on every database."""
+    monkeypatch.setenv("NEPHOMETER_DATABASE__URL", schema_url)
+    place = Place(schema_url, tmp_path, nephometer)
+    yield place
+    place.database.dispose()
+
+
+def test_what_no_definition_took_is_added_from_an_archive_and_once_only(anywhere: Place) -> None:
+    sent = bodies()
+    source = anywhere.archive(sent)
+    anywhere.collect(sent[:1], "right")
+
+    seen = anywhere.replay(source, "-f", "json")
+    before = anywhere.volumes("thing.size")
+    done = anywhere.replay(source, "--apply", "-f", "json")
+    again = anywhere.replay(source, "--apply", "-f", "json")
+
+    assert (seen.code, done.code, again.code) == (0, 0, 0)
+    assert (
+        anywhere.counts(seen)
+        == anywhere.counts(done)
+        == {"thing.parts": (3, 0, 1, 0), "thing.size": (3, 0, 1, 0)}
+    )
+    assert anywhere.counts(again) == {"thing.parts": (0, 0, 4, 0), "thing.size": (0, 0, 4, 0)}
+    assert before == [("thing-0", 10)]
+    assert anywhere.volumes("thing.size") == [(f"thing-{number}", 10) for number in range(4)]
+    assert len(list(EventSearch(anywhere.database).between(FIRST, NOW))) == 4
+    assert Segments(anywhere.database).of_resource(EVERYTHING, "thing-3")[0].attributes.type == "big"
+
+
+def test_a_wrong_reading_is_told_and_stays(place: Place) -> None:
+    sent = bodies()
+    place.collect(sent)
+
+    ended = place.replay(place.archive(sent), "--apply")
+
+    assert ended.code == 1
+    assert "changed thing.size thing-0" in ended.err
+    assert "7.0 GiB of project-a -> 10.0 GiB of project-a" in ended.err
+    assert "a reading is never replaced" in ended.err
+    assert place.volumes("thing.size") == [(f"thing-{number}", 7) for number in range(4)]
+
+
+def test_readings_that_are_sealed_are_found_as_well(anywhere: Place) -> None:
+    sent = bodies()
+    anywhere.collect(sent)
+    maintain(anywhere.database, RetentionSettings(), NOW + timedelta(days=2))
+
+    ended = anywhere.replay(anywhere.archive(sent), "-f", "json")
+
+    assert anywhere.counts(ended) == {"thing.parts": (0, 0, 4, 0), "thing.size": (0, 4, 0, 0)}
+
+
+def test_a_life_is_put_right(place: Place) -> None:
+    sent = bodies()
+    place.collect(sent)
+    types = [one.attributes.type for one in Segments(place.database).of_resource(EVERYTHING, "thing-0")]
+
+    place.replay(place.archive(sent), "--apply")
+
+    found = Segments(place.database).of_resource(EVERYTHING, "thing-0")
+    assert (types, [one.attributes.type for one in found]) == (["red"], ["big"])
+
+
+def test_what_new_definitions_no_longer_make_is_told(place: Place) -> None:
+    place.collect(bodies())
+    (place.folder / "right" / "mine.yaml").write_text(WRONG.replace("thing.size", "thing.volume"))
+
+    ended = place.replay(place.archive(bodies()), "-f", "json")
+
+    found = place.counts(ended)
+    assert found["thing.size"] == (0, 0, 0, 4)
+    assert found["thing.volume"] == (4, 0, 0, 0)
+
+
+def test_stored_events_are_replayed_where_their_payload_was_kept(anywhere: Place) -> None:
+    anywhere.collect(bodies(6))
+    anywhere.collect(bodies(2, "other.thing"))
+    span = ("--start", FIRST.isoformat(), "--end", (FIRST + timedelta(minutes=3)).isoformat())
+
+    whole = anywhere.replay("stored", "-f", "json")
+    some = anywhere.replay("stored", *span, "--event-type", "thing.*", "-f", "json")
+
+    assert anywhere.counts(whole)["thing.size"] == (0, 6, 0, 0)
+    assert (json.loads(whole.out)["messages"], json.loads(some.out)["messages"]) == (8, 3)
+    assert anywhere.counts(some)["thing.size"] == (0, 3, 0, 0)
+
+
+def test_archives_may_be_many_files_gzipped_and_hold_what_cannot_be_read(place: Place) -> None:
+    sent = bodies()
+    folder = place.folder / "many"
+    folder.mkdir()
+    place.archive(sent[:2], "many/1.jsonl")
+    place.archive([*sent[2:], b"{", b'{"event_type": 1}'], "many/2.jsonl.gz")
+
+    ended = place.replay(folder, "-f", "json")
+
+    found = json.loads(ended.out)
+    assert place.counts(ended)["thing.size"] == (4, 0, 0, 0)
+    assert (found["messages"], sum(found["unreadable"].values())) == (6, 2)
+
+
+def test_a_replay_goes_on_where_another_was_interrupted(place: Place) -> None:
+    source = place.archive(bodies(6))
+
+    ended = place.replay(source, "--skip", "4", "--apply", "-f", "json")
+
+    assert json.loads(ended.out)["messages"] == 2
+    assert [name for name, _ in place.volumes("thing.size")] == ["thing-4", "thing-5"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint", "code"),
+    [
+        (["--from", "nowhere.jsonl"], "there is no nowhere.jsonl", 1),
+        (["--from", "stream"], "set bus.url and bus.stream", 1),
+        (["--from", "stored", "--start", "yesterday"], "yesterday: a time", 2),
+    ],
+)
+def test_what_cannot_be_replayed_is_said(
+    nephometer: Nephometer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    complaint: str,
+    code: int,
+) -> None:
+    monkeypatch.setenv("NEPHOMETER_DATABASE__URL", f"sqlite:///{tmp_path}/nephometer.db")
+    nephometer("db", "upgrade")
+
+    ended = nephometer("replay", *arguments)
+
+    assert (ended.code, complaint in ended.err) == (code, True)

@@ -45,6 +45,10 @@ class Program:
     def runs(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def stop(self) -> tuple[int, float]:
         """Sends SIGTERM; returns the exit code and the seconds it took."""
         begun = time.monotonic()

@@ -74,7 +74,7 @@ class RetentionSettings(BaseModel):
         default="3y",
         description="Figures of each resource and hour, from which statistics are computed, and lives that ended",
     )
-    events: Age = Field(default="90d", description="Messages in quarantine since they came last")
+    events: Age = Field(default="90d", description="Events, and messages in quarantine since they came last")
     history: Age = Field(default="1y", description="The history of alarms, and webhooks no longer pending")
 
     @model_validator(mode="after")

@@ -24,6 +24,7 @@ from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tiles.compact import earliest_tile
 from storage.tiles.damaged import Damaged
 from storage.tiles.deltas import count_deltas
+from storage.upkeep.old_events import forget_events
 from storage.upkeep.old_lives import forget_lives
 from storage.watermarks import DAY, known, move, take_turn
 
@@ -120,7 +121,8 @@ class Retention:
                 return
             places = _places(connection, cuts)
         lives = (Deleted(*done) for done in forget_lives(self._database, cuts.hourly))
-        for rows in (self._by_group(places), self._by_key(cuts), lives):
+        events = (Deleted(*done) for done in forget_events(self._database, cuts.events))
+        for rows in (self._by_group(places), self._by_key(cuts), lives, events):
             for found in rows:
                 reach("retention.deleted")
                 yield found

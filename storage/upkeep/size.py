@@ -16,7 +16,19 @@ from storage.upkeep.disk import is_lagging, table_bytes
 from storage.watermarks import DAY, HOUR
 
 LIMIT_S = 120.0
-GROWING = ("hot", "late", "delta", "tile", "day_tile", "day_roll", "delta_identity", "version", "resource")
+GROWING = (
+    "hot",
+    "late",
+    "delta",
+    "tile",
+    "day_tile",
+    "day_roll",
+    "delta_identity",
+    "version",
+    "resource",
+    "event",
+    "event_facet",
+)
 
 # In the order of a sample's life. Tables not named here are `other`.
 LAYERS = (

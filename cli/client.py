@@ -60,6 +60,13 @@ class Client:
             raise ServerRefused(f"{self._url}{path} did not answer with a list: is this a Nephometer API?")
         return answer
 
+    def texts(self, path: str) -> list[str]:
+        """The names of a listing of names, in the server's order."""
+        answer = self._ask("GET", path)
+        if not isinstance(answer, list):
+            raise ServerRefused(f"{self._url}{path} did not answer with a list: is this a Nephometer API?")
+        return [str(item) for item in answer]
+
     def one(self, path: str) -> Document:
         """The object at `path`."""
         return self._object(path, self._ask("GET", path))

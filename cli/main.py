@@ -56,6 +56,7 @@ MOUNTED = (
     Mounted("meters", "List meters."),
     Mounted("samples", "List, show and create samples."),
     Mounted("resources", "List and show resources."),
+    Mounted("events", "List and show events, their types and traits."),
     Mounted("statistics", "Count, minimum, maximum, sum and average of a meter."),
     Mounted("alarms", "List, show, create, change and delete alarms."),
 )

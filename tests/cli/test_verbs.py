@@ -240,3 +240,49 @@ def test_the_life_of_a_resource_is_shown_segment_by_segment(api: StubApi, nephom
 
     assert (ended.code, json.loads(ended.out)[0]["type"]) == (0, "m1.small")
     assert api.asked[0].parameters == [("kind", "instance")]
+
+
+EVENT = {
+    "message_id": "m/1",
+    "event_type": "image.create",
+    "generated": "2026-11-23T12:00:00.250000",
+    "traits": [{"name": "size", "type": "integer", "value": "5"}],
+    "raw": {"id": "i"},
+}
+
+
+def test_events_of_a_type_the_newest_first(nephometer: Nephometer, api: StubApi) -> None:
+    api.answer("GET", "/v2/events", [EVENT])
+
+    done = nephometer(
+        "events", "list", "-e", "image.create", "-q", "size>=integer::5", "--newest", "--all-tenants",
+        "--after", "m0", "-l", "3", "-f", "json",
+    )  # fmt: skip
+
+    (row,) = json.loads(done.out)
+    assert row["traits"] == {"size": "5"}
+    assert api.asked[0].parameters == [
+        ("q.field", "size"), ("q.field", "event_type"), ("q.field", "all_tenants"),
+        ("q.op", "ge"), ("q.op", "eq"), ("q.op", "eq"),
+        ("q.type", "integer"), ("q.type", ""), ("q.type", ""),
+        ("q.value", "5"), ("q.value", "image.create"), ("q.value", "true"),
+        ("limit", "3"), ("sort", "generated:desc"), ("marker", "m0"),
+    ]  # fmt: skip
+
+
+def test_an_event_is_shown_with_its_notification(nephometer: Nephometer, api: StubApi) -> None:
+    api.answer("GET", "/v2/events/m%2F1", EVENT)
+
+    shown = json.loads(nephometer("events", "show", "m/1", "-f", "json").out)
+
+    assert (shown["traits"], shown["raw"]) == ({"size": "5"}, {"id": "i"})
+
+
+def test_event_types_and_their_traits(nephometer: Nephometer, api: StubApi) -> None:
+    api.answer("GET", "/v2/event_types", ["a", "b"])
+    api.answer("GET", "/v2/event_types/a/traits", [{"name": "size", "type": "integer"}])
+    api.answer("GET", "/v2/event_types/a/traits/size", [{"name": "size", "type": "integer", "value": "5"}])
+
+    assert nephometer("events", "types", "-f", "value").out.split() == ["a", "b"]
+    assert nephometer("events", "traits", "a", "-f", "value").out.split() == ["size", "integer"]
+    assert nephometer("events", "traits", "a", "size", "-f", "value").out.split() == ["size", "integer", "5"]

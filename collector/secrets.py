@@ -1,4 +1,5 @@
-"""What must never be kept: values whose key names a secret, in metadata, traits and raw notifications alike."""
+"""What must never be kept in metadata, traits and raw notifications: values whose key names a secret, and the passwords
+and signatures in addresses."""
 
 import re
 from functools import lru_cache
@@ -9,6 +10,11 @@ _SECRET = re.compile(
 )
 _JOINTS = re.compile(r"[.|\s\"'\[\]()=]+")
 _USUAL_LENGTH = 255
+# Each looks at a character a bounded number of times, whatever a sender writes.
+_PASSWORD = re.compile(r"://[^/\s@:]*:[^/\s@]*@")
+_PARAMETER = re.compile(
+    r"([?&][\w.-]{0,40}(?:token|passw|secret|sig|credential)[\w.-]{0,40}=)[^&#\s\"']+", re.IGNORECASE
+)
 
 
 def names_secret(key: str) -> bool:
@@ -19,6 +25,13 @@ def names_secret(key: str) -> bool:
 def path_names_secret(path: str) -> bool:
     """Whether one of the keys a path steps through does."""
     return any(names_secret(key) for key in _JOINTS.split(path))
+
+
+def without_secrets(text: str) -> str:
+    """The text, with the passwords, tokens and signatures in the addresses it holds made `***`."""
+    if "://" not in text and "?" not in text:
+        return text
+    return _PARAMETER.sub(r"\1***", _PASSWORD.sub("://***@", text))
 
 
 def _is_found(key: str) -> bool:

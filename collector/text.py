@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from collector.secrets import names_secret
+from collector.secrets import names_secret, without_secrets
 from storage.sample import INT64_MAX, INT64_MIN
 
 KEY_LIMIT_BYTES = 255
@@ -119,6 +119,7 @@ class _Tidying:
         return tidied
 
     def _text(self, value: str) -> str:
+        value = without_secrets(value)
         size = len(value)
         if size <= self._string_bytes and size <= self._bytes and value.isascii() and "\0" not in value:
             self._bytes -= size

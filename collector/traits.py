@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import cast
 
 from collector.instants import read_instant
+from collector.secrets import without_secrets
 from collector.text import METADATA_LIMITS, clean, tidy_metadata
 from storage.event import TraitType, TraitValue
 from storage.sample import INT64_MAX, INT64_MIN
 
 TEXT_LIMIT = 255  # characters, as Ceilometer cuts them
+_READ_LIMIT = 4096  # characters in which secrets are looked for
 _DIGITS_LIMIT = 64
 
 
@@ -26,7 +28,7 @@ def trait_value(kind: TraitType, value: object) -> TraitValue | None:
 
 def _text(value: object) -> str:
     if isinstance(value, str):
-        text = value
+        text = without_secrets(value[:_READ_LIMIT])
     elif isinstance(value, Mapping):
         text = _json(value)
     elif isinstance(value, (list, tuple)):

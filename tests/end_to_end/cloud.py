@@ -43,10 +43,12 @@ class Cloud:
 
 
 def settings(database_url: str, bus: str, port: int) -> Mapping[str, str]:
-    """Settings of every role: sample each second, evaluate each second, no libvirt."""
+    """Settings of every role: sample each second, evaluate each second, no libvirt, batches signed."""
     return {
         "database.url": database_url,
         "bus.url": bus,
+        "bus.signing_secrets": '["a secret of all collectors"]',
+        "bus.require_signatures": "true",
         "agent.interval": "1",
         "agent.libvirt_uri": "",
         "collector.batch_size": "500",

@@ -27,7 +27,7 @@ help:
 	@echo "make test     install what the tests need, then check and test everything"
 	@echo "make bench    measure against what the machine can do (ONLY=regex: some of it; FLAME=1: where time goes)"
 	@echo "make soak     days of a small cloud through broker, collector and database (MINUTES=10): memory and answers"
-	@echo "make torture  kill what stores and maintains at random, on every database (MINUTES=10)"
+	@echo "make torture  kill what stores and maintains at random, on every database (MINUTES=10), and feed it poison"
 	@echo "make peers    ask Ceilometer 27 what it makes of every recorded notification, and compare"
 	@echo "make lint     only style, types and architecture"
 	@echo "make format   let ruff lay out the code"
@@ -62,6 +62,8 @@ torture:
 	@.ci/packages $(PACKAGES)
 	@.ci/environment test
 	@$(BIN)/python -m tests.torture.kills --minutes $(MINUTES) $(ARGS)
+	@$(BIN)/python -m tests.torture.collectors
+	@$(BIN)/python -m tests.torture.poisoned
 
 peers:
 	@.ci/packages $(PACKAGES)

@@ -1,0 +1,25 @@
+"""Two collectors of which one dies every second, in short."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.broker import RabbitMQ
+from tests.databases import WithSchema
+from tests.servers import DatabaseServer
+from tests.torture.collectors import tortured
+from tests.torture.traffic import make
+
+pytestmark = pytest.mark.end_to_end
+
+
+def test_two_collectors_lose_and_double_nothing_whoever_dies(
+    rabbitmq: RabbitMQ, postgresql: DatabaseServer, lenders: dict[str, WithSchema], tmp_path: Path
+) -> None:
+    url = lenders.setdefault("postgresql", WithSchema(postgresql)).lend()
+
+    result = tortured(make(2000, 100), rabbitmq, url, tmp_path, 4, random.Random(1))
+
+    assert result.wrong == ()
+    assert result.kills > 1

@@ -2,6 +2,7 @@
 
 AgentError
 ├── SourceUnavailable   retryable: this source gave nothing this time; the others go on
+├── InvalidPolling      never: Ceilometer's polling.yaml is wrong; names file, entry and key
 ├── MalformedDefinition never: a domain's XML is none we accept; its instance stays unattributed
 ├── SpoolLocked         never: another agent uses the spool folder
 └── SpoolUnavailable    retryable: the spool's disk is full, read-only or broken
@@ -29,6 +30,10 @@ class MalformedDefinition(AgentError):
 
     Look at it with `virsh dumpxml`; a hard reboot of the instance makes Nova write it anew.
     """
+
+
+class InvalidPolling(AgentError):
+    """The file of `agent.polling` is wrong: correct the named key of the named entry, then start again."""
 
 
 class SpoolLocked(AgentError):

@@ -25,6 +25,10 @@ class AgentSettings(BaseModel):
         default_factory=dict, description="Seconds between two polls of single pollsters, by their name"
     )
     disabled: tuple[str, ...] = Field(default=(), description="Names of pollsters that shall not run")
+    polling: Path | None = Field(
+        default=None,
+        description="Ceilometer's polling.yaml: which pollsters run, how often; `intervals` and `disabled` add to it",
+    )
     libvirt_uri: str = Field(
         default="qemu:///system", description="Where libvirt is found (opened read-only); empty: no instances"
     )

@@ -2,11 +2,13 @@ import os
 import threading
 from functools import partial
 
+import structlog
 from prometheus_client import CollectorRegistry
 
 from agent.discovery import Discovery
 from agent.metrics import AgentMetrics
 from agent.outbox import Outbox, Transport
+from agent.polling import read_polling
 from agent.pollsters.catalog import HOST, INSTANCES, MOUNTS
 from agent.runner import AnyPart, Runner
 from agent.runner import Part as Sampling
@@ -21,6 +23,8 @@ from cli.process import Part, run_together
 from cli.settings import Loaded, Settings, state_dir
 from collector.bus import SamplePublisher
 from collector.signing import Signer, node_key
+
+log = structlog.get_logger()
 
 
 def run(loaded: Loaded) -> int:
@@ -41,7 +45,7 @@ def by_broker(settings: Settings) -> SamplePublisher:
 
 def agent(settings: Settings, transport: Transport, registry: CollectorRegistry) -> Part:
     """The agent as a part of a process; raises AgentError when the spool is taken by another agent."""
-    options, counts = settings.agent, AgentMetrics(registry)
+    options, counts = polled(settings.agent), AgentMetrics(registry)
     spool = Spool(options.spool_dir or state_dir(os.environ) / "spool")
     outbox = Outbox(spool, transport, counts, limit_bytes=options.spool_limit_bytes)
     runner = Runner(_samplings(options), outbox, options, counts)
@@ -53,6 +57,18 @@ def agent(settings: Settings, transport: Transport, registry: CollectorRegistry)
             outbox.close()
 
     return Part("agent", run_and_close)
+
+
+def polled(options: AgentSettings) -> AgentSettings:
+    """The settings with what Ceilometer's file says of pollsters they say nothing of; raises InvalidPolling."""
+    if options.polling is None:
+        return options
+    found = read_polling(options.polling)
+    for remark in found.remarks:
+        log.warning("polling_remark", remark=remark)
+    intervals = {**found.intervals_s, **options.intervals}
+    disabled = {*options.disabled, *found.disabled} - options.intervals.keys()
+    return options.model_copy(update={"intervals": intervals, "disabled": tuple(sorted(disabled))})
 
 
 def signer(settings: Settings) -> Signer | None:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,8 +37,26 @@ def check(context: typer.Context, *, config: ConfigFile = None) -> None:
     """Says whether the settings are right; exit code 2 and the reason when they are not."""
     loaded = of(context, config).settings()
     check_exposure(loaded.settings.api, loaded.settings.auth)
+    _check_files(loaded.settings)
     files = loaded.files
     sys.stdout.write(f"The settings are right ({', '.join(map(str, files)) or 'no file, only defaults'}).\n")
+
+
+def _check_files(settings: Settings) -> None:
+    """Reads the files that settings name; raises WrongUsage for what is wrong in them."""
+    from agent.errors import InvalidPolling
+    from cli.agent import polled
+    from cli.outlets import configured
+    from collector.errors import CollectorError
+    from collector.mappings import event_mapping, meter_mapping
+
+    try:
+        configured(settings)
+        meter_mapping(settings.collector)
+        event_mapping(settings.collector)
+        polled(settings.agent)
+    except (CollectorError, InvalidPolling) as error:
+        raise WrongUsage(str(error)) from error
 
 
 @app.command("schema")
@@ -64,6 +83,35 @@ def print_node_key(
     if not secrets:
         raise WrongUsage(f"bus.signing_secrets is not set: {ADVICE}, the same on all collectors")
     sys.stdout.write(f"{node_key(secrets[0].get_secret_value(), node).hex()}\n")
+
+
+@app.command("import")
+def import_ceilometer(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Ceilometer's folder, such as /etc/ceilometer")
+    ],
+    *,
+    out: Annotated[Path | None, typer.Option(help="folder to write settings and definition files to")] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite what is there")] = False,
+) -> None:
+    """Makes settings of a Ceilometer installation; says what it could not, exit code 1 if that is anything.
+
+    Without --out nothing is written: the settings are shown, secrets masked.
+    """
+    from cli.importing import check as check_written
+    from cli.importing import read_installation, text_of, write
+
+    imported = read_installation(folder)
+    if out is None:
+        sys.stdout.write(text_of(imported, {}, masked=True))
+    else:
+        file = write(imported, out, force=force)
+        check_written(file, imported.report)
+        sys.stdout.write(f"The settings are in {file}.\n")
+    for line in imported.report.lines():
+        sys.stderr.write(f"{line}\n")
+    if imported.report.lost:
+        raise typer.Exit(1)
 
 
 def _lines(loaded: Loaded, *, with_origin: bool) -> Iterator[str]:

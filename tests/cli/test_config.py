@@ -110,3 +110,15 @@ def test_a_nodes_key_needs_a_secret(config: Path) -> None:
 
     with pytest.raises(WrongUsage, match="signing_secrets"):
         run("node-key", "node-1", "--config", str(config))
+
+
+def test_check_reads_the_files_that_settings_name(tmp_path: Path) -> None:
+    pipeline = tmp_path / "pipeline.yaml"
+    pipeline.write_text(
+        "sources: [{name: a, meters: ['*'], sinks: [lost]}]\nsinks: [{name: s, publishers: [x]}]"
+    )
+    config = tmp_path / "nephometer.toml"
+    config.write_text(f"[collector]\npipeline = '{pipeline}'\n")
+
+    with pytest.raises(WrongUsage, match="there is no sink 'lost'"):
+        run("check", "--config", str(config))

@@ -6,7 +6,7 @@ amqp://u:p@one//;amqp://u:p@two//             kombu's list of brokers
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -39,13 +39,14 @@ class Address:
     hosts: tuple[Host, ...]
     virtual_host: str
     is_encrypted: bool
+    default_port: int = PORT
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
 
     def port(self, host: Host) -> int:
         """The port of one of the servers."""
-        return host.port or (TLS_PORT if self.is_encrypted else PORT)
+        return host.port or self.default_port
 
     def __str__(self) -> str:
         """Servers and virtual host without users and passwords: fit for logs and metrics."""
@@ -63,10 +64,7 @@ def parse_address(url: str) -> Address:
         raise ValueError("is empty")
     if len({(part.virtual_host, part.is_encrypted) for part in parts}) > 1:
         raise ValueError("must have one virtual host and one scheme for all of its servers")
-    hosts = tuple(host for part in parts for host in part.hosts)
-    return Address(
-        hosts, parts[0].virtual_host, parts[0].is_encrypted, parts[0].ca, parts[0].cert, parts[0].key
-    )
+    return replace(parts[0], hosts=tuple(host for part in parts for host in part.hosts))
 
 
 def _parse_one(url: str) -> Address:
@@ -79,16 +77,18 @@ def _parse_one(url: str) -> Address:
     options = dict(parse_qsl(parts.query))
     # `//` is kombu's and oslo.messaging's way to write the virtual host `/`, pika takes none for it.
     virtual_host = unquote(parts.path[1:]) or "/"
-    is_encrypted = parts.scheme in ENCRYPTED or _is_asked(options)
+    is_asked, is_amqps = _is_asked(options), parts.scheme in ENCRYPTED
+    # With ssl=1 oslo.messaging still takes the port of plain connections where the URL names none.
+    port = TLS_PORT if is_amqps else PORT
     files = (_file(options, names) for names in (CA, CERT, KEY))
-    return Address(_hosts(parts.netloc), virtual_host, is_encrypted, *files)
+    return Address(_hosts(parts.netloc), virtual_host, is_amqps or is_asked, port, *files)
 
 
 def _hosts(netloc: str) -> tuple[Host, ...]:
     """The servers; one without a user takes that of the server before it."""
     hosts: list[Host] = []
     user, password = "guest", "guest"  # RabbitMQ's default account
-    for part in netloc.split(","):
+    for part in [part for part in netloc.split(",") if part] or [""]:
         account, at, place = part.rpartition("@")
         if at:
             user, _, password = (unquote(text) for text in account.partition(":"))

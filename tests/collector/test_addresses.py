@@ -1,8 +1,23 @@
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from collector.addresses import Host, parse_address
+
+# In a program of its own, since it imports what warns of its own age.
+OSLO = """
+import json, sys
+from oslo_config import cfg
+from oslo_messaging import TransportURL
+parsed = [TransportURL.parse(cfg.ConfigOpts(), url) for url in sys.argv[1:]]
+print(json.dumps([
+    [one.virtual_host, *([host.hostname, host.port or 5672, host.username, host.password] for host in one.hosts)]
+    for one in parsed
+]))
+"""
 
 
 def places(url: str) -> list[tuple[str, int, str, str]]:
@@ -33,6 +48,21 @@ def test_oslo_messagings_list_of_hosts_keeps_its_order_and_accounts() -> None:
     ]
 
 
+def test_a_transport_url_means_what_it_means_to_oslo_messaging() -> None:
+    urls = [
+        "rabbit://u:p%40%2F@one:5673/cloud",
+        "rabbit://u:p@one:5672,v:q@two:5673//",
+        "rabbit://u:p@one,u:p@[::1]:5673,/%2F",
+        "rabbit://u:p@ss@one:5672/cell%201?ssl=1",
+    ]
+
+    done = subprocess.run([sys.executable, "-c", OSLO, *urls], check=True, capture_output=True, text=True)
+
+    assert [[parse_address(url).virtual_host, *map(list, places(url))] for url in urls] == json.loads(
+        done.stdout
+    )
+
+
 def test_kombus_list_of_brokers_is_understood() -> None:
     url = "pyamqp://u:p@one:5672//;pyamqp://u:p@two//"
 
@@ -40,10 +70,12 @@ def test_kombus_list_of_brokers_is_understood() -> None:
     assert parse_address(url).virtual_host == "/"
 
 
-@pytest.mark.parametrize("url", ["amqps://h/", "rabbit://h/?ssl=1", "rabbit://h/?ssl=True"])
-def test_tls_is_asked_for_by_the_scheme_or_by_an_option(url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "port"), [("amqps://h/", 5671), ("rabbit://h/?ssl=1", 5672), ("rabbit://h:1/?ssl=True", 1)]
+)
+def test_tls_is_asked_for_by_the_scheme_or_by_an_option(url: str, port: int) -> None:
     assert parse_address(url).is_encrypted
-    assert places(url)[0][1] == 5671
+    assert places(url)[0][1] == port
     assert not parse_address("rabbit://h/?ssl=0&heartbeat=5").is_encrypted
 
 

@@ -29,17 +29,17 @@ class MeterMapping:
         if notification.priority in FAILURES:
             return []
         drafts: list[Draft] = []
-        replaced: set[object] = set()
+        replaced: set[str] = set()  # a name may turn out to be anything
         for entry in self._entries.of(notification.event_type):
             found = [
                 draft
                 for number, document in enumerate(documents(entry, notification))
                 for draft in _drafts(entry, notification, document, number)
-                if entry.replaces or draft.meter not in replaced
+                if entry.replaces or str(draft.meter) not in replaced
             ]
             drafts += found
             if entry.replaces:
-                replaced.update(draft.meter for draft in found)
+                replaced.update(str(draft.meter) for draft in found)
         return drafts
 
 

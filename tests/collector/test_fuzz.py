@@ -1,6 +1,9 @@
 import contextlib
 import json
 import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,10 +12,14 @@ from collector.ceilometer import ceilometer_drafts
 from collector.draft import Draft
 from collector.envelope import decode_drafts, decode_notification, encode_batch
 from collector.errors import InvalidMessage
+from collector.event_definitions import load_event_rules
+from collector.event_mapping import EventMapping
 from collector.normalize import Unfit, normalize
 from storage.sample import INT64_MAX, INT64_MIN, Sample
+from tests.collector.corpus import RECORDED
 from tests.collector.factories import MAPPING, NOW, SAMPLE, first_version, notification, polled
 
+RULES = EventMapping(load_event_rules())
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=8),
@@ -73,6 +80,35 @@ def test_any_payload_becomes_samples_or_reasons(
 
     for draft in MAPPING.drafts(decode_notification(body)):
         check(draft)
+
+
+@QUICK
+@given(st.sampled_from(RECORDED), st.integers(0, 10**6), ANYTHING)
+def test_any_change_of_a_recorded_notification_leaves_samples_or_reasons_and_an_event(
+    path: Path, place: int, value: object
+) -> None:
+    told = json.loads(path.read_text())
+    places = list(_places(told, "payload"))
+    holder, key = places[place % len(places)]
+    holder[key] = value
+    changed = decode_notification(json.dumps(told).encode())
+
+    for draft in MAPPING.drafts(changed):
+        check(draft)
+    event = RULES.event(changed, NOW)
+    assert event is not None
+    for text in (event.project_id or "", event.user_id or "", *(str(one.value) for one in event.traits)):
+        assert "\0" not in text
+        text.encode()
+
+
+def _places(holder: Any, key: Any) -> Iterator[tuple[Any, Any]]:  # JSON, as Python has it
+    """Every place in a tree of JSON, as what holds it and under which key or number."""
+    yield holder, key
+    inner = holder[key]
+    if isinstance(inner, dict | list):
+        for deeper in list(inner) if isinstance(inner, dict) else range(len(inner)):
+            yield from _places(inner, deeper)
 
 
 @QUICK

@@ -1,26 +1,31 @@
 """The pipeline on real databases: whatever normalization lets through, each of them keeps."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 
-from collector.pipeline import Pipeline
+from collector.event_definitions import load_event_rules
+from collector.event_mapping import EventMapping
+from collector.pipeline import Message, Pipeline
 from collector.publishers.database import DatabasePublisher
 from storage.database import Database
 from storage.events import Events
 from storage.quarantine import Quarantine
 from storage.query import EVERYTHING, SampleQuery
-from storage.sample import to_microseconds
+from storage.sample import Sample, to_microseconds
 from storage.samples import Samples
 from storage.settings import DatabaseSettings
 from storage.tables_tiles import watermark
+from tests.collector.corpus import RECORDED, expected, readable_event, readable_sample
 from tests.collector.factories import (
     MAPPING,
     NOW,
     SAMPLE,
+    StubPublisher,
     batch,
     good,
     message,
@@ -30,6 +35,7 @@ from tests.collector.factories import (
     polled,
     polling,
 )
+from tests.collector.factories import pipeline as stub_pipeline
 from tests.collector.poison import POISON
 
 ODD_NAMES = [
@@ -101,3 +107,41 @@ def test_poison_is_quarantined_and_every_good_and_every_odd_sample_is_kept_once(
     }
     assert Quarantine(database).count() == len(bad)
     assert {one.body for one in Quarantine(database).newest(100)} == {one.body for one in bad}
+
+
+def test_every_recorded_notification_is_kept_as_it_is_expected(database: Database) -> None:
+    samples, events = Samples(database), Events(database)
+    making = EventMapping(load_event_rules())
+    pipeline = Pipeline(DatabasePublisher(samples, metrics(), events), MAPPING, metrics(), events=making)
+    bodies = [message(path.read_bytes()) for path in RECORDED]
+
+    pipeline.process(bodies)
+    pipeline.process(bodies)
+
+    stored = [readable_sample(one.sample) for one in samples.find(SampleQuery(EVERYTHING), 1000)]
+    wanted = [readable_sample(sample) for sample in _first_ones(bodies)]
+    assert sorted(map(_figures, stored)) == sorted(map(_figures, wanted))
+    kept = [readable_event(event) for event in events.between(NOW - timedelta(days=2), NOW)]
+    told = [expected(path)["event"] for path in RECORDED]
+    assert sorted(map(_text, kept)) == sorted(map(_text, told))
+    assert Quarantine(database).count() == 0
+
+
+def _first_ones(bodies: Sequence[Message]) -> list[Sample]:
+    """What is made of these notifications; of a resource's readings of one meter and instant, the first."""
+    publisher = StubPublisher()
+    stub_pipeline(publisher).process(bodies)
+    first: dict[object, Sample] = {}
+    for sample in publisher.samples:
+        known = sample.id or (sample.meter, sample.project_id, sample.resource_id, sample.timestamp)
+        first.setdefault(known, sample)
+    return list(first.values())
+
+
+def _figures(readable: dict[str, object]) -> str:
+    """A sample without its metadata: of several at one instant a resource keeps one version."""
+    return _text({key: value for key, value in readable.items() if key != "metadata"})
+
+
+def _text(readable: object) -> str:
+    return json.dumps(readable, sort_keys=True)

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from collector.envelope import Notification
 from collector.errors import InvalidMessage
+from collector.events import fit
 from collector.instants import read_instant
 from collector.signature import is_signed
 from storage.event import Event, Trait, TraitType, TraitValue
@@ -28,8 +30,10 @@ def published(notification: Notification) -> list[object]:
     return notification.payload
 
 
-def published_event(notification: Notification, number: int, sent: object, secret: str | None) -> Event:
-    """The event of the `number`-th event message, which must be signed when there is a secret.
+def published_event(
+    notification: Notification, secret: str | None, now: datetime, number: int, sent: object
+) -> Event:
+    """The event of the `number`-th event message, fit to be stored, which must be signed when there is a secret.
 
     Its publisher is its trait `service`: so it is the same as the one we make of the notification it was made of.
     Raises InvalidMessage.
@@ -49,7 +53,7 @@ def published_event(notification: Notification, number: int, sent: object, secre
         generated = read_instant(sent.get("generated"))
     except ValueError as error:
         raise InvalidMessage(f"generated: {error}") from error
-    return Event(
+    event = Event(
         message_id if isinstance(message_id, str) and message_id else f"{notification.message_id}/{number}",
         _text(found, "service") or notification.publisher_id,
         event_type,
@@ -59,6 +63,7 @@ def published_event(notification: Notification, number: int, sent: object, secre
         _text(found, "user_id"),
         raw if isinstance(raw, Mapping) and raw else None,
     )
+    return fit(event, now)
 
 
 def _trait(sent: object) -> Trait:

@@ -1,4 +1,4 @@
-"""The border where events are settled: their time, texts and values are fit for every database."""
+"""The border where events that others made are settled: time, texts and values are fit for every database."""
 
 import math
 from dataclasses import replace

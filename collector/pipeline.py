@@ -23,7 +23,6 @@ from collector.checking import Checker
 from collector.draft import Draft
 from collector.envelope import Notification, decode_drafts, decode_notification
 from collector.errors import InvalidMessage, PublisherUnavailable
-from collector.events import fit
 from collector.judging import Judging
 from collector.lives import Lives
 from collector.mapping import MeterMapping
@@ -50,7 +49,10 @@ class EventMaker(Protocol):
     """Makes events of notifications; `collector.event_mapping.EventMapping` is one."""
 
     def event(self, notification: Notification, received_at: datetime) -> Event | None:
-        """The event of a notification, None when none is wanted; raises InvalidMessage when it can be none."""
+        """The event of a notification, fit to be stored, None when none is wanted.
+
+        Raises InvalidMessage when it can be none.
+        """
         ...
 
 
@@ -182,14 +184,9 @@ class Pipeline:
             self._add_all(batch, message, drafts)
             return
         if is_events(notification.event_type):
-            self._add_events(
-                batch,
-                message,
-                (
-                    partial(published_event, notification, number, sent, self._telemetry_secret)
-                    for number, sent in enumerate(published(notification))
-                ),
-            )
+            take = partial(published_event, notification, self._telemetry_secret, message.received_at)
+            sent = enumerate(published(notification))
+            self._add_events(batch, message, (partial(take, number, one) for number, one in sent))
             return
         if self._events is not None:
             make = partial(self._events.event, notification, message.received_at)
@@ -237,7 +234,7 @@ class Pipeline:
             try:
                 event = make()
                 if event is not None:
-                    batch.add_event(fit(event, message.received_at), message)
+                    batch.add_event(event, message)
             except InvalidMessage as error:
                 reasons[f"event: {error}"] = None
             except Exception as error:

@@ -9,7 +9,6 @@ from collector.ceilometer_events import is_events
 from collector.draft import Draft
 from collector.envelope import Notification
 from collector.errors import InvalidMessage
-from collector.events import fit
 from collector.lifecycle_definitions import load_life_rules
 from collector.lifecycle_mapping import LifecycleMapping
 from collector.mappings import event_mapping, meter_mapping, own_folder
@@ -65,8 +64,7 @@ class Derivation:
         if is_events(notification.event_type):  # Ceilometer's, which no definition makes
             return None
         try:
-            event = self._events.event(notification, received_at)
-            return None if event is None else fit(event, received_at)
+            return self._events.event(notification, received_at)
         except InvalidMessage:
             return None
 

@@ -23,6 +23,7 @@ from storage.reading.asking import ask, marks
 from storage.sample import to_microseconds
 
 FEW, MANY = 20, 5000  # rows of a statement, at least and at most
+WHOLE = 1000  # rows of a statement for all events, with what was sent
 PAYLOADS = 200  # moments asked for at once
 OLDEST_FIRST = Order()
 
@@ -69,9 +70,9 @@ class EventSearch:
         while not is_over:
             with self._database.read() as connection:
                 kinds = None if wanted is None else self._kinds(connection, wanted)
-                rows = ask(connection, *statement(query, self._dialect, Reading(MANY, place, kinds=kinds)))
+                rows = ask(connection, *statement(query, self._dialect, Reading(WHOLE, place, kinds=kinds)))
                 events = self._events(connection, [row for row in rows if row[0] < until])
-            is_over = len(rows) < MANY or rows[-1][0] >= until
+            is_over = len(rows) < WHOLE or rows[-1][0] >= until
             kept += events
             last = None if is_over or not kept else kept[-1].generated
             yield from _in_order(event for event in kept if event.generated != last)

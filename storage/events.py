@@ -1,6 +1,6 @@
 """Events go in, once each, and are found again (`storage.event_search`)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,12 +67,6 @@ class Events:
 
         new = self._database.write_retrying(work)
         return StoredEvents(new, len(given) - new)
-
-    def between(
-        self, start: datetime, end: datetime, event_types: Iterable[str] | None = None
-    ) -> Iterator[Event]:
-        """As `EventSearch.between`."""
-        return self.search.between(start, end, event_types)
 
     def _note_shapes(self, shapes: Sequence[Shape]) -> None:
         """Writes those that are not known to be there: before the rows, which can not be read without."""

@@ -210,7 +210,7 @@ def test_what_happened_between_two_times_in_order(
     meant: Sequence[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(event_search, "MANY", 7)
+    monkeypatch.setattr(event_search, "WHOLE", 7)
     start, end = NOW + 3 * SECOND, NOW + 30 * SECOND
     every = [event for event in EVENTS if start <= event.generated < end and event.event_type in meant]
 

@@ -121,7 +121,7 @@ def test_every_recorded_notification_is_kept_as_it_is_expected(database: Databas
     stored = [readable_sample(one.sample) for one in samples.find(SampleQuery(EVERYTHING), 1000)]
     wanted = [readable_sample(sample) for sample in _first_ones(bodies)]
     assert sorted(map(_figures, stored)) == sorted(map(_figures, wanted))
-    kept = [readable_event(event) for event in events.between(NOW - timedelta(days=2), NOW)]
+    kept = [readable_event(event) for event in events.search.between(NOW - timedelta(days=2), NOW)]
     told = [expected(path)["event"] for path in RECORDED]
     assert sorted(map(_text, kept)) == sorted(map(_text, told))
     assert Quarantine(database).count() == 0

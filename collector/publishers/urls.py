@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from collector.errors import InvalidPublisher
 from collector.publishers.file import File
+from collector.publishers.gnocchi import Gnocchi
 from collector.publishers.http import Http
 from collector.publishers.influx import Influx
 from collector.publishers.notifier import Notifier
@@ -13,6 +14,7 @@ from collector.publishers.prometheus import PushGateway, RemoteWrite
 from collector.publishers.publisher import Publisher
 from collector.publishers.sockets import Tcp, Udp
 from collector.publishers.target import Target, parse_url
+from collector.publishers.zaqar import Zaqar
 from collector.settings import BusSettings
 
 NAME_CHARACTERS = 1000
@@ -36,7 +38,9 @@ SCHEMES: Mapping[str, Callable[[Target, Around], Publisher]] = {
     "prometheus+remote": lambda target, _: RemoteWrite(target),
     "opentelemetryhttp": lambda target, _: OpenTelemetry(target),
     "otlp": lambda target, _: OpenTelemetry(target),
+    "gnocchi": lambda target, _: Gnocchi(target),
     "influx": lambda target, _: Influx(target),
+    "zaqar": lambda target, _: Zaqar(target),
     "notifier": lambda target, around: Notifier(target, around.bus, around.secret),
 }
 

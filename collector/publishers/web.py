@@ -23,10 +23,13 @@ REASON_CHARACTERS = 200
 class Web:
     """Requests to one server; the options timeout, max_retries, verify_ssl, clientcert and clientkey are read here.
 
-    User and password of the URL are sent as HTTP basic authentication.
+    User and password of the URL are sent as HTTP basic authentication. Of a server that is somewhere else than the
+    URL says, paths are whole addresses.
     """
 
-    def __init__(self, target: Target, *, is_tls: bool, timeout_s: float = 5.0) -> None:
+    def __init__(
+        self, target: Target, *, is_tls: bool, timeout_s: float = 5.0, is_somewhere_else: bool = False
+    ) -> None:
         options = target.options
         self._name = target.name
         self._timeout_s = options.real("timeout", timeout_s, 0.1, 60.0)
@@ -34,8 +37,10 @@ class Web:
         options.whole("poolsize", 1, 1, 10_000)  # Ceilometer's; a batch at a time needs one connection
         self._context = _tls(target.name, options) if is_tls else None
         self._auth = None if target.user is None else (target.user, target.password or "")
-        target.needs_host()
-        self._base = f"{'https' if is_tls else 'http'}://{target.place}"
+        self.has_host = not is_somewhere_else
+        if self.has_host:
+            target.needs_host()
+        self._base = f"{'https' if is_tls else 'http'}://{target.place}" if self.has_host else ""
         self._client: httpx2.Client | None = None
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:

@@ -141,21 +141,23 @@ class Outlet:
         log.warning("batch_set_aside", publisher=self.name, pieces=pieces, error=reason)
 
     def _refused(self, pieces: Sequence[T], publish: Callable[[Sequence[T]], None]) -> list[T]:
-        """Of pieces that were refused together, those that are refused; at last as many as are undecided."""
-        refused: list[T] = []
-        undecided, left = [pieces], HALVINGS
-        while undecided:
-            part = undecided.pop(0)
-            middle = len(part) // 2
-            if not middle or left <= 0:
-                refused += part
-                continue
-            for half in (part[:middle], part[middle:]):
-                left -= 1
-                try:
-                    publish(half)
-                except BatchRefused:
-                    undecided.append(half)
+        """Of pieces that were refused together, those that are refused; at last as many as are undecided.
+
+        The others are delivered in their order: some destinations take no older one afterwards.
+        """
+        undecided, refused = _halves(pieces), list(pieces[:1]) if len(pieces) == 1 else []
+        for _ in range(HALVINGS):
+            if not undecided:
+                break
+            part = undecided.pop()
+            try:
+                publish(part)
+            except BatchRefused:
+                undecided += _halves(part)
+                if len(part) == 1:
+                    refused += part
+        for part in reversed(undecided):
+            refused += part
         return refused
 
     def _publish(self, samples: Sequence[Sample], events: Sequence[Event], attempts: int) -> None:
@@ -207,3 +209,9 @@ class Outlet:
             log.warning("outlet_waits_for_database", publisher=self.name, error=str(error))
         self._is_database_away = True
         return self._backoff.next_s()
+
+
+def _halves(pieces: Sequence[T]) -> list[Sequence[T]]:
+    """The second half and the first, none of a single piece."""
+    middle = len(pieces) // 2
+    return [pieces[middle:], pieces[:middle]] if middle else []

@@ -26,8 +26,8 @@ class LifeRule:
 
     `roles`: which types end a resource, begin it, audit it (`sees`), or say what it is like; where a type is in
     several, the one that names it most exactly counts, and of equal ones the first. `only`: values that must be there.
-    `at`, `began_at` and `ended_at` lead to times that are better than that of the notification. `polled`: meters whose
-    samples show that a resource is there; paths then start at the sample.
+    `attributes` are sorted by name. `at`, `began_at` and `ended_at` lead to times that are better than that of the
+    notification. `polled`: meters whose samples show that a resource is there; paths then start at the sample.
     """
 
     kind: str
@@ -113,7 +113,7 @@ def _rule(written: _Rule) -> LifeRule:
         status=_value(written.status),
         zone=_value(written.zone),
         name=_value(written.name),
-        attributes={name: _attribute(name, value) for name, value in written.attributes.items()},
+        attributes={name: _attribute(name, value) for name, value in sorted(written.attributes.items())},
     )
 
 

@@ -11,13 +11,13 @@ from collector.instants import read_instant
 from collector.lifecycle_definitions import LifeRule, Role
 from collector.mapping import FAILURES, document_of
 from collector.normalize import FUTURE_LIMIT, IDENTIFIER_LIMIT
-from collector.text import Limits, clean, tidy_metadata
-from storage.fact import Attributes, Fact, What, happened, scalars, seen, told
+from collector.text import clean
+from storage.fact import Attributes, Fact, Scalar, What, happened, seen, told
 from storage.sample import INT64_MAX, INT64_MIN
 
 WHAT_OF: Mapping[Role, What] = {"ends": "ends", "begins": "begins", "sees": "is", "says": "is"}
 SILENT = frozenset({"sample", "debug"})
-LIMITS = Limits(string_bytes=1024, keys=64, all_bytes=8 * 2**10)
+TEXT_LIMIT = 1000  # characters of an attribute
 
 
 class LifecycleMapping:
@@ -84,8 +84,7 @@ def _facts(
 
 def attributes_of(rule: LifeRule, document: Mapping[str, object], *, is_over: bool) -> Attributes:
     """What a resource is like; its status after its end is none it ever had."""
-    more = {name: value.value(document) for name, value in rule.attributes.items()}
-    said: dict[object, object] = {name: value for name, value in more.items() if value is not None}
+    more = ((name, _scalar(value.value(document))) for name, value in rule.attributes.items())
     return Attributes(
         project_id=identifier_of(rule.project, document),
         type=_short(rule.type, document),
@@ -93,8 +92,19 @@ def attributes_of(rule: LifeRule, document: Mapping[str, object], *, is_over: bo
         status=None if is_over else _short(rule.status, document),
         zone=_short(rule.zone, document),
         name=_short(rule.name, document),
-        more=scalars(tidy_metadata(said, LIMITS)) if said else (),
+        more=tuple((name, value) for name, value in more if value is not None),
     )
+
+
+def _scalar(found: object) -> Scalar | None:
+    """Text, not too long of it, a number or a truth value that can be stored; None for all else."""
+    if isinstance(found, str):
+        return clean(found[:TEXT_LIMIT])
+    if isinstance(found, float):
+        return found if math.isfinite(found) else None
+    if isinstance(found, int):
+        return found if INT64_MIN <= found <= INT64_MAX else None
+    return None
 
 
 def identifier_of(expression: Expression | None, document: Mapping[str, object]) -> str | None:

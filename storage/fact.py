@@ -1,7 +1,6 @@
 """What was learned of the life of a resource: one statement, with its time, by somebody who should know."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -81,8 +80,3 @@ def seen(kind: str, resource_id: str, at: datetime, attributes: Attributes) -> F
     """What somebody who looked saw; the same on the same day (UTC) is the same fact."""
     identity = make_id("seen", kind, resource_id, at.date().isoformat(), attributes.text())
     return Fact(kind, resource_id, "is", at, at, "seen", attributes, identity)
-
-
-def scalars(found: Mapping[str, object]) -> tuple[tuple[str, Scalar], ...]:
-    """The named values that are text, numbers or truth values, sorted by name."""
-    return tuple(sorted((name, value) for name, value in found.items() if isinstance(value, Scalar)))

@@ -29,6 +29,11 @@ class Life:
     project_id: str
     began: int
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is known by."""
+        return self.resource_id, self.kind, self.project_id
+
 
 def as_fact(row: Any) -> Fact:  # Any: a row of all columns of `fact`
     """What a row says."""
@@ -99,8 +104,8 @@ def lives_of(facts: Sequence[Fact]) -> list[Life]:
 
 def insert_lives(connection: Connection, dialect: Dialect, lives: Sequence[Life]) -> None:
     """Makes `life` hold these, and the end of what ended, as far as facts tell by now."""
-    rows = [(one.resource_id, one.kind, one.project_id, one.began) for one in lives]
-    list(_insert(connection, dialect, "life", LIFE_COLUMNS, rows))
+    rows = [(*one.key, one.began) for one in lives]
+    are_new = sum(_insert(connection, dialect, "life", LIFE_COLUMNS, rows)) == len(rows)
     columns = life.c
     same = (columns.resource_id == bindparam("its_resource")) & (columns.kind == bindparam("its_kind"))
     earlier = (
@@ -112,7 +117,7 @@ def insert_lives(connection: Connection, dialect: Dialect, lives: Sequence[Life]
         {"its_resource": one.resource_id, "its_kind": one.kind, "its_project": one.project_id, "t": one.began}
         for one in lives
     ]
-    if values:
+    if values and not are_new:
         connection.execute(earlier, values)
     is_later = or_(columns.ended.is_(None), columns.ended < bindparam("t"))
     ended = update(life).where(same, is_later).values(ended=bindparam("t"))
@@ -155,15 +160,15 @@ def _insert(
 
 
 def _row(fact: Fact) -> tuple[object, ...]:
-    said = fact.attributes
+    said, at = fact.attributes, to_microseconds(fact.at)
     return (
         fact.resource_id,
         fact.id,
         fact.kind,
         WHATS.index(fact.what),
         EVIDENCES.index(fact.evidence),
-        to_microseconds(fact.at),
-        to_microseconds(fact.until),
+        at,
+        at if fact.until is fact.at else to_microseconds(fact.until),
         said.project_id,
         said.type,
         said.size,

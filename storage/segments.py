@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, or_, select, tuple_
 
 from storage.database import Database
 from storage.fact import Fact
-from storage.fact_rows import as_fact, erase, extend, insert_facts, insert_lives, lives_of
+from storage.fact_rows import Life, as_fact, erase, extend, insert_facts, insert_lives, lives_of
 from storage.lifecycle import Segment, chain, condense
 from storage.query import Scope
 from storage.sample import to_microseconds
@@ -52,6 +52,9 @@ class Segments:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[bytes, tuple[datetime, datetime]] = {}  # spans of facts that are stored
+        self._listed: dict[
+            tuple[str, str, str], int
+        ] = {}  # when resources of projects began, as `life` has it
         self._lock = threading.Lock()
 
     def store(self, facts: Iterable[Fact]) -> int:
@@ -62,8 +65,9 @@ class Segments:
         new = [fact for fact in condense(facts) if not self._is_known(fact)]
         if not new:
             return 0
-        count = self._database.write_retrying(partial(_write, self._database, new))
-        self._remember(new)
+        lives = self._unlisted(new)
+        count = self._database.write_retrying(partial(_write, self._database, new, lives))
+        self._remember(new, lives)
         return count
 
     def correct(self, gone: Iterable[Fact], facts: Iterable[Fact]) -> None:
@@ -75,11 +79,12 @@ class Segments:
 
         def work(connection: Connection) -> None:
             erase(connection, [*wrong, *(fact for fact in right if fact.evidence == "event")])
-            _write(self._database, right, connection)
+            _write(self._database, right, lives_of(right), connection)
 
         self._database.write_retrying(work)
         with self._lock:
             self._known.clear()
+            self._listed.clear()
 
     def missing(self, facts: Iterable[Fact]) -> list[Fact]:
         """Those that are not stored as they are, in the order of their resources and ids."""
@@ -114,22 +119,35 @@ class Segments:
         span = self._known.get(fact.id)
         return span is not None and span[0] <= fact.at and fact.until <= span[1]
 
-    def _remember(self, facts: Iterable[Fact]) -> None:
+    def _unlisted(self, facts: Sequence[Fact]) -> list[Life]:
+        """What `life` does not say yet, or may have to say of an end."""
+        over = {(fact.resource_id, fact.kind) for fact in facts if fact.what == "ends"}
+        return [
+            one
+            for one in lives_of(facts)
+            if one.began < self._listed.get(one.key, one.began + 1) or (one.resource_id, one.kind) in over
+        ]
+
+    def _remember(self, facts: Iterable[Fact], lives: Iterable[Life]) -> None:
         """These are committed. Only what comes again and again is worth its room."""
         with self._lock:
-            if len(self._known) > KNOWN_LIMIT:
-                self._known.clear()  # the database still knows
+            for known in (self._known, self._listed):
+                if len(known) > KNOWN_LIMIT:
+                    known.clear()  # the database still knows
+            for one in lives:
+                self._listed[one.key] = min(one.began, self._listed.get(one.key, one.began))
             for fact in facts:
                 if fact.evidence != "event":
                     at, until = self._known.get(fact.id, (fact.at, fact.until))
                     self._known[fact.id] = min(at, fact.at), max(until, fact.until)
 
 
-def _write(database: Database, facts: Sequence[Fact], connection: Connection) -> int:
+def _write(database: Database, facts: Sequence[Fact], lives: Sequence[Life], connection: Connection) -> int:
     ordered = sorted(facts, key=lambda fact: (fact.resource_id, fact.id))
     count = insert_facts(connection, database.dialect, ordered)
-    count += extend(connection, [fact for fact in ordered if fact.evidence == "seen"])
-    insert_lives(connection, database.dialect, lives_of(ordered))
+    if count < len(ordered):
+        count += extend(connection, [fact for fact in ordered if fact.evidence == "seen"])
+    insert_lives(connection, database.dialect, lives)
     return count
 
 

@@ -2,13 +2,17 @@
 
 import gzip
 import json
+import os
+import signal
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from collector.definitions import load_definitions
+from collector.envelope import Notification
 from collector.event_definitions import load_event_rules
 from collector.event_mapping import EventMapping
 from collector.lifecycle_definitions import load_life_rules
@@ -17,6 +21,7 @@ from collector.lives import Lives
 from collector.mapping import MeterMapping
 from collector.pipeline import Message, Pipeline
 from collector.publishers.database import DatabasePublisher
+from collector.rederiving import Derivation, Derived
 from collector.sightings import Witness
 from storage.database import Database
 from storage.event_search import EventSearch
@@ -25,8 +30,10 @@ from storage.query import EVERYTHING, SampleQuery
 from storage.samples import Samples
 from storage.segments import Segments
 from storage.settings import DatabaseSettings, RetentionSettings
+from tests.broker import RabbitMQ
 from tests.cli.conftest import Ended, Nephometer
-from tests.collector.factories import metrics
+from tests.collector.brokers import send, settings, storing
+from tests.collector.factories import StubPublisher, metrics
 from tests.databases import sqlite_with_schema
 from tests.storage.aging import maintain
 
@@ -264,3 +271,40 @@ def test_what_cannot_be_replayed_is_said(
     ended = nephometer("replay", *arguments)
 
     assert (ended.code, complaint in ended.err) == (code, True)
+
+
+def test_an_archive_in_a_stream_is_replayed(
+    place: Place, rabbitmq: RabbitMQ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = rabbitmq.create_vhost()
+    options = settings(url, stream="archive")
+    with storing(options, StubPublisher()):
+        send(url, *bodies())
+    monkeypatch.setenv("NEPHOMETER_BUS__URL", url)
+    monkeypatch.setenv("NEPHOMETER_BUS__STREAM", "archive")
+
+    ended = place.replay("stream", "--apply", "-f", "json")
+    ended = replace(ended, out=ended.out[ended.out.index("{\n") :])  # after what the collector logged
+
+    assert place.counts(ended)["thing.size"] == (4, 0, 0, 0)
+    assert len(place.volumes("thing.size")) == 4
+
+
+def test_ctrl_c_ends_a_replay_after_what_it_is_at(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal comes while the first of two chunks is derived."""
+    monkeypatch.setattr("collector.replay.CHUNK", 3)
+    derive, sent = Derivation.derive, list[Notification]()
+
+    def interrupted(self: Derivation, told: Notification, at: datetime) -> Derived:
+        if told.message_id == "thing.exists-0" and not sent:  # it is derived by both definitions
+            sent.append(told)
+            os.kill(os.getpid(), signal.SIGINT)
+        return derive(self, told, at)
+
+    monkeypatch.setattr(Derivation, "derive", interrupted)
+
+    ended = place.replay(place.archive(bodies(6)), "--apply", before="right")
+
+    assert ended.code == 130
+    assert "go on with --skip 3" in ended.err
+    assert len(place.volumes("thing.size")) == 3

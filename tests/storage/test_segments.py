@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -178,3 +179,23 @@ def test_what_is_missing_is_named(segments: Segments) -> None:
     found = {fact.id for fact in segments.missing(facts)}
 
     assert found == {fact.id for fact in facts[1:]}
+
+
+def test_many_writers_of_the_same_history_leave_one_chain(database: Database) -> None:
+    names = [f"vm-{number}" for number in range(20)]
+    pieces = [fact for name in names for fact in history(name)]
+
+    def write(seed: int) -> None:
+        mine, store = list(pieces), Segments(database)
+        random.Random(seed).shuffle(mine)
+        for first in range(0, len(mine), 40):
+            store.store(mine[first : first + 40])
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, range(4)))
+
+    found = Segments(database)
+    expected = [("project-a", at(0), at(3)), ("project-b", at(3), at(12))]
+    assert all([one[1:] for one in spans(found.of_resource(EVERYTHING, name))] == expected for name in names)
+    page = found.find(SegmentQuery(A, at(0), at(1)), 100)
+    assert [one.resource_id for one in page.segments] == sorted(names)

@@ -9,7 +9,7 @@ import msgspec
 
 from collector.ceilometer_files.jsonpath import read_jsonpath
 from collector.ceilometer_files.plugins import Plugin, read_plugin
-from collector.ceilometer_files.steps import Match, Step
+from collector.ceilometer_files.steps import Keys, Match, Step
 from collector.expressions import Constant
 
 
@@ -40,9 +40,10 @@ class FoundBy:
 
     def value(self, document: object) -> object:
         """The first value there is, None where there is none."""
-        matches = [match for match in self._matches(document) if match.value is not None]
-        values = self.plugin(matches) if self.plugin else [match.value for match in matches]
-        return next((value for value in values if value is not None), None)
+        if self.plugin:
+            matches = [match for match in self._matches(document) if match.value is not None]
+            return next((value for value in self.plugin(matches) if value is not None), None)
+        return next((value for step in self.steps if (value := _first(step, document)) is not None), None)
 
     def values(self, document: object) -> list[object]:
         """All of them, null ones too."""
@@ -52,6 +53,13 @@ class FoundBy:
     def _matches(self, document: object) -> list[Match]:
         start = Match(document)
         return [match for step in self.steps for match in step.matches(start)]
+
+
+def _first(step: Step, document: object) -> object:
+    if isinstance(step, Keys):
+        return step.value(document)
+    values = (match.value for match in step.matches(Match(document)))
+    return next((value for value in values if value is not None), None)
 
 
 def read_fields(written: Written) -> FoundBy | Constant:

@@ -46,6 +46,14 @@ class Keys:
             value = value[key]
         return [Match(value, start.path + self.keys)]
 
+    def value(self, document: object) -> object:
+        """What stands there, None where nothing does: the short way for nearly all paths."""
+        for key in self.keys:
+            if not isinstance(document, dict):
+                return None
+            document = document.get(key)
+        return document
+
 
 @dataclass(frozen=True, slots=True)
 class Fields:

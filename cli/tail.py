@@ -19,11 +19,11 @@ from cli.invocation import ConfigFile, LogLevel
 from cli.parts import now
 from cli.settings import Settings
 from collector.bus import Overheard, listen
-from collector.errors import CollectorError
+from collector.errors import BusUnavailable
 from collector.gathering import message_of
 from collector.mappings import event_mapping, meter_mapping
 from collector.settings import BusSettings
-from collector.topology import Feed, feeds
+from collector.topology import Feed, address, feeds
 from collector.trial import Trial
 
 BACKLOG = 1000  # notifications between the broker and the screen
@@ -96,8 +96,8 @@ def _overheard(settings: BusSettings) -> Iterator[Overheard]:
     def follow(feed: Feed) -> None:
         try:
             listen(settings, feed, backlog.put, stop)
-        except CollectorError as error:
-            backlog.end(error)
+        except BusUnavailable as error:
+            backlog.end(BusUnavailable(f"the broker {address(feed.url)} is away: {error}"))
 
     listeners = [
         threading.Thread(target=follow, args=(feed,), name="listener", daemon=True)
@@ -121,7 +121,7 @@ class _Backlog:
     def __init__(self) -> None:
         self._arrived: queue.Queue[Overheard] = queue.Queue(BACKLOG)
         self._missed = 0
-        self._error: CollectorError | None = None
+        self._error: BusUnavailable | None = None
 
     def put(self, one: Overheard) -> None:
         try:
@@ -129,7 +129,7 @@ class _Backlog:
         except queue.Full:
             self._missed += 1
 
-    def end(self, error: CollectorError) -> None:
+    def end(self, error: BusUnavailable) -> None:
         self._error = error
 
     def get(self) -> Overheard:

@@ -10,6 +10,7 @@ from pika.exceptions import AMQPError
 from pydantic import SecretStr
 
 from collector.addresses import Address, Host, parse_address
+from collector.bus.words import words
 from collector.errors import BusUnavailable
 from collector.settings import BusSettings
 
@@ -30,7 +31,7 @@ def connected(url: SecretStr, settings: BusSettings) -> Iterator[pika.BlockingCo
         _read_much_at_once(connection)
         yield connection
     except (AMQPError, OSError) as error:
-        raise BusUnavailable(repr(error)) from error
+        raise BusUnavailable(words(error)) from error
     finally:
         if connection and connection.is_open:
             with suppress(AMQPError, OSError):
@@ -56,7 +57,7 @@ def _first(servers: list[pika.ConnectionParameters]) -> pika.BlockingConnection:
             failures.append((server, error))
     if len(failures) == 1:
         raise failures[0][1]
-    told = "; ".join(f"{server.host}:{server.port}: {error!r}" for server, error in failures)
+    told = "; ".join(f"{server.host}:{server.port}: {words(error)}" for server, error in failures)
     raise BusUnavailable(told) from failures[-1][1]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pika
 from pika.exceptions import AMQPError
 
+from collector.bus.words import words
 from collector.confirmation import Confirmation
 from collector.errors import BusUnavailable
 
@@ -69,7 +70,7 @@ class Link:
         try:
             self._channel.basic_publish(exchange, key, body, properties, mandatory=True)
         except AMQPError as error:
-            self._confirmation.fail(repr(error))
+            self._confirmation.fail(words(error))
 
     def _on_channel(self, channel: pika.channel.Channel) -> None:
         self._channel = channel
@@ -84,8 +85,8 @@ class Link:
             callback=lambda _frame: self._confirmation.answer(taken=True),
         )
 
-    def _on_end(self, _where: object, error: object) -> None:
-        self._confirmation.fail(repr(error))
+    def _on_end(self, _where: object, error: Exception) -> None:
+        self._confirmation.fail(words(error))
         self._close()
 
     def _close(self) -> None:
@@ -96,14 +97,14 @@ class Link:
 
 
 def opened(servers: list[pika.ConnectionParameters], timeout_s: float) -> Link:
-    """A link to the first server that answers; raises BusUnavailable with what the last one said."""
-    *others, last = servers
-    for server in others:
+    """A link to the first server that answers; raises BusUnavailable with what each of them said."""
+    said = []
+    for server in servers:
         try:
             return _opened(server, timeout_s)
-        except BusUnavailable:  # the next one is asked
-            continue
-    return _opened(last, timeout_s)
+        except BusUnavailable as error:
+            said.append(f"{server.host}:{server.port}: {error}")
+    raise BusUnavailable("; ".join(said))
 
 
 def _opened(server: pika.ConnectionParameters, timeout_s: float) -> Link:

@@ -24,6 +24,10 @@ DELIVERY_LIMIT = 1000
 
 REJECT, DROP = "reject-publish", "drop-head"
 SEGMENT_BYTES = 50 * 10**6  # of a stream
+HOW_TO_ALLOW = (
+    "let the collector's account configure queues of ours; "
+    "a broker without quorum queues wants bus.queue_type = classic, one without streams no bus.stream"
+)
 OSLO_PRIORITIES = ("audit", "debug", "info", "warn", "error", "critical", "sample")
 CEILOMETERS_QUEUES = ("metering.sample", "event.sample", "alarm.all.sample")
 

@@ -25,10 +25,14 @@ class Broker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The exchanges that could not be bound, by name, and how deep our queues are."""
+    """The exchanges that could not be bound, by name, and how deep our queues are.
+
+    `refused`: queues that the broker does not let us make, and why; their bindings are not missed.
+    """
 
     unbound: list[str]
     depths: Mapping[str, Depth]
+    refused: Mapping[str, str]
 
 
 class Wiring:
@@ -45,15 +49,15 @@ class Wiring:
         for exchange in topology.exchanges(self.settings, self.feed):
             if not self._has_exchange(exchange.name):
                 self._broker.ask("exchange_declare", exchange.name, exchange.type, durable=exchange.durable)
-        depths = {}
+        depths, refused = {}, {}
         for queue in (*self._queues, *self._streams):
             depth = self._depth(queue.name)
-            if depth is None:
-                self._broker.ask("queue_declare", queue.name, durable=True, arguments=dict(queue.arguments))
+            if depth is None and (said := self._objection(queue)):
+                refused[queue.name] = said
             depths[queue.name] = depth or Depth(0, 0)
-        wanted = topology.bindings(self.settings, self.feed)
+        wanted = [one for one in topology.bindings(self.settings, self.feed) if one.queue not in refused]
         unbound = sorted({binding.exchange for binding in wanted if not self._is_bound(binding)})
-        return Bound(unbound, {queue.name: depths[queue.name] for queue in self._queues})
+        return Bound(unbound, {queue.name: depths[queue.name] for queue in self._queues}, refused)
 
     def differing(self) -> Mapping[str, str]:
         """Our queues that exist with other properties than the settings ask for, and what the broker says of each."""
@@ -81,10 +85,12 @@ class Wiring:
         return {name: depth for name, depth in found.items() if depth is not None}
 
     def _difference(self, queue: Queue) -> str:
-        said = self._broker.objection(
-            "queue_declare", queue.name, durable=True, arguments=dict(queue.arguments)
-        )
+        said = self._objection(queue)
         return said if DIFFERS in said else ""
+
+    def _objection(self, queue: Queue) -> str:
+        arguments = dict(queue.arguments)
+        return self._broker.objection("queue_declare", queue.name, durable=True, arguments=arguments)
 
     def _has_exchange(self, name: str) -> bool:
         return self._broker.ask("exchange_declare", name, passive=True) is not None

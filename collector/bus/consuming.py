@@ -8,7 +8,7 @@ queue owns a connection and does nothing slow; batches are worked on in threads 
 import functools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -93,6 +93,7 @@ class _Session:
         self._connection, self._wiring, self._admission = connection, wiring, needs.admission
         self._broker, self._metrics = broker, needs.metrics
         self._unbound: list[str] = []
+        self._refused: Mapping[str, str] = {}
         self._gathering = Gathering(topology.limits(wiring.settings, needs.options), needs.options.batch_wait)
         self._work = Work(self._gathering, needs.process, self._acknowledge, self._wake)
         self._is_cancelled = False
@@ -120,7 +121,9 @@ class _Session:
             bound = self._wiring.bind()
         if bound.unbound != self._unbound:
             log.warning("exchanges_not_bound", exchanges=bound.unbound)
-        self._unbound = bound.unbound
+        if bound.refused != self._refused:
+            log.warning("queues_refused", errors=dict(bound.refused), advice=topology.HOW_TO_ALLOW)
+        self._unbound, self._refused = bound.unbound, bound.refused
         self._metrics.unbound_exchanges.labels(self._broker).set(len(bound.unbound))
         for name, depth in bound.depths.items():
             self._metrics.waiting.labels(self._broker, name).set(depth.messages)

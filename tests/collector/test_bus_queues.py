@@ -4,6 +4,7 @@ import pika
 import pytest
 from structlog.testing import capture_logs
 
+from collector import topology
 from collector.bus import SamplePublisher
 from collector.envelope import encode_batch
 from collector.errors import BusUnavailable
@@ -111,3 +112,18 @@ def test_a_thorough_look_finds_queues_of_others_and_of_earlier_settings(
 
     assert state.others == {"notifications.info": Depth(0, 0), "nephometer.samples": Depth(0, 0)}
     assert set(state.queues) == {"mine.samples", "mine.notifications", "mine.dead"}
+
+
+def test_a_queue_the_broker_does_not_make_is_told_with_its_reason(
+    url: str, database: StubPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topology, "SEGMENT_BYTES", -1)  # as a broker would that does not know streams
+
+    with capture_logs() as logs, storing(settings(url, stream="archive"), database):
+        send(url, *volumes(1))
+        until(lambda: len(database.samples) == 1)
+
+    (said,) = [entry for entry in logs if entry["event"] == "queues_refused"]
+    assert "PRECONDITION_FAILED" in said["errors"]["archive"]
+    assert "bus.stream" in said["advice"]
+    assert "exchanges_not_bound" not in [entry["event"] for entry in logs]

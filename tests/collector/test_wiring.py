@@ -31,7 +31,10 @@ class Broker:
         return SimpleNamespace()
 
     def objection(self, method: str, *arguments: object, **options: object) -> str:
-        return self.differences.get(str(arguments[0]), "")
+        said = self.differences.get(str(arguments[0]), "")
+        if not said and arguments[0] in self._lacks:
+            self.created.append(arguments)
+        return said
 
 
 def wiring(broker: Broker) -> Wiring:
@@ -83,3 +86,15 @@ def test_only_a_queue_of_other_properties_differs_and_not_one_we_may_not_declare
     }
 
     assert list(wiring(broker).differing()) == ["nephometer.samples"]
+
+
+def test_a_queue_the_broker_does_not_allow_is_told_and_its_bindings_are_not_missed() -> None:
+    broker = Broker("archive", lacks=("archive",))
+    broker.differences = {"archive": "PRECONDITION_FAILED - invalid queue type"}
+    settings = SETTINGS.model_copy(update={"stream": "archive"})
+
+    bound = Wiring(broker, settings, feeds(settings)[0]).bind()
+
+    assert bound.refused == {"archive": "PRECONDITION_FAILED - invalid queue type"}
+    assert bound.unbound == []
+    assert {binding[0] for binding in broker.bound} >= {"nephometer.notifications"}

@@ -13,8 +13,9 @@ import msgspec
 
 from collector.event_types import Names, Pattern, check_event_types
 from collector.expressions import Constant, Expression
+from collector.secrets import names_secret, path_names_secret
 from collector.service_files import ServiceFile, read_service_file, service_files
-from collector.values import Value, path_of, read_value
+from collector.values import Value, path_of, paths_in, read_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def _entry(written: _Entry) -> Entry:
         project=path_of(written.project),
         user=path_of(written.user),
         user_metadata=path_of(written.user_metadata),
-        metadata={key: read_value(value) for key, value in written.metadata.items()},
+        metadata={key: _metadata(key, value) for key, value in written.metadata.items()},
         meters=tuple(_meter(meter) for meter in written.meters),
     )
 
@@ -121,6 +122,12 @@ def _meter(written: _Meter) -> Meter:
         optional=written.optional,
         ignored=written.ignore,
     )
+
+
+def _metadata(key: str, written: str | Value) -> Expression:
+    if names_secret(key) or any(map(path_names_secret, paths_in(written))):
+        raise ValueError(f"metadata {key!r} names a secret, which is never kept")
+    return read_value(written)
 
 
 def _literal(written: str | Value) -> Expression:

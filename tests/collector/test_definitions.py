@@ -37,6 +37,7 @@ notifications:
         ),
         (ENTRY.replace("payload.id", "{separator: x}"), ["x.yaml", "one of", "notifications[0]"]),
         (ENTRY.replace("payload.id", "{path: payload.id, match: '('}"), ["'('", "notifications[0]"]),
+        (ENTRY + "  metadata: {x: payload.auth_token}", ["'x'", "secret", "notifications[0]"]),
         (ENTRY.replace("payload.id", "__import__('os')[x"), ["x.yaml", "notifications[0]"]),
         ("!!python/object/apply:os.system ['true']", ["x.yaml", "python/object"]),
     ],

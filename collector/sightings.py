@@ -13,7 +13,7 @@ from storage.ingest.batch import SampleBatch
 from storage.sample import from_microseconds
 
 HOUR_US = 3_600_000_000
-KNOWN_LIMIT = 200_000
+KNOWN_LIMIT = 100_000
 
 _Key = tuple[str, str, bytes]
 

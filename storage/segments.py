@@ -18,7 +18,7 @@ from storage.sample import to_microseconds
 from storage.tables_lifecycle import fact as facts_table
 from storage.tables_lifecycle import life
 
-KNOWN_LIMIT = 200_000
+KNOWN_LIMIT = 100_000
 # Two writers may miss each other's word of an end, the earlier of which then stands in `life`.
 SLACK = timedelta(hours=1)
 

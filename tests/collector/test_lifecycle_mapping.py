@@ -173,6 +173,22 @@ def test_a_transferred_volume_changes_its_project() -> None:
     assert found[-1].end == datetime(2024, 11, 22, 13, tzinfo=UTC)
 
 
+def test_an_audit_of_a_deleted_volume_ends_it_unless_its_delete_was_heard() -> None:
+    volume = {"volume_id": "v-1", "tenant_id": "p-1", "size": 10, "created_at": "2024-11-22T10:00:00"}
+    audited = volume | {"status": "deleted", "audit_period_ending": "2024-11-22 14:00:00"}
+    told = [
+        notification("volume.create.end", volume | {"status": "available"}, "10:00:01"),
+        notification("volume.exists", audited, "14:00:07"),
+    ]
+    deleted = notification("volume.delete.end", volume, "13:30:00")
+
+    (found,) = chain(facts(*told))
+    (better,) = chain(facts(*told, deleted))
+
+    assert (found.end, found.attributes.status) == (datetime(2024, 11, 22, 14, tzinfo=UTC), "available")
+    assert better.end == datetime(2024, 11, 22, 13, 30, tzinfo=UTC)
+
+
 def test_networks_created_together_have_a_life_each() -> None:
     folder = RECORDED / "neutron"
     told = decode_notification((folder / "network.create.end.bulk.json").read_bytes())
@@ -264,11 +280,17 @@ def recorded() -> dict[str, list[Fact]]:
 def test_every_packaged_rule_is_shown_by_a_recorded_notification(rule: LifeRule) -> None:
     paths = [path for path in sorted(RECORDED.glob("*/*.json")) if not path.name.endswith(".expected.json")]
     told = [decode_notification(path.read_bytes()) for path in paths]
-    deleted = notification(
-        "magnum.cluster.delete", {"target": {"id": "c-1"}, "outcome": "success"}, "10:00:00"
-    )
+    over = [
+        notification("magnum.cluster.delete", {"target": {"id": "c-1"}, "outcome": "success"}, "10:00:00"),
+        *(
+            notification(
+                f"{kind}.exists", {f"{kind}_id": "x", "tenant_id": "p-1", "status": "deleted"}, "10:00:00"
+            )
+            for kind in ("volume", "snapshot", "backup")
+        ),
+    ]
 
-    found = facts(*told, deleted, mapping=LifecycleMapping([rule]))
+    found = facts(*told, *over, mapping=LifecycleMapping([rule]))
 
     assert found
     assert all(

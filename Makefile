@@ -63,6 +63,7 @@ torture:
 	@.ci/environment test
 	@$(BIN)/python -m tests.torture.kills --minutes $(MINUTES) $(ARGS)
 	@$(BIN)/python -m tests.torture.collectors
+	@$(BIN)/python -m tests.torture.collectors --victims both
 	@$(BIN)/python -m tests.torture.poisoned
 
 peers:

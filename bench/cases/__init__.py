@@ -2,6 +2,7 @@
 
 from bench.case import Case
 from bench.cases.bus import Bus, Waiting
+from bench.cases.definitions import Definitions
 from bench.cases.growth import GrowthOfAnswers, GrowthOfIngest
 from bench.cases.ingest import IngestMariaDB, IngestPostgreSQL, IngestSQLite
 from bench.cases.late import Late
@@ -17,6 +18,7 @@ CASES: tuple[type[Case], ...] = (
     IngestMariaDB,
     Bus,
     Notifications,
+    Definitions,
     SizePostgreSQL,
     SizeOthers,
     ProjectByHour,

@@ -1,10 +1,10 @@
 """Two collectors on one broker, one of them killed every second, the broker restarted: `make torture`.
 
-    python -m tests.torture.collectors [--seconds 60] [--seed 1] [--database mariadb]
+    python -m tests.torture.collectors [--seconds 60] [--victims both] [--seed 1] [--database mariadb]
 
 Notifications and agents' batches wait in the queues. First two collectors store some in peace, which says how fast
-they are; then others while every second one of the two dies by SIGKILL and is started anew, and the broker is restarted
-in the middle. In the end every sample and every event is there once. Prints a line of JSON; exit status 1 when one is
+they are; then others while every second the first, or at random one of both, dies by SIGKILL and is started anew, and
+the broker is restarted in the middle. In the end every sample and every event is there once. Prints a line of JSON; exit status 1 when one is
 not.
 """
 
@@ -14,7 +14,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,9 +81,9 @@ def in_peace(sent: Traffic, broker: RabbitMQ, database_url: str, folder: Path) -
 
 
 def tortured(
-    sent: Traffic, broker: RabbitMQ, database_url: str, folder: Path, seconds: float, chance: random.Random
+    sent: Traffic, broker: RabbitMQ, database_url: str, folder: Path, seconds: float, victims: Iterator[int]
 ) -> Result:
-    """Kills for so long, or until everything is stored, then peace until it is."""
+    """Kills for so long, or until everything is stored, then peace until it is; `victims` says which of the two."""
     result = Result(len(sent.notifications) + len(sent.batches), sent.samples)
     with ExitStack() as ending:
         kept = ending.enter_context(closing(Kept(database_url)))
@@ -95,7 +95,7 @@ def tortured(
             if not is_restarted and passed > seconds / 2:
                 broker.restart()
                 is_restarted = True
-            pair.replace(chance.randrange(2))
+            pair.replace(next(victims))
             result.kills += 1
             time.sleep(max(0.0, begun + (result.kills * EVERY_S) - time.monotonic()))
         result.seconds = time.monotonic() - begun
@@ -128,6 +128,7 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--victims", choices=("one", "both"), default="one", help="who is killed")
     parser.add_argument("--database", choices=SERVERS, default="postgresql")
     options = parser.parse_args()
     with (
@@ -137,14 +138,16 @@ def main() -> int:
     ):
         broker.start()
         place, chance = Path(folder), random.Random(options.seed)
+        victims = iter(lambda: chance.randrange(2 if options.victims == "both" else 1), None)
         calm = in_peace(_some(20_000), broker, migrated(server.create_database()), place)
         sent = _some(min(MOST, int(calm * options.seconds)))
-        result = tortured(sent, broker, migrated(server.create_database()), place, options.seconds, chance)
+        result = tortured(sent, broker, migrated(server.create_database()), place, options.seconds, victims)
         result.calm = calm
     ratio = result.tortured / result.calm
     line = {
         "suite": "collectors",
         "database": options.database,
+        "victims": options.victims,
         "messages": result.messages,
         "samples": result.samples,
         "kills": result.kills,

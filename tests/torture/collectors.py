@@ -4,8 +4,8 @@
 
 Notifications and agents' batches wait in the queues. First two collectors store some in peace, which says how fast
 they are; then others while every second the first, or at random one of both, dies by SIGKILL and is started anew, and
-the broker is restarted in the middle. In the end every sample and every event is there once. Prints a line of JSON; exit status 1 when one is
-not.
+the broker is restarted in the middle. In the end every sample and every event is there once. Prints a line of JSON;
+exit status 1 when one is not.
 """
 
 import argparse

@@ -1,7 +1,10 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collector.ceilometer_files.meters import load_meters, with_meters
 from collector.definitions import read_definitions
@@ -9,9 +12,12 @@ from collector.draft import Draft
 from collector.envelope import Notification
 from collector.errors import InvalidDefinition
 from collector.mapping import MeterMapping
+from collector.normalize import Unfit, normalize
+from storage.sample import Sample
 
 FILE = Path(__file__).with_name("meters.yaml")
 MAPPING = MeterMapping(load_meters([("meters.yaml", FILE.read_text())]))
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 PAYLOAD = {
     "id": "t-1", "tenant_id": "p-1", "user_id": "u-1", "size": 5, "host": "h#pool#x", "zone": "", "pw": "s3cret",
     "readings": [{"name": "other", "value": 1}, {"name": "load", "value": 0.25, "at": "2026-01-01T00:00:01"}],
@@ -150,3 +156,34 @@ def test_a_wrong_definition_is_named_by_file_entry_and_key(text: str, names: lis
 
     for name in names:
         assert name in str(caught.value)
+
+
+KEYS = [
+    "id",
+    "size",
+    "host",
+    "zone",
+    "readings",
+    "name",
+    "value",
+    "at",
+    "made",
+    "seen",
+    "metadata",
+    "outcome",
+]
+LISTS = ["measurements", "metric", "unit", "result", "tenant_id", "user_id"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.just("load"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS + LISTS), inner, max_size=8)
+    ),
+    max_leaves=25,
+)
+
+
+@given(payload=JSON, kind=st.sampled_from(["thing.exists", "thing.login", "thing.used"]))
+@settings(max_examples=200, deadline=None)
+def test_whatever_is_sent_gives_samples_or_reasons_to_refuse_it(payload: object, kind: str) -> None:
+    for draft in readings(kind, payload):
+        assert isinstance(normalize(draft, NOW), Sample | Unfit)

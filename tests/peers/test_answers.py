@@ -50,11 +50,6 @@ DEVIATIONS: Mapping[tuple[str, str, str | None], str] = {
         None,
     ): "an average power in watts among the currents is the meter hardware.ipmi.power here",
     (
-        "ironic/hardware.ipmi.metrics",
-        "hardware.ipmi.current",
-        "unit",
-    ): "the unit of the polled twin is A; ipmitool's word Amps would make two meters of one",
-    (
         "keystone/identity.authenticate.success",
         "identity.authenticate.success",
         "project_id",

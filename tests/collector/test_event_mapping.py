@@ -3,10 +3,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from collector.ceilometer_files.events import load_rules
 from collector.envelope import Notification, decode_notification
 from collector.event_definitions import Rank, event_rules_of
 from collector.event_mapping import EventMapping
@@ -16,21 +13,6 @@ from storage.event import Trait
 
 NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 GENERATED = datetime(2026, 1, 2, 11, 0, tzinfo=UTC)
-
-KEYS = [
-    "owner",
-    "by",
-    "name",
-    "size",
-    "load",
-    "made",
-    "zone",
-    "full_name",
-    "tenant_id",
-    "project_id",
-    "user_id",
-]
-TYPES = {"text": str, "integer": int, "float": float, "datetime": datetime}
 
 RULES = """
 service: x
@@ -53,28 +35,6 @@ NOTIFICATION = Notification(
     "m-1", "svc.host-1", "thing.create.end", "info", {"owner": "p-1", "by": "u-1", "name": "n"},
     "2026-01-02 11:00:00.000000", {"request_id": "r-1", "project_id": "service", "user_id": "svc"},
 )  # fmt: skip
-
-
-CEILOMETER = """
-- event_type: thing.other
-  traits: {x: {fields: "payload..name"}}
-- event_type: thing.create.*
-  traits:
-    all: {fields: "payload.*"}
-    total: {fields: "payload.size * 2 + payload.load", type: float}
-    age: {fields: [payload.made, metadata.timestamp], plugin: timedelta, type: float}
-    piece: {fields: payload.name, plugin: split}
-    found: {fields: "payload[*].name[?size>1]"}
-    bits:
-      fields: payload.name
-      type: int
-      plugin: {name: bitfield, parameters: {flags: [{path: payload.name, bit: 3}]}}
-    kind: {fields: payload.name, plugin: {name: map, parameters: {values: {1: one}, default: none}}}
-"""
-RULES_OF_BOTH = [
-    *event_rules_of(read_service_file("x.yaml", RULES)),
-    *(replace(rule, replaces=False) for rule in load_rules([("e.yaml", CEILOMETER)])),
-]
 
 
 def mapping(text: str = RULES, *more: str, **options: object) -> EventMapping:
@@ -278,33 +238,3 @@ def test_versioned_objects_name_their_project() -> None:
     assert event is not None
     assert event.project_id == "p-9"
     assert event.generated == NOW
-
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=20)
-    | st.just("2026-01-01T00:00:00"),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=6),
-    max_leaves=20,
-)
-
-
-@given(payload=JSON, context=st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3), timestamp=JSON)
-@settings(max_examples=200, deadline=None)
-def test_whatever_is_sent_becomes_an_event_that_can_be_kept(
-    payload: object, context: dict[str, object], timestamp: object
-) -> None:
-    told = replace(NOTIFICATION, payload=payload, context=context, timestamp=timestamp)
-
-    event = EventMapping([*RULES_OF_BOTH], store_raw=frozenset({"info"})).event(told, NOW)
-
-    assert event is not None
-    for trait in event.traits:
-        assert isinstance(trait.value, TYPES[trait.type])
-        if isinstance(trait.value, str):
-            assert len(trait.value) <= 255
-            trait.value.encode()
-    json.dumps(event.raw, allow_nan=False).encode()

@@ -81,9 +81,9 @@ class EventSearch:
 
     def types(self) -> list[str]:
         """The types of the events there are, sorted."""
-        some = "SELECT 1 FROM event e WHERE e.kind = s.kind"
+        one = "SELECT e.kind FROM event e WHERE e.kind = s.kind LIMIT 1"  # MariaDB would go through all for EXISTS
         with self._database.read() as connection:
-            rows = ask(connection, f"SELECT event_type FROM event_shape s WHERE EXISTS ({some})")  # noqa: S608 - ours
+            rows = ask(connection, f"SELECT event_type FROM event_shape s WHERE ({one}) IS NOT NULL")  # noqa: S608 - ours
         return sorted({name for (name,) in rows})
 
     def traits(self, event_type: str) -> list[tuple[str, TraitType]]:

@@ -6,6 +6,7 @@ What is acknowledged stands in a journal, one line for each: SIGKILL takes back 
 import json
 import multiprocessing
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,9 +24,11 @@ from collector.pipeline import Message, Pipeline
 from collector.publishers.database import DatabasePublisher
 from collector.sightings import Witness
 from storage.database import Database
+from storage.event import Event
 from storage.events import Events
 from storage.faults import ARMED
 from storage.log import configure
+from storage.sample import Sample
 from storage.samples import Samples
 from storage.segments import Segments
 from storage.settings import DatabaseSettings
@@ -70,6 +73,13 @@ class Place:
         return process
 
 
+class NobodyElse:
+    """No other system is owed anything."""
+
+    def keep(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+        pass
+
+
 def live(place: Place, point: str | None, armed_at: int) -> None:
     """Does what has not been acknowledged."""
     configure(json=True, level="error")
@@ -81,6 +91,7 @@ def live(place: Place, point: str | None, armed_at: int) -> None:
         MeterMapping(load_definitions()),
         metrics,
         lives=Lives(LifecycleMapping(rules), Witness(rules), Segments(database), metrics),
+        owing=NobodyElse(),
     )
     maintenance = Maintenance(database, MAINTENANCE, RETENTION)
     whole = place.life

@@ -13,7 +13,7 @@ from tests.torture.points import fault_points, reached_in
 
 DAYS = 11
 # What a day brings first; days pass until samples are old enough to be forgotten.
-ORDER = ("events", "ingest", "seal", "hot", "reseal", "compact", "retention")
+ORDER = ("events", "facts", "ingest", "outgoing", "seal", "hot", "reseal", "compact", "retention")
 
 
 def test_a_fault_point_has_a_name_of_its_own() -> None:

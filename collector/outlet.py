@@ -14,6 +14,7 @@ from collector.parcels import encode_events, encode_samples, events_of, samples_
 from collector.publishers.publisher import Publisher
 from storage.errors import StorageError
 from storage.event import Event
+from storage.faults import reach
 from storage.outgoing import Leased, Outgoing
 from storage.sample import Sample
 from storage.standings import Standings
@@ -85,6 +86,7 @@ class Outlet:
             return None
         if not leased:  # others were quicker
             return 0.0
+        reach("outlet.leased")
         try:
             self._deliver(leased)
         except PublisherUnavailable as error:
@@ -103,6 +105,7 @@ class Outlet:
                 return
             self._tell_apart(leased[0], str(error))
         else:
+            reach("outlet.published")
             self._outgoing.delivered(self.name, leased)
 
     def _attempt(self, leased: Sequence[Leased]) -> None:

@@ -1,4 +1,4 @@
-"""Private real servers for the tests: RabbitMQ, PostgreSQL, MariaDB and Prometheus, each a process of ours on loopback.
+"""Private real servers for the tests: RabbitMQ, PostgreSQL and MariaDB, each a process of ours on loopback.
 
 They keep their data in a temporary folder, listen on free ports of 127.0.0.1 only, and end with the tests,
 however the tests end: by `close`, at interpreter exit, or by the kernel when this process is killed.
@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import httpx2
 import psutil
 import psycopg
 import pymysql
@@ -166,9 +165,9 @@ def start_postgresql(more_settings: Mapping[str, str] | None = None) -> Database
 
     `more_settings` of the server go before those of the tests.
     """
-    initdb = _program("initdb", "postgresql", "/usr/lib/postgresql/*/bin")
+    initdb = program_of("initdb", "postgresql", "/usr/lib/postgresql/*/bin")
     owner = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
-    folder = _folder(owner)
+    folder = folder_of(owner)
     data, port = folder / "data", free_port()
     prepare = [initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
     subprocess.run(
@@ -204,11 +203,16 @@ def start_mariadb(more_options: Sequence[str] = ()) -> DatabaseServer:
 
     `more_options` of the server go before those of the tests.
     """
-    server = _program("mariadbd", "mariadb-server", "/usr/sbin", "/usr/libexec")
-    folder, port = _folder(None), free_port()
+    server = program_of("mariadbd", "mariadb-server", "/usr/sbin", "/usr/libexec")
+    folder, port = folder_of(None), free_port()
     data = folder / "data"
     user = [f"--user={pwd.getpwuid(os.geteuid()).pw_name}"]
-    prepare = [_program("mariadb-install-db", "mariadb-server"), "--no-defaults", *user, f"--datadir={data}"]
+    prepare = [
+        program_of("mariadb-install-db", "mariadb-server"),
+        "--no-defaults",
+        *user,
+        f"--datadir={data}",
+    ]
     prepare += ["--skip-test-db", "--auth-root-authentication-method=normal"]
     subprocess.run(list(map(str, prepare)), check=True, capture_output=True, cwd=folder)
     options = [
@@ -236,37 +240,6 @@ def start_mariadb(more_options: Sequence[str] = ()) -> DatabaseServer:
     return DatabaseServer(process, folder, f"mysql+pymysql://root@127.0.0.1:{port}", execute)
 
 
-class Prometheus:
-    """A Prometheus server of its own that takes remote writes; `url` is its address. Writes survive `kill`."""
-
-    def __init__(self) -> None:
-        program = _program("prometheus", "prometheus")
-        self._folder, port = _folder(None), free_port()
-        configuration = self._folder / "prometheus.yml"
-        configuration.write_text("scrape_configs: []\n")
-        self.port = port
-        self.url = f"http://127.0.0.1:{port}"
-        command = [
-            str(program),
-            f"--config.file={configuration}",
-            f"--storage.tsdb.path={self._folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--web.enable-remote-write-receiver",
-        ]
-        process = Process(command, self._is_ready, self._folder)
-        self.start, self.kill = process.start, process.kill
-
-    def close(self) -> None:
-        self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _is_ready(self) -> bool:
-        try:
-            return httpx2.get(f"{self.url}/-/ready", trust_env=False).is_success
-        except httpx2.TransportError:
-            return False
-
-
 def _quietly(act: Callable[[], None], *errors: type[Exception]) -> Callable[[], bool]:
     """Whether `act` works, as a question."""
 
@@ -280,14 +253,15 @@ def _quietly(act: Callable[[], None], *errors: type[Exception]) -> Callable[[], 
     return answers
 
 
-def _folder(owner: str | None) -> Path:
+def folder_of(owner: str | None) -> Path:
+    """A new folder for a server's data."""
     folder = Path(tempfile.mkdtemp(prefix="nephometer-"))
     if owner is not None:
         shutil.chown(folder, owner, owner)
     return folder
 
 
-def _program(name: str, package: str, *folders: str) -> Path:
+def program_of(name: str, package: str, *folders: str) -> Path:
     """Where a server's program is: in `folders` (patterns, the highest version first), else on the path."""
     for pattern in folders:
         found = sorted(Path("/").glob(f"{pattern[1:]}/{name}"), key=_version)

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from collector.errors import InvalidPublisher, PublisherUnavailable
+from collector.errors import PublisherUnavailable
 from collector.publishers.target import Target
 from collector.publishers.web import Web
 
@@ -16,7 +16,8 @@ UNAUTHORIZED = 401
 class Service:
     """Requests in JSON. The options cloud (a name in clouds.yaml) and ssl are read here, and those of `Web`.
 
-    A URL without a host needs `cloud`; with one, user and password are HTTP basic authentication.
+    A URL without a host or with `cloud` takes tokens from Keystone: without `cloud` from the one the environment names
+    (OS_CLOUD, OS_AUTH_URL …). With a host alone, user and password are HTTP basic authentication.
     """
 
     def __init__(
@@ -24,14 +25,10 @@ class Service:
     ) -> None:
         cloud = target.options.text("cloud")
         is_tls = target.options.flag("ssl", default=False)
-        if not target.host and not cloud:
-            raise InvalidPublisher(
-                f"{target.name}: say where it is, {target.scheme}://host:port, or ?cloud=… of clouds.yaml"
-            )
         self._headers = {**JSON, **(headers or {})}
-        is_tls = is_tls or bool(cloud and not target.host)
+        is_tls = is_tls or not target.host
         self._web = Web(target, is_tls=is_tls, timeout_s=timeout_s, is_somewhere_else=not target.host)
-        self._catalog = _Catalog(cloud, kind, target.name) if cloud else None
+        self._catalog = _Catalog(cloud, kind, target.name) if cloud or not target.host else None
         self._path = target.path.rstrip("/")
 
     def ask(self, method: str, path: str, body: bytes) -> httpx2.Response:
@@ -64,9 +61,7 @@ class _Catalog:
         """The address of the service; raises PublisherUnavailable."""
         found = self._asked("get_endpoint", service_type=self._kind)
         if not isinstance(found, str):
-            raise PublisherUnavailable(
-                f"{self._name}: the catalog of {self._cloud} has no service {self._kind}"
-            )
+            raise PublisherUnavailable(f"{self._name}: Keystone's catalog has no service {self._kind}")
         return found.rstrip("/")
 
     def headers(self) -> dict[str, str]:
@@ -86,7 +81,8 @@ class _Catalog:
 
         try:
             if self._session is None:
-                self._session = openstack.connect(cloud=self._cloud).session
+                self._session = openstack.connect(cloud=self._cloud or None).session
             return getattr(self._session, question)(**options)
         except (ClientException, SDKException, OSError) as error:
-            raise PublisherUnavailable(f"{self._name}: Keystone of {self._cloud}: {error}") from error
+            advice = "name a host, ?cloud=… of clouds.yaml, or set OS_CLOUD"
+            raise PublisherUnavailable(f"{self._name}: no token ({advice}): {error}") from error

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from storage.sample import Sample
-from tests.collector.publishers.receivers import Ids, Reply, Request, Web, ids_of, point
+from tests.collector.publishers.metric_receivers import point
+from tests.collector.publishers.receivers import Ids, Reply, Request, Web, ids_of
 
 Object = dict[str, Any]  # Any: JSON
 

@@ -15,16 +15,18 @@ from collector.settings import BusSettings
 from storage.database import Database
 from storage.outgoing import Outgoing
 from storage.standings import Standings
+from tests.collector.publishers.metric_receivers import (
+    InfluxReceiver,
+    OpenTelemetryReceiver,
+    PushGatewayReceiver,
+    RemoteWriteReceiver,
+)
 from tests.collector.publishers.openstack_services import GnocchiReceiver, ZaqarReceiver
 from tests.collector.publishers.receivers import (
     BusReceiver,
     FileReceiver,
     HttpReceiver,
-    InfluxReceiver,
-    OpenTelemetryReceiver,
-    PushGatewayReceiver,
     Receiver,
-    RemoteWriteReceiver,
     TcpReceiver,
     UdpReceiver,
 )

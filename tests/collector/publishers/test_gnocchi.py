@@ -1,8 +1,10 @@
 """What Gnocchi is told of resources; how it answers was seen with Gnocchi 4.7.1."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +14,7 @@ from collector.publishers.urls import Around, publisher_of
 from collector.settings import BusSettings
 from storage.event import Trait
 from tests.collector.publishers.openstack_services import GnocchiReceiver
+from tests.collector.publishers.receivers import Reply, Web
 from tests.collector.publishers.stubs import EVENT
 from tests.factories import MINUTE, NOW, sample
 
@@ -164,8 +167,50 @@ def test_a_wrong_definition_file_is_named_with_its_entry(tmp_path: Path, text: s
         publisher_of(f"gnocchi://host?resources_definition_file={file}", AROUND)
 
 
-def test_without_a_host_a_cloud_must_be_named() -> None:
-    with pytest.raises(InvalidPublisher, match=r"cloud=… of clouds.yaml"):
-        publisher_of("gnocchi://?archive_policy=low", AROUND)
+def test_without_a_host_keystone_is_asked_and_without_one_it_waits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in [name for name in os.environ if name.startswith("OS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "none.yaml"))
+    monkeypatch.chdir(tmp_path)
 
-    assert publisher_of("gnocchi://?archive_policy=low&cloud=mine", AROUND).name.endswith("cloud=mine")
+    with pytest.raises(PublisherUnavailable, match=r"no token .*OS_CLOUD"):
+        publisher_of("gnocchi://?archive_policy=low&cloud=nobodys", AROUND).publish([sample()], ())
+
+
+class Session:
+    """Stands in for keystoneauth's: knows where the service is, and two tokens, the first of which has run out."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint, self._tokens = endpoint, ["old", "new"]
+
+    def get_endpoint(self, service_type: str) -> str | None:
+        return self._endpoint if service_type == "messaging" else None
+
+    def get_auth_headers(self) -> dict[str, str]:
+        return {"X-Auth-Token": self._tokens[0]}
+
+    def invalidate(self) -> None:
+        self._tokens.pop(0)
+
+
+def test_a_token_that_ran_out_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Web(lambda request: Reply(201 if request.headers["x-auth-token"] == "new" else 401))
+    server.start()
+    connection = SimpleNamespace(session=Session(f"http://127.0.0.1:{server.port}/base/"))
+    monkeypatch.setattr("openstack.connect", lambda cloud: connection)
+    publisher = publisher_of("zaqar://?queue=usage&cloud=mine", AROUND)
+
+    publisher.publish([sample()], ())
+    publisher.close()
+    server.kill()
+
+    assert [request.path for request in server.requests] == ["/base/v2/queues/usage/messages"]
+
+
+def test_a_service_the_catalog_does_not_have_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openstack.connect", lambda cloud: SimpleNamespace(session=Session("http://x")))
+
+    with pytest.raises(PublisherUnavailable, match="catalog has no service metric"):
+        publisher_of("gnocchi://?cloud=mine", AROUND).publish([sample()], ())

@@ -113,4 +113,5 @@ def test_every_table_says_where_it_belongs() -> None:
         EVERYWHERE,
         "gid",
         "id",
+        "resource_id",
     }

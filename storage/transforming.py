@@ -7,10 +7,11 @@ twice, every turn counts once.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import TypeVar
 
 import structlog
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
 from storage.database import Database
 from storage.errors import DataRefused, StorageError
@@ -65,18 +66,20 @@ class Transforming:
                 at = connection.execute(asked).scalar_one()
         return from_microseconds(at)
 
-    def remembered(self, wanted: Mapping[bytes, Iterable[bytes]], until: datetime) -> Iterator[State]:
-        """Of each sink what it remembers of these owners and of all together, and what waits since before `until`."""
+    def waiting(self, sinks: Iterable[bytes], until: datetime) -> Iterator[State]:
+        """What sinks remember whatever the resource, and of resources what waits since before `until`."""
+        moment = to_microseconds(until)
+        with self._database.read() as connection:
+            for sink in sinks:
+                for some in (state.c.owner == WHOLE, state.c.waits < moment):  # each by its own index
+                    yield from _states(connection, and_(state.c.sink == sink, some))
+
+    def remembered(self, wanted: Mapping[bytes, Iterable[bytes]]) -> Iterator[State]:
+        """What each sink remembers of these owners."""
         with self._database.read() as connection:
             for sink, owners in wanted.items():
-                waiting = and_(state.c.sink == sink, state.c.waits < to_microseconds(until))
-                found = {bytes(row.owner): row for row in connection.execute(select(state).where(waiting))}
-                missing = sorted({WHOLE, *owners} - found.keys())
-                for chunk in _chunks(missing):
-                    some = select(state).where(state.c.sink == sink, state.c.owner.in_(chunk))
-                    found |= {bytes(row.owner): row for row in connection.execute(some)}
-                for owner, row in found.items():
-                    yield State(sink, owner, bytes(row.body), row.waits)
+                for chunk in _chunks(sorted(owners)):
+                    yield from _states(connection, and_(state.c.sink == sink, state.c.owner.in_(chunk)))
 
     def move(self, connection: Connection, start: datetime, end: datetime, states: Sequence[State]) -> None:
         """Moves the position from `start` to `end` and keeps what is remembered then; raises Overtaken."""
@@ -87,22 +90,29 @@ class Transforming:
         )
         if connection.execute(moved).rowcount != 1:
             raise Overtaken("another process transformed these samples")
-        for chunk in _chunks(sorted(states, key=lambda one: (one.sink, one.owner))):
-            same = [and_(state.c.sink == one.sink, state.c.owner == one.owner) for one in chunk]
-            connection.execute(delete(state).where(or_(*same)))
-            rows = [
-                {"sink": one.sink, "owner": one.owner, "at": to_microseconds(end), "waits": one.waits}
-                | {"body": one.body}
-                for one in chunk
-                if one.body
-            ]
-            if rows:
-                connection.execute(insert(state), rows)
+        at = to_microseconds(end)
+        ordered = sorted(states, key=lambda one: (one.sink, one.owner))
+        for sink, some in groupby(ordered, key=lambda one: one.sink):
+            for chunk in _chunks(list(some)):
+                owners = [one.owner for one in chunk]
+                connection.execute(delete(state).where(state.c.sink == sink, state.c.owner.in_(owners)))
+                rows = [
+                    {"sink": sink, "owner": one.owner, "at": at, "waits": one.waits, "body": one.body}
+                    for one in chunk
+                    if one.body
+                ]
+                if rows:
+                    connection.execute(insert(state), rows)
 
     def tidy(self, before: datetime) -> int:
         """Forgets what was not touched since, of resources that are gone and sinks that were changed; counts it."""
         old = delete(state).where(state.c.at < to_microseconds(before))
         return self._database.write_retrying(lambda connection: connection.execute(old).rowcount)
+
+
+def _states(connection: Connection, which: ColumnElement[bool]) -> list[State]:
+    rows = connection.execute(select(state).where(which))
+    return [State(bytes(row.sink), bytes(row.owner), bytes(row.body), row.waits) for row in rows]
 
 
 def _chunks(some: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -17,7 +17,7 @@ import structlog
 
 from collector.pipelines.files import Pipelines
 from collector.pipelines.line import Line, sink_key
-from collector.pipelines.memory import Memory, Owner, Remembered, owner_of
+from collector.pipelines.memory import Memory, Owner, Remembered, owner_of, owners_in
 from collector.publishers import Keeper
 from storage.errors import DataRefused
 from storage.ingest.arranged import arrange
@@ -143,16 +143,22 @@ class Derivation:
     def _lines(
         self, found: Iterable[Sample], inputs: Mapping[str, frozenset[str]], until: datetime
     ) -> list[Line]:
-        """Every sink with what it remembers of the owners of these samples, and of what waits."""
+        """Every sink with what it remembers of the owners of these samples and of all that wait."""
         owners: dict[str, set[Owner]] = {sink.name: set() for sink in self._keys}
         for sample in found:
             for name in inputs[sample.meter]:
                 owners[name].add(owner_of(sample))
-        wanted = {key: list(map(_owner_key, owners[sink.name])) for sink, key in self._keys.items()}
-        states: dict[bytes, list[State]] = {key: [] for key in wanted}
-        for state in self._store.transforming.remembered(wanted, until):
-            states[state.sink].append(state)
-        return [Line(sink, _memory(states[key])) for sink, key in self._keys.items()]
+        states: dict[bytes, dict[bytes, State]] = {key: {} for key in self._keys.values()}
+        for state in self._store.transforming.waiting(states, until):
+            states[state.sink][state.owner] = state
+        wanted: dict[bytes, set[bytes]] = {}
+        for sink, key in self._keys.items():
+            pile = states[key].get(WHOLE)
+            some = owners[sink.name] | (owners_in(pile.body) if pile else set())
+            wanted[key] = {_owner_key(owner) for owner in some} - states[key].keys()
+        for state in self._store.transforming.remembered(wanted):
+            states[state.sink][state.owner] = state
+        return [Line(sink, _memory(states[key].values())) for sink, key in self._keys.items()]
 
     def _changed(self, line: Line) -> Iterable[State]:
         key, memory = self._keys[line.sink], line.memory

@@ -134,6 +134,14 @@ class Memory:
             yield owner, self.of(owner).cycles.pop(step)
 
 
+def owners_in(pile: bytes) -> set[Owner]:
+    """Whose samples wait in an encoded pile: what is remembered of them is asked for once they go on."""
+    held = msgspec.msgpack.decode(pile, type=Pile)
+    kept = [one for some in held.waiting.values() for one in some]
+    kept += [one.sample for some in held.aggregations.values() for one in some.aggregates.values()]
+    return {Owner(one.project_id or "", one.resource_id) for one in kept}
+
+
 def storable(volume: int | float) -> int | float:
     """The volume; as a float where it is an integer of more than 64 bits."""
     return volume if isinstance(volume, float) or INT64_MIN <= volume <= INT64_MAX else float(volume)

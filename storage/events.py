@@ -59,9 +59,9 @@ class Events:
         ordered, found = sorted(rows.values()), sorted(places)
 
         def work(connection: Connection) -> int:
-            new = self._database.dialect.insert_new(connection, event_table, ordered)
+            new = self._database.dialect.insert_fresh(connection, event_table, ordered)
             if new and found:
-                self._database.dialect.insert_new(connection, event_facet, found)
+                self._database.dialect.insert_fresh(connection, event_facet, found)
             reach("events.before_commit")
             return new
 

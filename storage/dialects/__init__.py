@@ -69,6 +69,9 @@ class Dialect(Protocol):
         `rows` follow the table's columns and are sorted by key.
         """
 
+    def insert_fresh(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
+        """As `insert_new`, for rows most of which are new; where one is not, the transaction may be a lost race."""
+
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """As `insert_new`, for rows of `hot` or `late` that come as columns."""
 

@@ -112,6 +112,10 @@ class MySQL:
         """Multi-row statements; a row whose key is there is left as it is."""
         return _insert(connection, table, [_literal(row) for row in rows])
 
+    def insert_fresh(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
+        """The same."""
+        return self.insert_new(connection, table, rows)
+
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """Multi-row statements of hex literals; all readings become hex at once."""
         digits, begin, literals = rows.readings.tobytes().hex(), 0, []

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, cast
 
@@ -53,6 +54,7 @@ class PostgreSQL:
 
     def __init__(self) -> None:
         self._careful = 0  # so many batches of rows are expected to hold some that are there already
+        self._careful_with: Counter[str] = Counter()  # the same of other tables, by name
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, Any]:
         """UTC and time limits are set for every session."""
@@ -139,6 +141,20 @@ class PostgreSQL:
             f"INSERT INTO {table.name} SELECT * FROM {stage} ORDER BY {columns} ON CONFLICT DO NOTHING"  # noqa: S608 - our tables
         )
         return int(result.rowcount)
+
+    def insert_fresh(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
+        """Straight COPY; careful for a while as `insert_rows` is."""
+        if self._careful_with[table.name] > 0:
+            self._careful_with[table.name] -= 1
+            return self.insert_new(connection, table, rows)
+        try:
+            copy_rows(connection, table.name, table, rows)
+        except IntegrityError as error:
+            if not isinstance(error.orig, UniqueViolation):
+                raise
+            self._careful_with[table.name] = CAREFUL_BATCHES
+            raise _wrapped(connection, "COPY", SerializationFailure(str(error.orig))) from error
+        return len(rows)
 
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """Straight COPY, as most rows are new; when one is there already, the transaction counts as a lost race.

@@ -101,6 +101,10 @@ class SQLite:
         statement = f"INSERT INTO {table.name} VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608 - our table
         return int(connection.exec_driver_sql(statement, list(rows)).rowcount)
 
+    def insert_fresh(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
+        """The same."""
+        return self.insert_new(connection, table, rows)
+
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """One prepared statement for all rows."""
         return self.insert_new(connection, table, list(rows.tuples()))

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from storage.database import Database
 from storage.errors import DataRefused
 from storage.event import Event, Trait
+from storage.event_query import EVERY_EVENT, EventQuery, TraitMatch
 from storage.events import Events, StoredEvents
 from storage.tables_events import event as event_table
 from tests.factories import NOW
@@ -93,3 +94,14 @@ def test_a_batch_larger_than_a_statement_may_be_is_kept(database: Database) -> N
     large = [replace(event, raw={"noise": noise}) for event in many(24)]
 
     assert Events(database).store(large, received_at=NOW).new == 24
+
+
+def test_events_are_stored_on_after_some_that_came_twice(database: Database) -> None:
+    events, given = Events(database), many(30)
+
+    stored = [events.store(given[first : first + 10], received_at=NOW).new for first in (0, 5, 10, 15, 20)]
+
+    assert stored == [10, 5, 5, 5, 5]
+    assert len(events.search.find(EventQuery(EVERY_EVENT), 100)) == 30
+    by_instance = TraitMatch("instance_id", "eq", "text", str(given[0].traits[1].value))
+    assert len(events.search.find(EventQuery(EVERY_EVENT, traits=(by_instance,)), 100)) == 30

@@ -111,6 +111,7 @@ class Replay:
         self._derivation = derivation
         self._before = before
         self._is_applied = is_applied
+        self._shared: set[bytes] = set()  # ids of facts that more than one notification may tell
         self.difference = Difference()
 
     def steps(self, originals: Iterable[Original]) -> Iterator[int]:
@@ -167,12 +168,14 @@ class Replay:
     def _facts(self, facts: Sequence[Fact], before: Sequence[Fact]) -> None:
         """Facts are put right: who computes chains reads all of them each time."""
         segments, wanted = self._stores.segments, {fact.id for fact in facts}
+        facts = [fact for fact in facts if fact.evidence != "told" or fact.id not in self._shared]
+        self._shared.update(fact.id for fact in facts if fact.evidence != "event")
         missing = segments.missing(facts)
-        dropped = [fact for fact in before if fact.id not in wanted]
+        dropped = [fact for fact in before if not (fact.id in wanted or fact.id in self._shared)]
         absent = {fact.id for fact in segments.missing(dropped)}
         gone = {fact.id: fact for fact in dropped if fact.id not in absent}
         self.difference.facts["new"] += len(missing)
-        self.difference.facts["same"] += len(wanted) - len(missing)
+        self.difference.facts["same"] += len({fact.id for fact in facts}) - len(missing)
         self.difference.facts["gone"] += len(gone)
         if self._is_applied and (missing or gone):
             segments.correct(gone.values(), missing)

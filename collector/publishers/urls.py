@@ -12,6 +12,7 @@ from collector.publishers.notifier import Notifier
 from collector.publishers.otlp import OpenTelemetry
 from collector.publishers.prometheus import PushGateway, RemoteWrite
 from collector.publishers.publisher import Publisher
+from collector.publishers.scrape import Scrape
 from collector.publishers.sockets import Tcp, Udp
 from collector.publishers.target import Target, parse_url
 from collector.publishers.zaqar import Zaqar
@@ -36,6 +37,7 @@ SCHEMES: Mapping[str, Callable[[Target, Around], Publisher]] = {
     "tcp": lambda target, around: Tcp(target, around.secret),
     "prometheus": lambda target, _: PushGateway(target),
     "prometheus+remote": lambda target, _: RemoteWrite(target),
+    "prometheus+scrape": lambda target, _: Scrape(target),
     "opentelemetryhttp": lambda target, _: OpenTelemetry(target),
     "otlp": lambda target, _: OpenTelemetry(target),
     "gnocchi": lambda target, _: Gnocchi(target),

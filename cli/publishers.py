@@ -20,7 +20,7 @@ from storage.standings import Standings
 
 T = TypeVar("T")
 
-COLUMNS = columns("name", "batches", "bytes", "oldest", "set_aside", "dropped", "error")
+COLUMNS = columns("name", "batches", "bytes", "oldest", "set_aside", "dropped", "error", times=("oldest",))
 Name = Annotated[str, typer.Argument(metavar="NAME", help="the publisher as `publishers list` names it")]
 
 app = typer.Typer(help="Publishers: what other systems are owed.", no_args_is_help=True)
@@ -39,7 +39,7 @@ def list_all(
             "name": one.name,
             "batches": one.batches,
             "bytes": one.size,
-            "oldest": one.oldest,
+            "oldest": None if one.oldest is None else one.oldest.isoformat(),
             "set_aside": one.aside,
             "dropped": one.dropped,
             "error": one.error,

@@ -58,7 +58,7 @@ class Notifier:
                 topic = self._topic or event_type.partition(".")[0]
                 self._bus.send(self._exchange, f"{topic}.sample", self._enveloped(event_type, payload))
         except BusUnavailable as error:
-            raise PublisherUnavailable(f"{self.name}: {error}") from error
+            raise PublisherUnavailable(str(error)) from error
 
     def close(self) -> None:
         """Ends the connection."""

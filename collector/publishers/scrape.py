@@ -99,9 +99,7 @@ class Scrape:
         try:
             self._server = kind(self._address, _handler(self))
         except OSError as error:
-            raise PublisherUnavailable(
-                f"{self.name}: cannot listen there: {error.strerror or error}"
-            ) from error
+            raise PublisherUnavailable(f"cannot listen there: {error.strerror or error}") from error
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="scrape", daemon=True
         ).start()

@@ -28,7 +28,7 @@ class Service:
         self._headers = {**JSON, **(headers or {})}
         is_tls = is_tls or not target.host
         self._web = Web(target, is_tls=is_tls, timeout_s=timeout_s, is_somewhere_else=not target.host)
-        self._catalog = _Catalog(cloud, kind, target.name) if cloud or not target.host else None
+        self._catalog = _Catalog(cloud, kind) if cloud or not target.host else None
         self._path = target.path.rstrip("/")
 
     def ask(self, method: str, path: str, body: bytes) -> httpx2.Response:
@@ -53,15 +53,15 @@ class Service:
 class _Catalog:
     """What Keystone says of one service."""
 
-    def __init__(self, cloud: str, kind: str, name: str) -> None:
-        self._cloud, self._kind, self._name = cloud, kind, name
+    def __init__(self, cloud: str, kind: str) -> None:
+        self._cloud, self._kind = cloud, kind
         self._session: Any = None  # of keystoneauth, which has no types
 
     def endpoint(self) -> str:
         """The address of the service; raises PublisherUnavailable."""
         found = self._asked("get_endpoint", service_type=self._kind)
         if not isinstance(found, str):
-            raise PublisherUnavailable(f"{self._name}: Keystone's catalog has no service {self._kind}")
+            raise PublisherUnavailable(f"Keystone's catalog has no service {self._kind}")
         return found.rstrip("/")
 
     def headers(self) -> dict[str, str]:
@@ -85,4 +85,4 @@ class _Catalog:
             return getattr(self._session, question)(**options)
         except (ClientException, SDKException, OSError) as error:
             advice = "name a host, ?cloud=… of clouds.yaml, or set OS_CLOUD"
-            raise PublisherUnavailable(f"{self._name}: no token ({advice}): {error}") from error
+            raise PublisherUnavailable(f"no token ({advice}): {error}") from error

@@ -45,7 +45,7 @@ class Udp:
                 self._socket.send(datagram)
         except OSError as error:
             self.close()
-            raise PublisherUnavailable(f"{self.name}: {error.strerror or error}") from error
+            raise PublisherUnavailable(error.strerror or str(error)) from error
 
     def close(self) -> None:
         """Frees the port."""
@@ -78,7 +78,7 @@ class Tcp:
                 connection.shutdown(socket.SHUT_WR)
                 _wait_for_end(connection)
         except OSError as error:
-            raise PublisherUnavailable(f"{self.name}: {error.strerror or error}") from error
+            raise PublisherUnavailable(error.strerror or str(error)) from error
 
     def close(self) -> None:
         """Nothing is open between two batches."""

@@ -31,7 +31,6 @@ class Web:
         self, target: Target, *, is_tls: bool, timeout_s: float = 5.0, is_somewhere_else: bool = False
     ) -> None:
         options = target.options
-        self._name = target.name
         self._timeout_s = options.real("timeout", timeout_s, 0.1, 60.0)
         self._tries = 1 + options.whole("max_retries", 2, 0, 100)
         options.whole("poolsize", 1, 1, 10_000)  # Ceilometer's; a batch at a time needs one connection
@@ -55,9 +54,9 @@ class Web:
             except (httpx2.TransportError, OSError) as error:
                 self.close()
                 if not left:
-                    raise PublisherUnavailable(f"{self._name}: {_reason(error)}") from error
+                    raise PublisherUnavailable(_reason(error)) from error
             except (httpx2.InvalidURL, httpx2.HTTPError) as error:
-                raise PublisherUnavailable(f"{self._name}: {_reason(error)}") from error
+                raise PublisherUnavailable(_reason(error)) from error
         raise AssertionError("there is at least one try")
 
     def close(self) -> None:

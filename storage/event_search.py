@@ -100,7 +100,9 @@ class EventSearch:
                 for number, shape in self._all_shapes(connection).items()
                 if shape.event_type == event_type and any(name == known for known, _ in shape.traits)
             ]
-            rows = self._rows(connection, EventQuery(EVERY_EVENT, event_type), limit, shapes=shapes)
+            rows = self._rows(
+                connection, EventQuery(EVERY_EVENT, event_type), limit, shapes=shapes, payload=False
+            )
             events = islice(_in_order_of_time(rows) if shapes else (), limit)
             return [trait for event in events for trait in event.traits if trait.name == name]
 
@@ -129,7 +131,9 @@ class EventSearch:
             shapes = [n for n, shape in self._all_shapes(connection).items() if _may_match(shape, query)]
             if not shapes:
                 return
-        for event in self._rows(connection, query, limit, descending=descending, shapes=shapes):
+        for event in self._rows(
+            connection, query, limit, descending=descending, shapes=shapes, payload=not query.traits
+        ):
             if _matches(event, query):
                 yield event
 
@@ -141,12 +145,13 @@ class EventSearch:
         *,
         descending: bool = False,
         shapes: Sequence[int] | None = None,
+        payload: bool = True,
     ) -> Iterator[Event]:
         """The events of every row that may match, in the order of time."""
         ends_at = time.monotonic() + self._database.settings.timeout_s
         size, place = min(limit + FEW, MANY), None
         while True:
-            reading = Reading(size, place, descending, shapes, payload=not query.traits)
+            reading = Reading(size, place, descending, shapes, payload=payload)
             rows = ask(connection, *statement(query, self._dialect, reading))
             yield from self._events(connection, rows)
             if len(rows) < size:

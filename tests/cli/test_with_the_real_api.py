@@ -12,9 +12,10 @@ import pytest
 from api.server import serve
 from api.settings import ApiSettings
 from storage import log
+from storage.event import Event, Trait
 from tests.api.world import World, empty_database
 from tests.cli.conftest import Nephometer
-from tests.factories import CPU_UTIL, series
+from tests.factories import CPU_UTIL, NOW, series
 
 START_TIMEOUT_S = 30
 
@@ -143,3 +144,22 @@ def test_a_wrong_condition_is_explained_by_the_server(nephometer: Nephometer, wo
 
     assert ended.code == 1
     assert "colour" in ended.err
+
+
+def test_events_are_found_by_trait_and_by_id(nephometer: Nephometer, world: World) -> None:
+    traits = (Trait("memory_mb", "integer", 512), Trait("name", "text", "web"))
+    world.events.store(
+        [
+            Event(f"m-{n}", "p", "image.create", NOW, traits, "project-a", user)
+            for n, user in enumerate(("user-a", "user-a", "somebody else"))
+        ],
+        received_at=NOW,
+    )
+
+    (newest, _) = answer(nephometer, "events", "list", "--newest", "-q", "memory_mb>integer::511;name=web")
+    shown = answer(nephometer, "events", "show", newest["message_id"])
+
+    assert shown["traits"] == {"memory_mb": "512", "name": "web"}
+    assert shown["generated"] == "2026-11-23T12:00:00Z"
+    assert answer(nephometer, "events", "types", "--token", "admin") == [{"event_type": "image.create"}]
+    assert nephometer("events", "types").code == 1

@@ -70,7 +70,8 @@ def read_installation(folder: Path) -> Imported:
     }
     good = {what: tuple(file for file in some if looks[what](file, report)) for what, some in files.items()}
     if (folder / "gnocchi_resources.yaml").exists():
-        report.lost.append("gnocchi_resources.yaml: a publisher gnocchi:// has a map of resources of its own")
+        option = f"gnocchi://…?resources_definition_file={folder / 'gnocchi_resources.yaml'}"
+        report.lost.append(f"gnocchi_resources.yaml: if it was changed, name it in the sink's URL: {option}")
     return Imported(conf.settings, good, report)
 
 

@@ -103,3 +103,13 @@ def test_files_that_cannot_be_meant_keep_a_role_from_starting(tmp_path: Path) ->
             tmp_path,
             "sources: [{name: a, meters: ['*'], sinks: [s]}]\nsinks: [{name: s, publishers: ['monasca://h']}]",
         )
+
+
+def test_the_file_of_rocky_starts_as_it_is(tmp_path: Path) -> None:
+    server = built(tmp_path, ROCKY.read_text())
+
+    assert [part.name for part in (*transformers(server), *server.publishers())] == [
+        "pipelines",
+        "publishers",
+    ]
+    assert [one.name.partition(":")[0] for one in server.receivers.all] == ["gnocchi"]

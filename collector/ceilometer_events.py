@@ -9,7 +9,11 @@ from collector.envelope import Notification
 from collector.errors import InvalidMessage
 from collector.events import fit
 from collector.instants import read_instant
+from collector.raw import LIMITS
+from collector.secrets import names_secret
 from collector.signature import is_signed
+from collector.text import tidy_metadata
+from collector.traits import trait_value
 from storage.event import Event, Trait, TraitType, TraitValue
 
 PUBLISHED = "event"
@@ -36,7 +40,7 @@ def published_event(
     """The event of the `number`-th event message, fit to be stored, which must be signed when there is a secret.
 
     Its publisher is its trait `service`: so it is the same as the one we make of the notification it was made of.
-    Raises InvalidMessage.
+    Secrets are left out, and what it keeps raw is within the limits of `collector.raw`. Raises InvalidMessage.
     """
     if not isinstance(sent, Mapping):
         raise InvalidMessage("an event is not an object")
@@ -48,7 +52,7 @@ def published_event(
     traits = sent.get("traits")
     if not isinstance(traits, list):
         raise InvalidMessage("an event needs a list of traits")
-    found = {trait.name: trait for trait in map(_trait, traits)}
+    found = {trait.name: trait for trait in map(_trait, traits) if not names_secret(trait.name)}
     try:
         generated = read_instant(sent.get("generated"))
     except ValueError as error:
@@ -61,7 +65,7 @@ def published_event(
         tuple(found[name] for name in sorted(found)),
         _text(found, "project_id") or _text(found, "tenant_id"),
         _text(found, "user_id"),
-        raw if isinstance(raw, Mapping) and raw else None,
+        tidy_metadata(raw, LIMITS) if isinstance(raw, Mapping) and raw else None,
     )
     return fit(event, now)
 
@@ -76,7 +80,7 @@ def _trait(sent: object) -> Trait:
 def _value(name: str, kind: TraitType, value: object) -> TraitValue:
     """The value in the type that is claimed for it."""
     if kind == "text":
-        return value if isinstance(value, str) else str(value)
+        return trait_value("text", value) or ""
     if kind == "datetime":
         try:
             return read_instant(value)

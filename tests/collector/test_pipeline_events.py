@@ -1,5 +1,6 @@
 """Events on their way through the pipeline, beside the samples of the same messages."""
 
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -18,6 +19,8 @@ from tests.collector.factories import (
     published,
     publishing,
 )
+
+URL = "swift://user:hidden@store/image"
 
 
 class Maker:
@@ -124,6 +127,18 @@ def test_events_that_ceilometer_made_are_taken_as_they_are() -> None:
             {"a": 1},
         )
     ]
+
+
+def test_secrets_and_odd_values_in_what_others_made_are_not_kept() -> None:
+    publisher = StubPublisher()
+    raw = {"payload": {"adminPass": "hidden", "name": "lone \ud800", "load": math.nan}, "url": URL}
+    traits = [["auth_token", 1, "hidden"], ["image", 1, URL]]
+
+    pipeline(publisher).process([message(publishing(published(raw=raw, traits=traits)))])
+
+    (event,) = publisher.events
+    assert event.raw == {"payload": {"name": "lone \ufffd", "load": "nan"}, "url": "swift://***@store/image"}
+    assert [(trait.name, trait.value) for trait in event.traits] == [("image", "swift://***@store/image")]
 
 
 @pytest.mark.parametrize(

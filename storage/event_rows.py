@@ -78,8 +78,8 @@ def row_of(event: Event, shape: int, received: int) -> Row:
         to_microseconds(event.generated),
         key_of(event),
         digest(event.message_id),
-        digest(event.event_type),
-        digest(event.project_id) if event.project_id else NOBODYS,
+        _known_digest(event.event_type),
+        _known_digest(event.project_id) if event.project_id else NOBODYS,
         shape,
         received,
         _pack((event.message_id, event.publisher_id, event.project_id, event.user_id, *values)),
@@ -116,10 +116,10 @@ def facets(event: Event) -> Iterator[int]:
     What is called like its project is found by that.
     """
     if event.user_id and event.user_id != event.project_id:
-        yield digest(event.user_id)
+        yield _known_digest(event.user_id)
     for trait in event.traits:
         if trait.value != event.project_id and is_facet(trait.name, trait.value):
-            yield digest(str(trait.value))
+            yield _known_digest(str(trait.value))
 
 
 def is_facet(name: str, value: TraitValue) -> bool:
@@ -134,11 +134,13 @@ def key_of(event: Event) -> int:
     return int.from_bytes(event.id[:8], "big", signed=True)
 
 
-@lru_cache(100_000)
 def digest(text: str) -> int:
     """What stands for a text in a row: 64 bits, never 0."""
     found = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(found, "big", signed=True) or 1
+
+
+_known_digest = lru_cache(50_000)(digest)  # of what many events have
 
 
 @lru_cache(10_000)

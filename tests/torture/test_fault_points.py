@@ -26,7 +26,7 @@ def test_no_kill_loses_or_doubles_a_sample(schema_url: str, tmp_path: Path) -> N
     place = Place(schema_url, tmp_path / "journal", DAYS, seed=1)
     database = Database(DatabaseSettings(url=schema_url))
 
-    for point in sorted(fault_points(), key=_turn):
+    for point in sorted(filter(_is_lived, fault_points()), key=_turn):
         process = place.begin(point)
         process.join(60)
 
@@ -39,6 +39,11 @@ def test_no_kill_loses_or_doubles_a_sample(schema_url: str, tmp_path: Path) -> N
     assert place.acknowledged == len(place.life)
     assert_right(database, place.oracles()[0])
     database.dispose()
+
+
+def _is_lived(point: str) -> bool:
+    """Nobody delivers to publishers in this life: tests/collector/publishers/test_killed.py does."""
+    return not point.startswith("outlet.")
 
 
 def _turn(point: str) -> tuple[int, str]:

@@ -1,6 +1,7 @@
 """What is special in the messages of single publishers; that all of it arrives is in test_contract."""
 
 import json
+import socket
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.errors import BatchRefused, PublisherUnavailable
+from collector.publishers import sockets
 from collector.publishers.exposition import text
 from collector.publishers.influx import Influx
 from collector.publishers.messages import event_object, message_id, sample_message, sample_object
@@ -268,3 +270,17 @@ def test_lines_of_influxdb_are_escaped(http: HttpReceiver) -> None:
         http.requests[0].body
         == b"a\\ b\\,c,resource_id=x\\=1\\,\\ y/ value=1000000000.0 1795435200000000000\n"
     )
+
+
+def test_a_tcp_receiver_that_keeps_the_connection_open_counts_as_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sockets, "END_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        publisher = publisher_of(f"tcp://127.0.0.1:{server.getsockname()[1]}", AROUND)
+
+        publisher.publish(series(3), ())  # it is not even accepted yet
+
+        connection, _ = server.accept()
+        with connection:
+            assert len(connection.recv(65_536)) > 500

@@ -1,0 +1,91 @@
+"""TLS of publishers that speak HTTP: verified unless told otherwise, with a certificate of our own where asked for."""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from collector.errors import PublisherUnavailable
+from collector.publishers.urls import Around, publisher_of
+from collector.settings import BusSettings
+from tests.certificates import Authority
+from tests.factories import sample
+
+
+@dataclass
+class Secure:
+    """A server that demands a certificate of the authority, and has one itself."""
+
+    authority: Path
+    options: str
+    port: int = 0
+    taken: list[str] = field(default_factory=list)
+
+    def publish(self, query: str) -> None:
+        """One sample over `https` with these options; raises PublisherUnavailable."""
+        publisher = publisher_of(
+            f"https://localhost:{self.port}/?max_retries=0&{query}", Around(BusSettings())
+        )
+        try:
+            publisher.publish([sample()], ())
+        finally:
+            publisher.close()
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[Secure]:
+    authority = Authority(tmp_path)
+    own, client = authority.issue("localhost"), authority.issue("client")
+    made = Secure(authority.file, f"clientcert={client.cert}&clientkey={client.key}")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            made.taken.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.file))
+    context.load_cert_chain(own.cert, own.key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # refused handshakes are what is tested
+    made.port = server.server_address[1]
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_server_nobody_vouches_for_gets_nothing(secure: Secure) -> None:
+    with pytest.raises(PublisherUnavailable, match="certificate verify failed"):
+        secure.publish(secure.options)
+
+    assert secure.taken == []
+
+
+def test_an_authority_of_ones_own_can_be_trusted(secure: Secure) -> None:
+    secure.publish(f"{secure.options}&verify_ssl={secure.authority}")
+
+    assert len(secure.taken) == 1
+
+
+def test_verification_can_be_switched_off(secure: Secure) -> None:
+    secure.publish(f"{secure.options}&verify_ssl=false")
+
+    assert len(secure.taken) == 1
+
+
+def test_without_a_certificate_of_ones_own_such_a_server_refuses(secure: Secure) -> None:
+    with pytest.raises(PublisherUnavailable):
+        secure.publish(f"verify_ssl={secure.authority}")
+
+    assert secure.taken == []

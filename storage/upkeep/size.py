@@ -45,6 +45,7 @@ LAYERS = (
     ("events", ("event", "event_facet", "event_shape")),
     ("lives", ("fact", "life")),
     ("quarantine", ("quarantine",)),
+    ("pipelines", ("pipeline_state", "pipeline_position")),
     ("owed to publishers", (tables_outgoing.outgoing.name, tables_outgoing.outlet.name)),
     (
         "alarms",

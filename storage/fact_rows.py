@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, or_, select, tuple_, update
 
 from storage.dialects import Dialect
 from storage.fact import EVIDENCES, WHATS, Attributes, Fact, Scalar
@@ -55,7 +55,7 @@ def as_fact(row: Any) -> Fact:  # Any: a row of all columns of `fact`
 
 def insert_facts(connection: Connection, dialect: Dialect, facts: Sequence[Fact]) -> int:
     """Inserts facts whose id is not there yet; returns how many that were. Sorted by key."""
-    return sum(_insert(connection, dialect, "fact", FACT_COLUMNS, [_row(fact) for fact in facts]))
+    return _insert(connection, dialect, facts_table, FACT_COLUMNS, [_row(fact) for fact in facts])
 
 
 def extend(connection: Connection, facts: Sequence[Fact]) -> int:
@@ -105,7 +105,7 @@ def lives_of(facts: Sequence[Fact]) -> list[Life]:
 def insert_lives(connection: Connection, dialect: Dialect, lives: Sequence[Life]) -> None:
     """Makes `life` hold these, and the end of what ended, as far as facts tell by now."""
     rows = [(*one.key, one.began) for one in lives]
-    are_new = sum(_insert(connection, dialect, "life", LIFE_COLUMNS, rows)) == len(rows)
+    are_new = _insert(connection, dialect, life, LIFE_COLUMNS, rows) == len(rows)
     columns = life.c
     same = (columns.resource_id == bindparam("its_resource")) & (columns.kind == bindparam("its_kind"))
     earlier = (
@@ -144,19 +144,15 @@ def _ends(connection: Connection, resource_ids: Sequence[str]) -> Iterator[tuple
 def _insert(
     connection: Connection,
     dialect: Dialect,
-    table: str,
+    table: Table,
     columns: Sequence[str],
     rows: Sequence[tuple[object, ...]],
-) -> Iterator[int]:
-    """Inserts rows whose key is not there yet, many in a statement; how many were new, for each statement."""
-    keep_first = dialect.keep_first.format(table=table, key="kind")
-    marks = f"({', '.join([dialect.mark] * len(columns))})"
-    quoted = ", ".join(columns)
-    for first in range(0, len(rows), ROWS_A_STATEMENT):
-        some = rows[first : first + ROWS_A_STATEMENT]
-        statement = f"INSERT INTO {table} ({quoted}) VALUES {', '.join([marks] * len(some))} {keep_first}"  # noqa: S608 - our tables
-        values = tuple(value for row in some for value in row)
-        yield max(0, connection.exec_driver_sql(statement, values).rowcount)
+) -> int:
+    """Inserts rows whose key is not there yet, many in a statement; how many were new."""
+    return sum(
+        dialect.insert_texts(connection, table, columns, rows[first : first + ROWS_A_STATEMENT])
+        for first in range(0, len(rows), ROWS_A_STATEMENT)
+    )
 
 
 def _row(fact: Fact) -> tuple[object, ...]:

@@ -72,6 +72,11 @@ class Dialect(Protocol):
     def insert_fresh(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """As `insert_new`, for rows most of which are new; where one is not, the transaction may be a lost race."""
 
+    def insert_texts(
+        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+    ) -> int:
+        """As `insert_new`, for rows of these columns that may hold text and nothing; the table has a column `kind`."""
+
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """As `insert_new`, for rows of `hot` or `late` that come as columns."""
 

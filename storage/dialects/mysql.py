@@ -5,6 +5,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from storage.dialects.texts import insert_by_parameters
 from storage.ingest.kept import kept_of
 from storage.ingest.rows import Rows
 from storage.packing import READING
@@ -115,6 +116,13 @@ class MySQL:
     def insert_fresh(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """The same."""
         return self.insert_new(connection, table, rows)
+
+    def insert_texts(
+        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+    ) -> int:
+        """One statement, each value a parameter."""
+        keep_first = self.keep_first.format(table=table.name, key="kind")
+        return insert_by_parameters(connection, table, columns, rows, mark=self.mark, keep_first=keep_first)
 
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """Multi-row statements of hex literals; all readings become hex at once."""

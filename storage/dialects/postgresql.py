@@ -21,6 +21,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from storage.dialects.postgresql_binary import BinaryArray, BinaryArrayDumper, arrays, copied
 from storage.dialects.postgresql_lines import Lines
+from storage.dialects.texts import insert_by_arrays
 from storage.ingest.rows import Rows
 from storage.packing import READING
 from storage.settings import DatabaseSettings
@@ -155,6 +156,12 @@ class PostgreSQL:
             self._careful_with[table.name] = CAREFUL_BATCHES
             raise _wrapped(connection, "COPY", SerializationFailure(str(error.orig))) from error
         return len(rows)
+
+    def insert_texts(
+        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+    ) -> int:
+        """As arrays."""
+        return insert_by_arrays(connection, table, columns, rows)
 
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """Straight COPY, as most rows are new; when one is there already, the transaction counts as a lost race.

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, cast
 from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from storage.dialects.texts import insert_by_parameters
 from storage.ingest.kept import kept_of
 from storage.ingest.rows import Rows
 from storage.settings import DatabaseSettings
@@ -104,6 +105,13 @@ class SQLite:
     def insert_fresh(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """The same."""
         return self.insert_new(connection, table, rows)
+
+    def insert_texts(
+        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+    ) -> int:
+        """One statement, each value a parameter."""
+        keep_first = self.keep_first.format(table=table.name, key="kind")
+        return insert_by_parameters(connection, table, columns, rows, mark=self.mark, keep_first=keep_first)
 
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """One prepared statement for all rows."""

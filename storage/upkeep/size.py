@@ -44,6 +44,7 @@ LAYERS = (
     ),
     ("events", ("event", "event_facet", "event_shape")),
     ("lives", ("fact", "life")),
+    ("pipelines", ("pipeline_position", "pipeline_state")),
     ("quarantine", ("quarantine",)),
     ("pipelines", ("pipeline_state", "pipeline_position")),
     ("owed to publishers", (tables_outgoing.outgoing.name, tables_outgoing.outlet.name)),

@@ -74,12 +74,12 @@ def test_every_get_of_v2_is_plain(world: World) -> None:
 
 
 def test_the_log_and_the_count_know_the_route(world: World) -> None:
-    world.client().get("/v2/meters/secret/statistics")
+    world.client().get("/v2/meters/whispered/statistics")
 
     told = world.client().get("/metrics").text
 
     assert 'route="/v2/meters/{name}/statistics"' in told
-    assert "secret" not in told
+    assert "whispered" not in told
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_a_server_is_not_ready_while_one_check_is_not_and_says_which(world: Worl
 
 def test_requests_are_counted_by_route_and_never_by_what_callers_wrote(world: World) -> None:
     client = world.client()
-    for path in ("/v2/meters/secret-meter", "/v2/resources/secret-resource", "/secret-path"):
+    for path in ("/v2/meters/whispered-meter", "/v2/resources/whispered-resource", "/whispered-path"):
         client.get(path)
     client.request("BREW", "/v2/meters")
 
@@ -62,4 +62,4 @@ def test_requests_are_counted_by_route_and_never_by_what_callers_wrote(world: Wo
     assert 'nephometer_api_requests_total{method="GET",route="unmatched",status="404"} 1.0' in page.text
     assert 'nephometer_api_requests_total{method="other",route="/v2/meters",status="405"} 1.0' in page.text
     assert 'nephometer_api_request_seconds_count{route="/v2/meters/{name}"} 1.0' in page.text
-    assert "secret" not in page.text
+    assert "whispered" not in page.text

@@ -46,7 +46,6 @@ LAYERS = (
     ("lives", ("fact", "life")),
     ("pipelines", ("pipeline_position", "pipeline_state")),
     ("quarantine", ("quarantine",)),
-    ("pipelines", ("pipeline_state", "pipeline_position")),
     ("owed to publishers", (tables_outgoing.outgoing.name, tables_outgoing.outlet.name)),
     (
         "alarms",

@@ -40,6 +40,16 @@ NEEDLESS: Mapping[str, str] = {
     "vmware": "only libvirt is read",
     "ipmi": "sensors come from Ironic's notifications",
 }
+NEEDLESS_OPTIONS: Mapping[Option, str] = {
+    ("notification", "store_events"): "events are always kept",
+    ("notification", "pipelines"): "samples and events are always made of notifications",
+    ("notification", "workers"): "start as many collectors as you like",
+    ("notification", "workload_partitioning"): "collectors share their work by themselves",
+    ("notification", "pipeline_processing_queues"): "collectors share their work by themselves",
+    ("notification", "batch_size"): "the collector gathers as collector.* says",
+    ("notification", "batch_timeout"): "the collector gathers as collector.* says",
+    ("notification", "ack_on_event_error"): "what is bad goes to quarantine, and is acknowledged",
+}
 LOGGING = re.compile(
     r"debug|verbose|log[_-].*|use_.*log|.*_log_level.*|logging_.*|syslog.*|.*format_string|publish_errors"
 )
@@ -76,6 +86,8 @@ def read_conf(file: Path) -> Conf:
                 merged = dict.fromkeys((*(known if isinstance(known, tuple) else ()), *_listed(values)))
                 if tuple(merged) != SERVICE_EXCHANGES:
                     settings["bus.exchanges"] = tuple(merged)
+            elif option in NEEDLESS_OPTIONS:
+                needless.append(f"{place}: {NEEDLESS_OPTIONS[option]}")
             elif section in NEEDLESS:
                 needless.append(f"{place}: {NEEDLESS[section]}")
             elif LOGGING.fullmatch(name):

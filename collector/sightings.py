@@ -15,22 +15,24 @@ from storage.sample import from_microseconds
 HOUR_US = 3_600_000_000
 KNOWN_LIMIT = 100_000
 
-_Key = tuple[str, str, bytes]
+_Key = tuple[str, str]
+_Look = tuple[bytes, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A fact that samples witness; `key` names what was seen and `hour` when, so that it is noted once an hour."""
+    """A fact that samples witness; `key` names the resource and `look` what it was in which hour."""
 
     key: _Key
-    hour: int
+    look: _Look
     fact: Fact
 
 
 class Witness:
     """Finds resources in batches of samples, each once an hour as long as it stays what it is.
 
-    Five minutes more or less make no difference to a chain: what changes is seen at once.
+    Five minutes more or less make no difference to a chain: what changes is seen at once, and so is a change back,
+    unless another collector took the batches between: then within the hour.
     """
 
     def __init__(self, rules: Iterable[LifeRule]) -> None:
@@ -38,7 +40,7 @@ class Witness:
         for rule in rules:
             for meter in rule.polled:
                 self._rules.setdefault(meter, []).append(rule)
-        self._noted: dict[_Key, int] = {}
+        self._noted: dict[_Key, _Look] = {}
 
     def sightings(self, batch: SampleBatch) -> list[Sighting]:
         """What the samples of these batch show and was not noted yet."""
@@ -52,17 +54,19 @@ class Witness:
         """These are stored."""
         if len(self._noted) > KNOWN_LIMIT:
             self._noted.clear()  # they are stored once more, which changes nothing
-        self._noted.update((one.key, one.hour) for one in sightings)
+        self._noted.update((one.key, one.look) for one in sightings)
 
     def _of_meter(self, batch: SampleBatch, meter: int, rule: LifeRule) -> Iterator[Sighting]:
         shapes = [number for number, shape in enumerate(batch.shapes) if meter in shape]
         rows = np.flatnonzero(np.isin(batch.polled.shape, shapes))
-        columns = (batch.polled.resource[rows], batch.polled.version[rows], batch.polled.ts[rows])
-        for resource, version, at in sorted(zip(*(one.tolist() for one in columns), strict=True)):
+        columns = (batch.polled.resource[rows], batch.polled.ts[rows], batch.polled.version[rows])
+        looks: dict[_Key, _Look] = {}  # of this batch, the last of each
+        for resource, at, version in sorted(zip(*(one.tolist() for one in columns), strict=True)):
             owner, around = batch.resources[resource], batch.versions[version]
-            key, hour = (rule.kind, owner.resource_id, around.digest), at // HOUR_US
-            if self._noted.get(key) == hour:
+            key, look = (rule.kind, owner.resource_id), (around.digest, at // HOUR_US)
+            if (looks.get(key) or self._noted.get(key)) == look:
                 continue
+            looks[key] = look
             document = {
                 "resource_id": owner.resource_id,
                 "project_id": owner.project_id,
@@ -72,4 +76,4 @@ class Witness:
             resource_id = identifier_of(rule.resource, document)
             if resource_id is not None:
                 said = attributes_of(rule, document, is_over=False)
-                yield Sighting(key, hour, seen(rule.kind, resource_id, from_microseconds(at), said))
+                yield Sighting(key, look, seen(rule.kind, resource_id, from_microseconds(at), said))

@@ -143,6 +143,26 @@ def test_a_server_that_changes_between_two_polls_is_noted_at_once() -> None:
     assert [fact.attributes.type for fact in store.facts] == ["m1.small", "m1.large"]
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_server_that_is_again_what_it_was_is_noted_at_once(at_once: bool) -> None:
+    store = Store()
+    taking = pipeline(store)
+    larger = replace(CPU, metadata={"flavor": {"name": "m1.large"}})
+    polls = [
+        batch(replace(one, timestamp=CPU.timestamp + timedelta(minutes=minutes)))
+        for minutes, one in ((0, CPU), (5, larger), (10, CPU), (15, CPU))
+    ]
+
+    for some in [polls] if at_once else [[poll] for poll in polls]:
+        taking.process(some)
+
+    assert [(fact.at - CPU.timestamp, fact.attributes.type) for fact in store.facts] == [
+        (timedelta(), "m1.small"),
+        (timedelta(minutes=5), "m1.large"),
+        (timedelta(minutes=10), "m1.small"),
+    ]
+
+
 def test_a_look_that_was_not_stored_is_looked_at_again() -> None:
     store = Store()
     taking = pipeline(store)

@@ -142,6 +142,16 @@ def test_an_option_nobody_knows_is_an_error(receiver: Receiver) -> None:
         publisher_of(f"{receiver.url}{mark}colour=red", AROUND)
 
 
+@pytest.mark.parametrize(
+    "option", ["Token", "api_key", "X-Auth-Token", "sig", "u=admin&p", "access_key", "user_password"]
+)
+def test_no_complaint_shows_a_secret_whatever_it_is_called(option: str) -> None:
+    with pytest.raises(InvalidPublisher, match="unknown option") as refused:
+        publisher_of(f"https://user:s3cret@host/path?{option}=s3cret", AROUND)
+
+    assert "s3cret" not in str(refused.value)
+
+
 def test_the_broker_of_the_settings_is_used_when_the_url_names_none() -> None:
     bus = BusSettings(url=SecretStr("amqp://guest:guest@127.0.0.1:1/"))
 

@@ -1,7 +1,8 @@
 """Which publishers get what, as the sinks of pipelines say."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 from collector.outlets import Outlets, Share, ToAll
@@ -10,6 +11,7 @@ from collector.publishers.publisher import Publisher
 from storage.event import Event
 from storage.sample import Sample
 
+REMEMBERED = 4_000  # meters and event types, which whoever sends them may call as he likes
 # Ceilometer's ways to its collector and so to its database, from Folsom to Rocky.
 DATABASE_SCHEMES = frozenset({"database", "direct", "meter", "panko", "rpc"})
 
@@ -47,32 +49,32 @@ class ByPipeline:
         self._all = ToAll(everybody)
         self._everybody = frozenset(one.name for one in everybody)
         self._names, self._samples, self._events = names, samples, events
-        self._of_meter: dict[str, frozenset[str]] = {}
-        self._of_type: dict[str, frozenset[str]] = {}
+        self._of_meter = self._remembering(samples)
+        self._of_type = self._remembering(events)
 
     def route(self, samples: Sequence[Sample], events: Sequence[Event]) -> Iterable[Share]:
         """The shares of what was just stored, in its order."""
         yield from self._all.route(samples, events)
         some: dict[str, list[Sample]] = {}
         for sample in samples if self._samples else ():
-            for name in self._publishers(self._samples, self._of_meter, sample.meter):
+            for name in self._of_meter(sample.meter):
                 some.setdefault(name, []).append(sample)
         happened: dict[str, list[Event]] = {}
         for event in events if self._events else ():
-            for name in self._publishers(self._events, self._of_type, event.event_type):
+            for name in self._of_type(event.event_type):
                 happened.setdefault(name, []).append(event)
         for name in sorted(some.keys() | happened.keys()):
             yield Share(name, some.get(name, ()), happened.get(name, ()))
 
-    def _publishers(
-        self, pipelines: Pipelines | None, known: dict[str, frozenset[str]], name: str
-    ) -> frozenset[str]:
+    def _remembering(self, pipelines: Pipelines | None) -> Callable[[str], frozenset[str]]:
         """The publishers of a meter or event type that do not get everything anyway."""
-        if name not in known:
+
+        def publishers(name: str) -> frozenset[str]:
             sinks = pipelines.sinks_of(name) if pipelines else ()
             urls = {url for sink in sinks if not sink.steps for url in sink.publishers if url in self._names}
-            known[name] = frozenset(self._names[url] for url in urls) - self._everybody
-        return known[name]
+            return frozenset(self._names[url] for url in urls) - self._everybody
+
+        return lru_cache(REMEMBERED)(publishers)
 
 
 class DerivedOutlets:

@@ -1,5 +1,6 @@
 """Which publishers get what."""
 
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collector.pipelines.files import read_event_pipelines, read_pipelines
-from collector.pipelines.routing import ByPipeline, is_database, urls_of
+from collector.pipelines.routing import REMEMBERED, ByPipeline, is_database, urls_of
 from collector.publishers.publisher import EVERYTHING
 from storage.event import Event
 from storage.outgoing import Kind
@@ -74,3 +75,18 @@ def test_without_files_only_those_of_the_settings_get_anything() -> None:
     routing = ByPipeline([Stub("all/")], {}, None, None)
 
     assert [share.publisher for share in routing.route([CPU_UTIL], [])] == ["all/"]
+
+
+def test_whatever_names_are_sent_memory_stays_small(tmp_path: Path) -> None:
+    file = tmp_path / "event_pipeline.yaml"
+    file.write_text(
+        "sources: [{name: a, events: ['compute.*'], sinks: [s]}]\nsinks: [{name: s, publishers: ['http://two/']}]"
+    )
+    routing = ByPipeline([], {"http://two/": "two/"}, None, read_event_pipelines(file))
+    tracemalloc.start()
+    for number in range(3 * REMEMBERED):
+        list(routing.route([], [Event("1", "p", f"{number:0250}", NOW)]))
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 600 * REMEMBERED  # bytes

@@ -3,20 +3,29 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from collector.lifecycle_definitions import LifeRule
 from collector.lifecycle_mapping import attributes_of, identifier_of
-from storage.fact import Fact, seen
+from storage.fact import Attributes, Fact, seen
 from storage.ingest.batch import SampleBatch
+from storage.ingest.keys import ResourceKey, VersionKey
 from storage.sample import from_microseconds
 
 HOUR_US = 3_600_000_000
 KNOWN_LIMIT = 100_000
 
 _Key = tuple[str, str]
-_Look = tuple[bytes, int]
+
+
+class _Look(NamedTuple):
+    """In which hour a resource was what; `shown` tells what said so: its project and the digest of its metadata."""
+
+    hour: int
+    said: Attributes
+    shown: tuple[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +72,29 @@ class Witness:
         looks: dict[_Key, _Look] = {}  # of this batch, the last of each
         for resource, at, version in sorted(zip(*(one.tolist() for one in columns), strict=True)):
             owner, around = batch.resources[resource], batch.versions[version]
-            key, look = (rule.kind, owner.resource_id), (around.digest, at // HOUR_US)
-            if (looks.get(key) or self._noted.get(key)) == look:
+            key, hour = (rule.kind, owner.resource_id), at // HOUR_US
+            shown = (owner.project_id, around.digest)
+            here = looks.get(key)
+            last = here or self._noted.get(key)
+            if last is not None and last.hour == hour and last.shown == shown:
+                continue
+            document = _document(owner, around)
+            resource_id = identifier_of(rule.resource, document)
+            if resource_id is None:
+                continue
+            look = _Look(hour, attributes_of(rule, document, is_over=False), shown)
+            if last is not None and last[:2] == look[:2]:  # what changed is nothing that counts
+                (self._noted if here is None else looks)[key] = look
                 continue
             looks[key] = look
-            document = {
-                "resource_id": owner.resource_id,
-                "project_id": owner.project_id,
-                "user_id": around.user_id,
-                "metadata": json.loads(around.body),
-            }
-            resource_id = identifier_of(rule.resource, document)
-            if resource_id is not None:
-                said = attributes_of(rule, document, is_over=False)
-                yield Sighting(key, look, seen(rule.kind, resource_id, from_microseconds(at), said))
+            yield Sighting(key, look, seen(rule.kind, resource_id, from_microseconds(at), look.said))
+
+
+def _document(owner: ResourceKey, around: VersionKey) -> dict[str, object]:
+    """What paths of definitions start at."""
+    return {
+        "resource_id": owner.resource_id,
+        "project_id": owner.project_id,
+        "user_id": around.user_id,
+        "metadata": json.loads(around.body),
+    }

@@ -163,6 +163,30 @@ def test_a_server_that_is_again_what_it_was_is_noted_at_once(at_once: bool) -> N
     ]
 
 
+def test_a_server_that_changes_hands_is_noted_at_once() -> None:
+    store = Store()
+    taking = pipeline(store)
+    later = replace(CPU, project_id="project-2", timestamp=CPU.timestamp + timedelta(minutes=5))
+
+    taking.process([batch(CPU)])
+    taking.process([batch(later)])
+
+    assert [fact.attributes.project_id for fact in store.facts] == ["project-1", "project-2"]
+
+
+def test_metadata_that_says_nothing_of_a_life_costs_no_transaction() -> None:
+    store = Store()
+    taking = pipeline(store)
+
+    for minutes in (0, 5, 10):
+        said = {**CPU.metadata, "launched_by": f"job {minutes}"}
+        taking.process(
+            [batch(replace(CPU, timestamp=CPU.timestamp + timedelta(minutes=minutes), metadata=said))]
+        )
+
+    assert [fact.at for fact in store.facts] == [CPU.timestamp]
+
+
 def test_a_look_that_was_not_stored_is_looked_at_again() -> None:
     store = Store()
     taking = pipeline(store)

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from collector.ceilometer import is_ceilometer
 from collector.envelope import Notification
 from collector.event_definitions import EventRule, TraitRule
+from collector.event_plan import Plan
 from collector.event_types import REMEMBERED, ByEventType, Names
 from collector.expressions import Expression, read_path
 from collector.instants import read_instant
@@ -16,8 +16,7 @@ from collector.mapping import document_of
 from collector.normalize import FUTURE_LIMIT, IDENTIFIER_LIMIT
 from collector.raw import raw_of
 from collector.text import clean
-from collector.traits import trait_value
-from storage.event import Event, Trait
+from storage.event import Event
 
 # At these priorities nothing happened: samples of Ceilometer's agents, and what helps to find faults in programs.
 SILENT = frozenset({"sample", "debug"})
@@ -29,20 +28,6 @@ PROJECT = read_path("payload.tenant_id | payload.project_id | context.project_id
 USER = read_path("payload.user_id | context.user_id | context.user")
 _SERVICE = TraitRule("service", "text", read_path("publisher_id"))
 _REQUEST = TraitRule("request_id", "text", read_path("context.request_id"))
-_PROJECT_TRAITS = ("project_id", "tenant_id")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to look for in notifications of one type: the first of `projects` and `users`, and every trait.
-
-    `is_named`: whether a rule names the type, and not just all types.
-    """
-
-    projects: Sequence[Expression]
-    users: Sequence[Expression]
-    traits: Sequence[TraitRule]
-    is_named: bool
 
 
 class EventMapping:
@@ -75,18 +60,12 @@ class EventMapping:
         document = document_of(notification)
         project_id = _identifier(plan.projects, document)
         user_id = _identifier(plan.users, document)
-        found = {"user_id": user_id} | dict.fromkeys(_PROJECT_TRAITS, project_id)
-        traits = {name: Trait(name, "text", value) for name, value in found.items() if value is not None}
-        for rule in plan.traits:
-            value = trait_value(rule.type, rule.value.value(document))
-            if value is not None:
-                traits[rule.name] = Trait(rule.name, rule.type, value)
         return Event(
             message_id=_name(notification.message_id),
             publisher_id=_name(notification.publisher_id),
             event_type=clean(notification.event_type),
             generated=_generated(notification.timestamp, received_at),
-            traits=tuple(traits[name] for name in sorted(traits)),
+            traits=plan.found(document, project_id, user_id),
             project_id=project_id,
             user_id=user_id,
             raw=raw_of(notification) if notification.priority in self._store_raw else None,
@@ -103,7 +82,7 @@ class EventMapping:
         traits = {_SERVICE.name: _SERVICE, _REQUEST.name: _REQUEST}
         for rule in reversed(counted):
             traits |= {trait.name: trait for trait in rule.traits}
-        return Plan(
+        return Plan.of(
             projects=[*(rule.project for rule in counted if rule.project), PROJECT],
             users=[*(rule.user for rule in counted if rule.user), USER],
             traits=tuple(traits.values()),

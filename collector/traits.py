@@ -23,10 +23,12 @@ def trait_value(kind: TraitType, value: object) -> TraitValue | None:
     Text is cut at 255 characters; objects and lists become JSON without their secrets. Numbers and moments may be
     written as text. Nothing is rounded: 3.5 is no integer.
     """
-    return None if value is None else _CONVERSIONS[kind](value)
+    return None if value is None else CONVERSIONS[kind](value)
 
 
 def _text(value: object) -> str:
+    if type(value) is str and _is_plain(value):
+        return value
     if isinstance(value, str):
         text = without_secrets(value[:_READ_LIMIT])
     elif isinstance(value, Mapping):
@@ -38,12 +40,25 @@ def _text(value: object) -> str:
     return clean(text[:TEXT_LIMIT])
 
 
+def _is_plain(text: str) -> bool:
+    """Whether it surely is as it shall be kept, which almost all are."""
+    return (
+        len(text) <= TEXT_LIMIT
+        and text.isascii()
+        and "?" not in text
+        and "://" not in text
+        and "\0" not in text
+    )
+
+
 def _json(value: Mapping[object, object], part: Callable[[dict[str, object]], object] = lambda it: it) -> str:
     tidied = tidy_metadata(value, METADATA_LIMITS)
     return json.dumps(part(tidied), ensure_ascii=False)
 
 
 def _integer(value: object) -> int | None:
+    if type(value) is int:
+        return value if INT64_MIN <= value <= INT64_MAX else None
     number = _number(value)
     if number is None or (isinstance(number, float) and not number.is_integer()):
         return None
@@ -83,7 +98,8 @@ def _moment(value: object) -> datetime | None:
         return None
 
 
-_CONVERSIONS = cast(
+# What becomes of what was found, by type.
+CONVERSIONS = cast(
     "Mapping[TraitType, Callable[[object], TraitValue | None]]",  # mypy joins them to `object`
     {"text": _text, "integer": _integer, "float": _float, "datetime": _moment},
 )

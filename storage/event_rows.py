@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from storage.event import Event, Trait, TraitType, TraitValue
+from storage.event import Event, Kinds, Traits, TraitType, TraitValue, kinds_of
 from storage.sample import from_microseconds, to_microseconds
 
 NOBODYS = 0  # the `owner` of events without a project
@@ -47,7 +47,7 @@ class Shape:
     @property
     def number(self) -> int:
         """What rows say for it."""
-        return _number(self)
+        return digest(json.dumps([self.event_type, self.traits]))
 
     @property
     def text(self) -> str:
@@ -60,29 +60,43 @@ class Shape:
         return cls(event_type, tuple((name, kind) for name, kind in json.loads(text)))
 
 
-def shape_of(event: Event) -> Shape:
-    """The traits of an event without their values."""
-    return Shape(event.event_type, tuple([(trait.name, trait.type) for trait in event.traits]))
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What rows of events with the same type and traits have in common."""
+
+    shape: Shape
+    number: int  # of the shape
+    kind: int
+    moments: tuple[int, ...]  # which values are times
+    naming: tuple[tuple[int, int], ...]  # which values name something, and how long they are at least
 
 
-def row_of(event: Event, shape: int, received: int) -> Row:
-    """The row of an event that arrived at `received`, microseconds; `shape` is the number of its shape.
+def layout_of(event: Event) -> Layout:
+    """How its row is made."""
+    return _layout(event.event_type, Traits.of(event.traits).kinds)
+
+
+def row_of(event: Event, layout: Layout, received: int) -> Row:
+    """The row of an event that arrived at `received`, microseconds.
 
     Raises ValueError, OverflowError or RecursionError for values that can not be kept.
     """
-    values = [
-        to_microseconds(trait.value) if isinstance(trait.value, datetime) else trait.value
-        for trait in event.traits
-    ]
+    values = Traits.of(event.traits).values
+    kept: Sequence[object] = values
+    if layout.moments:
+        kept = list(values)
+        for place in layout.moments:
+            moment = values[place]
+            kept[place] = to_microseconds(moment) if isinstance(moment, datetime) else moment
     return Row(
         to_microseconds(event.generated),
         key_of(event),
         digest(event.message_id),
-        _known_digest(event.event_type),
+        layout.kind,
         _known_digest(event.project_id) if event.project_id else NOBODYS,
-        shape,
+        layout.number,
         received,
-        _pack((event.message_id, event.publisher_id, event.project_id, event.user_id, *values)),
+        _pack((event.message_id, event.publisher_id, event.project_id, event.user_id, *kept)),
         b"" if event.raw is None else zlib.compress(_as_json(event.raw), LEVEL),
     )
 
@@ -95,9 +109,12 @@ def event_of(row: Sequence[Any], shape: Shape) -> Event:  # Any: integers and by
         publisher_id,
         shape.event_type,
         from_microseconds(row[0]),
-        tuple(
-            Trait(name, kind, from_microseconds(value) if kind == "datetime" else value)
-            for (name, kind), value in zip(shape.traits, values, strict=True)
+        Traits(
+            kinds_of(shape.traits),
+            tuple(
+                from_microseconds(value) if kind == "datetime" else value
+                for (_, kind), value in zip(shape.traits, values, strict=True)
+            ),
         ),
         project_id,
         user_id,
@@ -110,23 +127,27 @@ def payload_of(payload: bytes) -> Mapping[str, object] | None:
     return cast("Mapping[str, object]", json.loads(zlib.decompress(payload))) if payload else None
 
 
-def facets(event: Event) -> Iterator[int]:
-    """What an event is found by beside its time, type, project and message id; a value may come twice.
+def facets(event: Event, layout: Layout) -> set[int]:
+    """What an event is found by beside its time, type, project and message id.
 
     What is called like its project is found by that.
     """
-    if event.user_id and event.user_id != event.project_id:
-        yield _known_digest(event.user_id)
-    for trait in event.traits:
-        if trait.value != event.project_id and is_facet(trait.name, trait.value):
-            yield _known_digest(str(trait.value))
+    values = Traits.of(event.traits).values
+    found = {
+        value
+        for place, shortest in layout.naming
+        if isinstance(value := values[place], str) and len(value) >= shortest
+    }
+    if event.user_id:
+        found.add(event.user_id)
+    found.discard(event.project_id or "")
+    return {_known_digest(value) for value in found}
 
 
 def is_facet(name: str, value: TraitValue) -> bool:
     """Whether events with this trait are found by its value."""
-    if not isinstance(value, str) or not value:
-        return False
-    return name == "user_id" or (len(value) >= SHORTEST_NAME and (name.endswith("_id") or name == "id"))
+    shortest = _shortest(name)
+    return shortest is not None and isinstance(value, str) and len(value) >= shortest
 
 
 def key_of(event: Event) -> int:
@@ -143,10 +164,24 @@ def digest(text: str) -> int:
 _known_digest = lru_cache(50_000)(digest)  # of what many events have
 
 
+def _shortest(name: str) -> int | None:
+    """How long a text in this trait is, at least, if it names something; None where none does."""
+    if name == "user_id":
+        return 1
+    return SHORTEST_NAME if name.endswith("_id") or name == "id" else None
+
+
 @lru_cache(10_000)
-def _number(shape: Shape) -> int:
-    content = json.dumps([shape.event_type, shape.traits])
-    return digest(content)
+def _layout(event_type: str, kinds: Kinds) -> Layout:
+    shape = Shape(event_type, kinds.pairs)
+    naming = [(place, _shortest(name)) for place, (name, _) in enumerate(kinds.pairs)]
+    return Layout(
+        shape,
+        shape.number,
+        digest(event_type),
+        tuple(place for place, (_, kind) in enumerate(kinds.pairs) if kind == "datetime"),
+        tuple((place, shortest) for place, shortest in naming if shortest is not None),
+    )
 
 
 def _as_json(raw: Mapping[str, object]) -> bytes:

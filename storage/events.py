@@ -1,6 +1,6 @@
 """Events go in, once each, and are found again (`storage.event_search`)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from storage.database import Database
 from storage.errors import DataRefused
 from storage.event import Event
-from storage.event_rows import Row, Shape, digest, facets, row_of, shape_of
+from storage.event_rows import Layout, Row, facets, layout_of, row_of
 from storage.event_search import EventSearch
 from storage.faults import reach
 from storage.sample import to_microseconds
@@ -43,19 +43,21 @@ class Events:
         """
         received = to_microseconds(received_at)
         given = list(events)
-        shapes = [shape_of(event) for event in given]
         rows: dict[tuple[int, int], Row] = {}
-        places: set[tuple[int, int, int]] = set()
+        places: list[tuple[int, int, int]] = []
+        layouts: dict[int, Layout] = {}
         try:
-            for event, shape in zip(given, shapes, strict=True):
-                row = row_of(event, shape.number, received)
+            for event in given:
+                layout = layout_of(event)
+                row = row_of(event, layout, received)
                 if rows.setdefault((row.m, row.k), row) is row:
-                    places.update((facet, row.ts, row.k) for facet in facets(event))
+                    layouts[layout.number] = layout
+                    places += [(facet, row.ts, row.k) for facet in facets(event, layout)]
         except (ValueError, OverflowError, RecursionError, TypeError) as error:
             raise DataRefused(f"an event can not be kept: {error}") from error
         if not rows:
             return StoredEvents(0, 0)
-        self._note_shapes(shapes)
+        self._note_shapes(layouts)
         ordered, found = sorted(rows.values()), sorted(places)
 
         def work(connection: Connection) -> int:
@@ -68,9 +70,9 @@ class Events:
         new = self._database.write_retrying(work)
         return StoredEvents(new, len(given) - new)
 
-    def _note_shapes(self, shapes: Sequence[Shape]) -> None:
+    def _note_shapes(self, layouts: Mapping[int, Layout]) -> None:
         """Writes those that are not known to be there: before the rows, which can not be read without."""
-        new = {shape.number: shape for shape in shapes if shape.number not in self._shapes}
+        new = sorted(layouts.keys() - self._shapes)
         if not new:
             return
         keep = self._database.dialect.keep_first.format(key="shape", table="event_shape")
@@ -79,9 +81,8 @@ class Events:
             "INSERT INTO event_shape (shape, kind, event_type, traits)"  # noqa: S608 - our names
             f" VALUES ({mark}, {mark}, {mark}, {mark}) {keep}"
         )
-        rows = [
-            (number, digest(one.event_type), one.event_type, one.text) for number, one in sorted(new.items())
-        ]
+        shapes = [(number, layouts[number].kind, layouts[number].shape) for number in new]
+        rows = [(number, kind, shape.event_type, shape.text) for number, kind, shape in shapes]
 
         def work(connection: Connection) -> None:
             connection.exec_driver_sql(statement, rows)

@@ -10,6 +10,7 @@ SampleType = Literal["gauge", "delta", "cumulative"]
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 DEFAULT_SOURCE = "openstack"
 
 
@@ -66,11 +67,9 @@ def make_id(*parts: str) -> bytes:
 
     Parts are length-prefixed, so ("ab", "c") and ("a", "bc") differ. The result is a valid version 5 UUID.
     """
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        text = part.encode("utf-8", "surrogatepass")
-        digest.update(len(text).to_bytes(8, "big") + text)
-    found = bytearray(digest.digest())
+    texts = [part.encode("utf-8", "surrogatepass") for part in parts]
+    content = b"".join([len(text).to_bytes(8, "big") + text for text in texts])
+    found = bytearray(hashlib.blake2b(content, digest_size=16).digest())
     found[6] = found[6] & 0x0F | 0x50  # the version of RFC 9562
     found[8] = found[8] & 0x3F | 0x80  # and its variant
     return bytes(found)
@@ -80,7 +79,7 @@ def to_microseconds(moment: datetime) -> int:
     """Whole microseconds since 1970 (UTC), exact; raises ValueError for a naive datetime."""
     if moment.tzinfo is None:
         raise ValueError("timestamp without a time zone")
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // MICROSECOND
 
 
 def from_microseconds(microseconds: int) -> datetime:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from storage.database import Database
 from storage.event import Event
 from storage.event_query import EVERY_EVENT, EventQuery
-from storage.event_rows import facets, key_of
+from storage.event_rows import facets, key_of, layout_of
 from storage.event_search import EventSearch
 from storage.sample import from_microseconds, to_microseconds
 
@@ -34,7 +34,9 @@ def forget_events(database: Database, before: int) -> Iterator[tuple[str, int]]:
 def _remove(connection: Connection, mark: str, events: Sequence[Event]) -> int:
     """What leads to the events goes with them."""
     keys = [(to_microseconds(event.generated), key_of(event)) for event in events]
-    found = sorted({(h, *key) for event, key in zip(events, keys, strict=True) for h in facets(event)})
+    found = sorted(
+        {(h, *key) for event, key in zip(events, keys, strict=True) for h in facets(event, layout_of(event))}
+    )
     if found:
         connection.exec_driver_sql(_FACET.format(mark), found)
     return connection.exec_driver_sql(_EVENT.format(mark), keys).rowcount

@@ -238,3 +238,31 @@ def test_versioned_objects_name_their_project() -> None:
     assert event is not None
     assert event.project_id == "p-9"
     assert event.generated == NOW
+
+
+def test_the_payload_of_a_versioned_notification_is_read_as_any_other() -> None:
+    held = {"name": "n", "size": "7", "owner": "p-1", "tenant_id": "p-9"}
+    wrapped = {"nova_object.name": "Thing", "nova_object.version": "1.0", "nova_object.data": held}
+
+    plain, told = (replace(NOTIFICATION, payload=payload) for payload in (held, wrapped))
+
+    assert mapping().event(told, NOW) == mapping().event(plain, NOW)
+    assert traits_of(mapping(), told)["size"] == 7
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("12", Trait("tenant_id", "integer", 12)), ("p-2", Trait("tenant_id", "text", "p-2"))],
+)
+def test_what_a_rule_can_not_read_stays_what_every_notification_says(written: str, expected: Trait) -> None:
+    rules = """
+service: x
+events:
+- events: [thing.*]
+  traits: {tenant_id: {path: payload.tenant_id, type: integer}}
+"""
+
+    event = mapping(rules).event(replace(NOTIFICATION, payload={"tenant_id": written}), NOW)
+
+    assert event is not None
+    assert expected in event.traits

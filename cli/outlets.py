@@ -17,6 +17,7 @@ from collector.pipelines.routing import ByPipeline, urls_of
 from collector.publishers.publisher import Publisher
 from collector.publishers.urls import Around, publisher_of, publishers_of
 from storage.database import Database
+from storage.outgoing import Kind
 from storage.settings import age
 
 log = structlog.get_logger()
@@ -64,11 +65,19 @@ class Receivers:
         everybody = publishers_of([url.get_secret_value() for url in settings.collector.publishers], around)
         found = {one.name: one for one in everybody}
         names = {}
-        for url in urls_of(pipelines.samples, pipelines.events):
+        kinds: dict[Kind, list[str]] = {
+            "samples": urls_of(pipelines.samples),
+            "events": urls_of(pipelines.events),
+        }
+        for kind, url in ((kind, url) for kind, urls in kinds.items() for url in urls):
             try:
                 one = publisher_of(url, around)
             except InvalidPublisher as error:
                 raise InvalidPublisher(f"a sink of the pipelines: {error}") from error
+            if kind not in one.takes:
+                raise InvalidPublisher(
+                    f"a sink of the pipelines: {one.name} takes no {kind}: take it out there"
+                )
             names[url] = found.setdefault(one.name, one).name
         return cls(tuple(everybody), tuple(found.values()), names)
 

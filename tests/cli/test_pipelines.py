@@ -105,6 +105,17 @@ def test_files_that_cannot_be_meant_keep_a_role_from_starting(tmp_path: Path) ->
         )
 
 
+def test_a_sink_of_events_names_nobody_who_would_throw_them_away(tmp_path: Path) -> None:
+    file = tmp_path / "event_pipeline.yaml"
+    file.write_text(
+        "sources: [{name: a, events: ['*'], sinks: [s]}]\nsinks: [{name: s, publishers: ['udp://host']}]"
+    )
+    database = DatabaseSettings(url=f"sqlite:///{tmp_path / 'nephometer.db'}")
+
+    with pytest.raises(InvalidPublisher, match="a sink of the pipelines: udp://host takes no events"):
+        Server.of(Settings(database=database, collector=CollectorSettings(event_pipeline=str(file))))
+
+
 def test_the_file_of_rocky_starts_as_it_is(tmp_path: Path) -> None:
     server = built(tmp_path, ROCKY.read_text())
 

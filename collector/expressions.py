@@ -23,7 +23,7 @@ from collector.instants import read_instant
 
 MATCHED_CHARACTERS = 1024  # of a text, at most: a pattern shall not be fed with megabytes
 _OBJECT_SUFFIX = "_object.data"  # oslo.versionedobjects wraps with its project's name before it
-_OBJECT_KEYS = 5  # a wrapped object has at most so many: name, namespace, version, data, changes
+UNWRAPPED_KEYS = 5  # a wrapped object has at most so many: name, namespace, version, data, changes
 
 _STEP = re.compile(r'(?:"([^"]+)"|([^\s."\[\]|]+))(?:\[([^=\]]+)=([^\]]+)\])?(?:\.|$)')
 
@@ -211,7 +211,7 @@ def _plain(text: str) -> Step:
 
 def unwrapped(value: object) -> object:
     """What a versioned object holds, however often it is wrapped; all else as it is."""
-    while isinstance(value, dict) and len(value) <= _OBJECT_KEYS:
+    while isinstance(value, dict) and len(value) <= UNWRAPPED_KEYS:
         for key, held in value.items():
             if isinstance(key, str) and key.endswith(_OBJECT_SUFFIX):
                 value = held
@@ -226,7 +226,7 @@ def _walk(document: object, way: Sequence[Step]) -> object:
     for step in way:
         if type(found) is dict:
             value = found.get(step)
-            if value is None and (len(found) <= _OBJECT_KEYS or step is Everything.ALL):
+            if value is None and (len(found) <= UNWRAPPED_KEYS or step is Everything.ALL):
                 value = _follow(found, step)
             found = value
         else:

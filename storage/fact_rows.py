@@ -1,14 +1,16 @@
 """Facts as rows, and what a project's list of resources needs to know of them."""
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, or_, select, tuple_, update
+import msgspec
+from sqlalchemy import Connection, Table, delete, func, or_, select, tuple_, update
 
 from storage.dialects import Dialect
+from storage.dialects.texts import Span
 from storage.fact import EVIDENCES, WHATS, Attributes, Fact, Scalar
 from storage.sample import from_microseconds, to_microseconds
 from storage.tables_lifecycle import fact as facts_table
@@ -17,17 +19,20 @@ from storage.tables_lifecycle import life
 ROWS_A_STATEMENT = 500
 FACT_COLUMNS = tuple(column.name for column in facts_table.columns)
 LIFE_COLUMNS = ("resource_id", "kind", "project_id", "began")
-ENDS = WHATS.index("ends")
+WHAT_NUMBERS = {what: number for number, what in enumerate(WHATS)}
+EVIDENCE_NUMBERS = {evidence: number for number, evidence in enumerate(EVIDENCES)}
+ENDS = WHAT_NUMBERS["ends"]
+SEEN_BETWEEN, BEGAN_BEFORE = Span("at", "until"), Span("began")
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """A resource of a project, and not later than when it began to be one; microseconds since 1970 UTC."""
+    """A resource of a project, and not later than when it began to be one."""
 
     resource_id: str
     kind: str
     project_id: str
-    began: int
+    began: datetime
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -54,24 +59,12 @@ def as_fact(row: Any) -> Fact:  # Any: a row of all columns of `fact`
 
 
 def insert_facts(connection: Connection, dialect: Dialect, facts: Sequence[Fact]) -> int:
-    """Inserts facts whose id is not there yet; returns how many that were. Sorted by key."""
-    return _insert(connection, dialect, facts_table, FACT_COLUMNS, [_row(fact) for fact in facts])
-
-
-def extend(connection: Connection, facts: Sequence[Fact]) -> int:
-    """Widens the spans of facts that are there to hold these; returns how many changed."""
-    columns = facts_table.c
-    same = (columns.resource_id == bindparam("its_resource")) & (columns.id == bindparam("its_id"))
-    found = 0
-    for name, is_beyond in (("at", columns.at > bindparam("t")), ("until", columns.until < bindparam("t"))):
-        statement = update(facts_table).where(same, is_beyond).values({name: bindparam("t")})
-        rows = [
-            {"its_resource": fact.resource_id, "its_id": fact.id, "t": to_microseconds(getattr(fact, name))}
-            for fact in facts
-        ]
-        if rows:
-            found += max(0, connection.execute(statement, rows).rowcount)
-    return found
+    """Inserts facts whose id is not there yet, and widens what was seen before; returns how many told something new."""
+    ordered = sorted(facts, key=_key)
+    looks = [_row(fact) for fact in ordered if fact.evidence == "seen"]
+    others = [_row(fact) for fact in ordered if fact.evidence != "seen"]
+    count = _insert(connection, dialect, facts_table, FACT_COLUMNS, others, None)
+    return count + _insert(connection, dialect, facts_table, FACT_COLUMNS, looks, SEEN_BETWEEN)
 
 
 def erase(connection: Connection, facts: Sequence[Fact]) -> None:
@@ -83,62 +76,45 @@ def erase(connection: Connection, facts: Sequence[Fact]) -> None:
         )
 
 
-def lives_of(facts: Sequence[Fact]) -> list[Life]:
+def lives_of(facts: Iterable[Fact]) -> list[Life]:
     """Whose the resources are according to these facts; nobody's where they do not say. Sorted by key.
 
     Where they name several projects each may have had the resource since the earliest of them: a chain tells better.
     """
-    first: dict[tuple[str, str], int] = {}
-    projects: dict[tuple[str, str], set[str]] = defaultdict(set)
+    first: dict[tuple[str, str], datetime] = {}
+    owned: set[tuple[str, str, str]] = set()
     for fact in facts:
-        key, at = (fact.resource_id, fact.kind), to_microseconds(fact.at)
-        first[key] = min(at, first.get(key, at))
-        if fact.attributes.project_id is not None:
-            projects[key].add(fact.attributes.project_id)
-    return [
-        Life(*key, project, began)
-        for key, began in sorted(first.items())
-        for project in sorted(projects.get(key, {""}))
-    ]
+        key, at = (fact.resource_id, fact.kind), fact.at
+        known = first.get(key)
+        if known is None or at < known:
+            first[key] = at
+        project_id = fact.attributes.project_id
+        if project_id is not None:
+            owned.add((*key, project_id))
+    keys = owned | {(*key, "") for key in first.keys() - {key[:2] for key in owned}}
+    return [Life(*key, first[key[:2]]) for key in sorted(keys)]
 
 
 def insert_lives(connection: Connection, dialect: Dialect, lives: Sequence[Life]) -> None:
     """Makes `life` hold these, and the end of what ended, as far as facts tell by now."""
-    rows = [(*one.key, one.began) for one in lives]
-    are_new = _insert(connection, dialect, life, LIFE_COLUMNS, rows) == len(rows)
-    columns = life.c
-    same = (columns.resource_id == bindparam("its_resource")) & (columns.kind == bindparam("its_kind"))
-    earlier = (
-        update(life)
-        .where(same, columns.project_id == bindparam("its_project"), columns.began > bindparam("t"))
-        .values(began=bindparam("t"))
-    )
-    values = [
-        {"its_resource": one.resource_id, "its_kind": one.kind, "its_project": one.project_id, "t": one.began}
-        for one in lives
-    ]
-    if values and not are_new:
-        connection.execute(earlier, values)
-    is_later = or_(columns.ended.is_(None), columns.ended < bindparam("t"))
-    ended = update(life).where(same, is_later).values(ended=bindparam("t"))
-    values = [
-        {"its_resource": resource_id, "its_kind": kind, "t": at}
-        for resource_id, kind, at in _ends(connection, sorted({one.resource_id for one in lives}))
-    ]
-    if values:
-        connection.execute(ended, values)
-
-
-def _ends(connection: Connection, resource_ids: Sequence[str]) -> Iterator[tuple[str, str, int]]:
-    columns = facts_table.c
+    rows = [(*one.key, to_microseconds(one.began)) for one in lives]
+    _insert(connection, dialect, life, LIFE_COLUMNS, rows, BEGAN_BEFORE)
+    resource_ids = sorted({one.resource_id for one in lives})
     for first in range(0, len(resource_ids), ROWS_A_STATEMENT):
-        some = resource_ids[first : first + ROWS_A_STATEMENT]
-        asked = (
-            select(columns.resource_id, columns.kind, func.max(columns.at))
-            .where(columns.resource_id.in_(some), columns.what == ENDS)
-            .group_by(columns.resource_id, columns.kind)
-        )
-        yield from (cast("tuple[str, str, int]", tuple(row)) for row in connection.execute(asked))
+        _end(connection, dialect, resource_ids[first : first + ROWS_A_STATEMENT])
+
+
+def _end(connection: Connection, dialect: Dialect, resource_ids: Sequence[str]) -> None:
+    told = facts_table.c
+    ends = (
+        select(told.resource_id, told.kind, func.max(told.at).label("ended"))
+        .where(dialect.among(told.resource_id, resource_ids), told.what == ENDS)
+        .group_by(told.resource_id, told.kind)
+        .subquery()
+    )
+    same = (life.c.resource_id == ends.c.resource_id) & (life.c.kind == ends.c.kind)
+    is_later = or_(life.c.ended.is_(None), life.c.ended < ends.c.ended)
+    connection.execute(update(life).where(same, is_later).values(ended=ends.c.ended))
 
 
 def _insert(
@@ -147,12 +123,17 @@ def _insert(
     table: Table,
     columns: Sequence[str],
     rows: Sequence[tuple[object, ...]],
+    span: Span | None,
 ) -> int:
-    """Inserts rows whose key is not there yet, many in a statement; how many were new."""
+    """Inserts or widens rows sorted by key, many in a statement; how many were new or changed."""
     return sum(
-        dialect.insert_texts(connection, table, columns, rows[first : first + ROWS_A_STATEMENT])
+        dialect.insert_texts(connection, table, columns, rows[first : first + ROWS_A_STATEMENT], span)
         for first in range(0, len(rows), ROWS_A_STATEMENT)
     )
+
+
+def _key(fact: Fact) -> tuple[str, bytes]:
+    return fact.resource_id, fact.id
 
 
 def _row(fact: Fact) -> tuple[object, ...]:
@@ -161,8 +142,8 @@ def _row(fact: Fact) -> tuple[object, ...]:
         fact.resource_id,
         fact.id,
         fact.kind,
-        WHATS.index(fact.what),
-        EVIDENCES.index(fact.evidence),
+        WHAT_NUMBERS[fact.what],
+        EVIDENCE_NUMBERS[fact.evidence],
         at,
         at if fact.until is fact.at else to_microseconds(fact.until),
         said.project_id,
@@ -171,5 +152,5 @@ def _row(fact: Fact) -> tuple[object, ...]:
         said.status,
         said.zone,
         said.name,
-        json.dumps(dict(said.more), ensure_ascii=False) if said.more else None,
+        msgspec.json.encode(dict(said.more)).decode() if said.more else None,
     )

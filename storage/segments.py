@@ -4,14 +4,14 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, or_, select, tuple_
 
 from storage.database import Database
 from storage.fact import Fact
-from storage.fact_rows import Life, as_fact, erase, extend, insert_facts, insert_lives, lives_of
+from storage.fact_rows import Life, as_fact, erase, insert_facts, insert_lives, lives_of
 from storage.lifecycle import Segment, chain, condense
 from storage.query import Scope
 from storage.sample import to_microseconds
@@ -21,6 +21,7 @@ from storage.tables_lifecycle import life
 KNOWN_LIMIT = 100_000
 # Two writers may miss each other's word of an end, the earlier of which then stands in `life`.
 SLACK = timedelta(hours=1)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,7 @@ class Segments:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[bytes, tuple[datetime, datetime]] = {}  # spans of facts that are stored
-        self._listed: dict[
-            tuple[str, str, str], int
-        ] = {}  # when resources of projects began, as `life` has it
+        self._listed: dict[tuple[str, str, str], datetime] = {}  # when lives began, as `life` has it
         self._lock = threading.Lock()
 
     def store(self, facts: Iterable[Fact]) -> int:
@@ -125,7 +124,7 @@ class Segments:
         return [
             one
             for one in lives_of(facts)
-            if one.began < self._listed.get(one.key, one.began + 1) or (one.resource_id, one.kind) in over
+            if one.began < self._listed.get(one.key, NEVER) or (one.resource_id, one.kind) in over
         ]
 
     def _remember(self, facts: Iterable[Fact], lives: Iterable[Life]) -> None:
@@ -143,11 +142,9 @@ class Segments:
 
 
 def _write(database: Database, facts: Sequence[Fact], lives: Sequence[Life], connection: Connection) -> int:
-    ordered = sorted(facts, key=lambda fact: (fact.resource_id, fact.id))
-    count = insert_facts(connection, database.dialect, ordered)
-    if count < len(ordered):
-        count += extend(connection, [fact for fact in ordered if fact.evidence == "seen"])
-    insert_lives(connection, database.dialect, lives)
+    count = insert_facts(connection, database.dialect, facts)
+    if lives:
+        insert_lives(connection, database.dialect, lives)
     return count
 
 

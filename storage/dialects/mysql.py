@@ -2,10 +2,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from storage.dialects.texts import insert_by_parameters
+from storage.dialects.texts import Span, insert_by_parameters, widen_by_parameters
 from storage.ingest.kept import kept_of
 from storage.ingest.rows import Rows
 from storage.packing import READING
@@ -118,11 +118,23 @@ class MySQL:
         return self.insert_new(connection, table, rows)
 
     def insert_texts(
-        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+        self,
+        connection: Connection,
+        table: Table,
+        columns: Sequence[str],
+        rows: Sequence[tuple[object, ...]],
+        span: Span | None = None,
     ) -> int:
-        """One statement, each value a parameter."""
+        """One statement, each value a parameter; a row that is there is joined by another."""
         keep_first = self.keep_first.format(table=table.name, key="kind")
-        return insert_by_parameters(connection, table, columns, rows, mark=self.mark, keep_first=keep_first)
+        new = insert_by_parameters(connection, table, columns, rows, mark=self.mark, keep_first=keep_first)
+        if span is None or new == len(rows):
+            return new
+        return new + widen_by_parameters(connection, table, columns, rows, span, mark=self.mark)
+
+    def among(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
+        """Each a parameter."""
+        return column.in_(values)
 
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """Multi-row statements of hex literals; all readings become hex at once."""

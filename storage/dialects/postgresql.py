@@ -7,21 +7,26 @@ from psycopg import Error as PsycopgError
 from psycopg.errors import SerializationFailure, UniqueViolation
 from psycopg.types.numeric import Int8
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Engine,
     Integer,
     LargeBinary,
     SmallInteger,
     Table,
+    Text,
+    any_,
     event,
+    literal,
 )
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from storage.dialects.postgresql_binary import BinaryArray, BinaryArrayDumper, arrays, copied
 from storage.dialects.postgresql_lines import Lines
-from storage.dialects.texts import insert_by_arrays
+from storage.dialects.texts import Span, insert_by_arrays
 from storage.ingest.rows import Rows
 from storage.packing import READING
 from storage.settings import DatabaseSettings
@@ -158,10 +163,19 @@ class PostgreSQL:
         return len(rows)
 
     def insert_texts(
-        self, connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+        self,
+        connection: Connection,
+        table: Table,
+        columns: Sequence[str],
+        rows: Sequence[tuple[object, ...]],
+        span: Span | None = None,
     ) -> int:
         """As arrays."""
-        return insert_by_arrays(connection, table, columns, rows)
+        return insert_by_arrays(connection, table, columns, rows, span)
+
+    def among(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
+        """As one array, so that it is one statement however many there are."""
+        return column == any_(literal(values, ARRAY(Text)))
 
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """Straight COPY, as most rows are new; when one is there already, the transaction counts as a lost race.

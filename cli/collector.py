@@ -1,3 +1,4 @@
+import gc
 import threading
 
 from cli.errors import WrongUsage
@@ -9,6 +10,10 @@ from cli.process import Part
 from cli.schema import when_ready
 from cli.settings import Loaded
 from collector.bus import Bus
+
+# Objects made until Python looks for circles among them. A notification is hundreds, gone when it is read: looking
+# after the usual 700 took a seventh of the time.
+COLLECTED_AFTER = (10_000, 10, 10)
 
 
 def run(loaded: Loaded) -> int:
@@ -25,6 +30,7 @@ def run(loaded: Loaded) -> int:
 
 def collector(server: Server) -> Part:
     """The consumer of every broker, begun when the database is there."""
+    gc.set_threshold(*COLLECTED_AFTER)
     settings = server.settings
     bus = Bus(settings.bus, settings.collector, server.pipeline.process, server.metrics)
     return when_ready(Part("collector", bus.run), server.intake)

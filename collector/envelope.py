@@ -64,7 +64,7 @@ def decode_notification(body: bytes) -> Notification:
         payload=message["payload"],
         timestamp=message.get("timestamp"),
         context={
-            key.removeprefix(CONTEXT_PREFIX): value
+            key[len(CONTEXT_PREFIX) :]: value
             for key, value in message.items()
             if key.startswith(CONTEXT_PREFIX)
         },

@@ -28,6 +28,7 @@ class Gathered:
 
     messages: list[Message] = field(default_factory=list)
     last_tags: dict[Origin, int] = field(default_factory=dict)
+    nbytes: int = 0
 
 
 class Gathering:
@@ -60,7 +61,7 @@ class Gathering:
         self._gathered.last_tags[origin] = tag
         self._counts[origin] += 1
         self._samples[origin] += samples_in(body)
-        self._bytes += len(self._gathered.messages[-1].body)
+        self._gathered.nbytes += len(self._gathered.messages[-1].body)
 
     def is_due(self, now_s: float) -> bool:
         """Whether there is a batch that is large enough or has waited long enough."""
@@ -71,11 +72,16 @@ class Gathering:
         """From when on the batch is due if nothing else comes; infinity when there is none."""
         if not self._gathered.messages:
             return math.inf
-        is_full = self._bytes >= BYTES_LIMIT or any(
+        is_full = self._gathered.nbytes >= BYTES_LIMIT or any(
             count >= self._limits[origin].deliveries or self._samples[origin] >= self._limits[origin].samples
             for origin, count in self._counts.items()
         )
         return self._since_s if is_full else min(self._since_s + self._wait_s, self._last_s + self._pause_s)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the messages in the batch."""
+        return self._gathered.nbytes
 
     def take(self) -> Gathered:
         """The batch; gathering begins anew."""
@@ -87,7 +93,6 @@ class Gathering:
         self._gathered = Gathered()
         self._counts: Counter[Origin] = Counter()
         self._samples: Counter[Origin] = Counter()
-        self._bytes = 0
         self._since_s = self._last_s = 0.0
 
 

@@ -81,10 +81,11 @@ def _drafts(
         volume = meter.volume.value(document)
         if _says_nothing(meter, volume):
             continue
-        name = meter.name.value(document)
+        name, kind = meter.name.value(document), meter.type.value(document)
+        identity = (notification.publisher_id, notification.message_id, f"{name}/{number}")
         yield Draft(
             meter=name,
-            type=meter.type.value(document),
+            type=kind,
             unit=meter.unit.value(document),
             volume=volume,
             resource_id=resource_id,
@@ -92,7 +93,7 @@ def _drafts(
             timestamp=notification.timestamp if timestamp is None else timestamp,
             user_id=user_id,
             metadata=metadata,
-            id=make_id(notification.publisher_id, notification.message_id, f"{name}/{number}"),
+            id=make_id(*identity) if kind == "delta" else None,  # resource and time name all others
         )
 
 

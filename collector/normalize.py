@@ -110,6 +110,8 @@ def _identifier(value: object, name: str) -> str:
 
 def _optional(value: object, name: str) -> str | None:
     """Clean text, or None for nothing and for empty text; raises _Flaw for all else."""
+    if type(value) is str and 0 < len(value) <= IDENTIFIER_LIMIT and value.isascii() and "\0" not in value:
+        return value  # as nearly all are
     if value is None or value == "":
         return None
     if not isinstance(value, str):

@@ -90,8 +90,12 @@ class _Tidying:
             size = len(name) if name.isascii() else len(name.encode())
             if not self._afford(size) or not self._fits(item, depth):
                 self.truncated = True
-                continue
-            tidied[name] = self._value(item, depth + 1)
+            elif item is None or type(item) is bool:
+                tidied[name] = item
+            elif type(item) is str:
+                tidied[name] = self._text(item)
+            else:
+                tidied[name] = self._value(item, depth + 1)
         return tidied
 
     def _value(self, value: object, depth: int) -> object:

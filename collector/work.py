@@ -23,7 +23,8 @@ class Work:
     """Processes batches, at most two at once; acknowledges in order what is committed and holds what is not.
 
     Held messages stay ours and no more than the prefetch arrive, so nothing is requeued however long the
-    database is away. `acknowledge(origin, tag)` is called in the thread of `turn`, `wake` in that of a batch.
+    database is away; `held_bytes` says when to take in no more before that. `acknowledge(origin, tag)` is called in
+    the thread of `turn`, `wake` in that of a batch.
     """
 
     def __init__(
@@ -45,6 +46,11 @@ class Work:
     def is_going_on(self) -> bool:
         """Whether a batch is in work."""
         return any(not job.is_done for job in self._held)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of all messages that are not acknowledged, those that are being gathered included."""
+        return self._gathering.nbytes + sum(job.gathered.nbytes for job in self._held)
 
     def idle_s(self, now_s: float) -> float:
         """How long no turn is needed unless something comes or a batch is done; infinity: until then."""

@@ -35,6 +35,10 @@ log = structlog.get_logger()
 
 REBIND_S = 10.0  # an exchange that was deleted, or made anew by its service, is bound again within this time
 TICK_S = 0.25
+# What is held without being acknowledged may take so much memory; more is read in sips, so that the broker sees us
+# alive: pika reads at most 100 kB at once (its `_MAX_CONSUME_BYTES`).
+HELD_BYTES = 128 * 2**20
+SIPS_A_HEARTBEAT = 4
 FINISH_S = 7.0  # how long a batch may still take once the program is to end
 
 
@@ -97,6 +101,7 @@ class _Session:
         self._gathering = Gathering(topology.limits(wiring.settings, needs.options), needs.options.batch_wait)
         self._work = Work(self._gathering, needs.process, self._acknowledge, self._wake)
         self._is_cancelled = False
+        self._is_done = threading.Event()  # a batch, or more
         self._bind()
         with answered_within(connection, wiring.settings.timeout):
             self._tell_of_differences()
@@ -105,7 +110,7 @@ class _Session:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set and the batch in work is done, or `FINISH_S` later without it."""
         while not stop.is_set():
-            self._connection.process_data_events(min(TICK_S, self._work.idle_s(time.monotonic())))
+            self._take_in()
             if self._is_cancelled or not self._channel.is_open:
                 raise BusUnavailable("the broker ended a consumer")
             self._work.turn(time.monotonic())
@@ -115,6 +120,16 @@ class _Session:
         while self._work.is_going_on and time.monotonic() < deadline:
             self._connection.process_data_events(time_limit=TICK_S)
             self._work.turn(time.monotonic(), start=False)
+
+    def _take_in(self) -> None:
+        """Read what came, or wait for it; only a sip, and seldom, while too much is held."""
+        idle_s = self._work.idle_s(time.monotonic())
+        if self._work.held_bytes < HELD_BYTES:
+            self._connection.process_data_events(min(TICK_S, idle_s))
+            return
+        self._is_done.wait(min(self._wiring.settings.heartbeat / SIPS_A_HEARTBEAT, idle_s))
+        self._is_done.clear()
+        self._connection.process_data_events(time_limit=0)
 
     def _bind(self) -> None:
         with answered_within(self._connection, self._wiring.settings.timeout):
@@ -138,6 +153,7 @@ class _Session:
         self._channel.basic_ack(tag, multiple=True)
 
     def _wake(self) -> None:
+        self._is_done.set()
         with suppress(AMQPError):  # the connection ended meanwhile; the messages come again
             self._connection.add_callback_threadsafe(lambda: None)
 

@@ -81,7 +81,7 @@ class Dialect(Protocol):
         rows: Sequence[tuple[object, ...]],
         span: Span | None = None,
     ) -> int:
-        """As `insert_new`, for rows of these columns that may hold text and nothing; the table has a column `kind`.
+        """As `insert_new`, for rows of these columns that may hold text and nothing.
 
         Rows that are there are widened to this span; those that changed count too.
         """

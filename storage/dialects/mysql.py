@@ -126,7 +126,7 @@ class MySQL:
         span: Span | None = None,
     ) -> int:
         """One statement, each value a parameter; a row that is there is joined by another."""
-        keep_first = self.keep_first.format(table=table.name, key="kind")
+        keep_first = self.keep_first.format(table=table.name, key=columns[0])
         new = insert_by_parameters(connection, table, columns, rows, mark=self.mark, keep_first=keep_first)
         if span is None or new == len(rows):
             return new

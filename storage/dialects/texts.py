@@ -6,13 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, SmallInteger, String, Table
+from sqlalchemy import BigInteger, Column, Connection, Integer, LargeBinary, SmallInteger, String, Table
 
 from storage.dialects.postgresql_binary import OIDS, BinaryArray
 
 Rows = Sequence[tuple[object, ...]]
 
-_ARRAYS = ((String, "text"), (SmallInteger, "int2"), (BigInteger, "int8"), (LargeBinary, "bytea"))
+_ARRAYS = (
+    (String, "text"),
+    (SmallInteger, "int2"),
+    (BigInteger, "int8"),
+    (Integer, "int4"),
+    (LargeBinary, "bytea"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,17 @@
 """Samples, one by one, made a batch."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+
+import msgspec
 
 from storage.ingest.arrangement import Arrangement, canonical
 from storage.ingest.batch import Deltas, Polled, SampleBatch, integers
 from storage.ingest.keys import VersionKey
 from storage.sample import Sample
+
+_write = msgspec.json.Encoder(order="sorted").encode
+_FLOAT = re.compile(rb"[:\[,]-?\d+[.eE]")  # perhaps one; a float always looks like that
 
 
 def arrange(samples: Iterable[Sample]) -> SampleBatch:
@@ -16,7 +22,7 @@ def arrange(samples: Iterable[Sample]) -> SampleBatch:
     for sample in held:
         body = bodies.get(id(sample.metadata))
         if body is None:
-            body = bodies[id(sample.metadata)] = canonical(sample.metadata)
+            body = bodies[id(sample.metadata)] = _text_of(sample.metadata)
         arrangement.add(sample, (sample.user_id, sample.source, body), sample.id)
     columns = arrangement.arranged()
     rows = integers(columns.rows).reshape(-1, 4).T
@@ -32,3 +38,12 @@ def arrange(samples: Iterable[Sample]) -> SampleBatch:
         Polled(rows[0], rows[1], rows[2], rows[3], integers(columns.readings)),
         Deltas(deltas[0], deltas[1], deltas[2], deltas[3], deltas[4], columns.ids),
     )
+
+
+def _text_of(metadata: Mapping[str, object]) -> str:
+    """What `canonical` makes of it, mostly in a sixth of the time: both write the same but for floats."""
+    try:
+        written = _write(metadata)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return canonical(metadata)
+    return canonical(metadata) if _FLOAT.search(written) else written.decode()

@@ -11,6 +11,8 @@ from storage.sample import Sample, to_microseconds
 
 V = TypeVar("V")
 
+_write = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+
 
 class _NoneYet(Enum):
     """Stands for the generation of readings that did not come yet."""
@@ -102,8 +104,10 @@ class Arrangement(Generic[V]):
 
     def add(self, sample: Sample, about: V, identity: bytes | None) -> None:
         """Takes in one sample, whose volume fits 64 bits; a delta sample has an `identity` of 16 bytes."""
-        owner = ResourceKey(sample.project_id or "", sample.resource_id)
-        resource = self.resources.setdefault(owner, len(self.resources))
+        owner = (sample.project_id or "", sample.resource_id)
+        resource = self.resources.get(owner)  # type: ignore[call-overload]  # equal to a key, and made in a fifth of the time
+        if resource is None:
+            resource = self.resources[ResourceKey(*owner)] = len(self.resources)
         meter, ts, bits = self._meter(sample), to_microseconds(sample.timestamp), bits_of(sample.volume)
         generation, is_counter = sample.generation, sample.type == "cumulative"
         if identity is not None:
@@ -137,9 +141,10 @@ class Arrangement(Generic[V]):
         return Arranged(list(versions), list(shapes), rows, readings, deltas, b"".join(self._ids))
 
     def _meter(self, sample: Sample) -> int:
-        kind = MeterKey(sample.meter, sample.type, sample.unit, isinstance(sample.volume, float))
-        meter = self.meters.get(kind)
+        found = (sample.meter, sample.type, sample.unit, isinstance(sample.volume, float))
+        meter: int | None = self.meters.get(found)  # type: ignore[call-overload]  # as above
         if meter is None:
+            kind = MeterKey(*found)
             meter = self.meters[kind] = len(self.meters)
             name = (kind.name, kind.type, kind.unit)
             self._name_of.append(self._names.setdefault(name, len(self._names)))
@@ -153,4 +158,4 @@ def _is_one_version(counted: _Generation, plain: _Generation) -> bool:
 
 def canonical(metadata: Mapping[str, object]) -> str:
     """The one JSON text of equal metadata."""
-    return json.dumps(metadata, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _write(metadata)

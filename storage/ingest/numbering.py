@@ -5,12 +5,12 @@ Whoever makes a number holds one row, the turn, until commit: so no name ever ge
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
 
 from storage.errors import SchemaMismatch
 from storage.ingest.keys import MeterKey, ResourceKey
@@ -67,26 +67,39 @@ def reserve(connection: Connection, name: str, count: int) -> int:
 
 def _take_slots(connection: Connection, pids: Sequence[int]) -> list[tuple[int, int]]:
     """A (gid, slot) for each resource, in groups of at most 128 of one project; groups fill before new ones open."""
-    slots: dict[int, list[tuple[int, int]]] = {}
-    for pid, wanted in Counter(pids).items():
-        taken: list[tuple[int, int]] = []
-        group = resource_group
-        open_groups = connection.execute(
-            select(group.c.gid, group.c.used).where(group.c.pid == pid, group.c.used < GROUP_SIZE)
-        ).all()
-        for gid, used in open_groups:
-            count = min(GROUP_SIZE - used, wanted - len(taken))
-            taken += [(gid, slot) for slot in range(used, used + count)]
-            if count:
-                connection.execute(update(group).where(group.c.gid == gid).values(used=used + count))
-        while len(taken) < wanted:
-            count = min(GROUP_SIZE, wanted - len(taken))
-            gid = reserve(connection, "resource_group", 1)
-            connection.execute(insert(group).values(gid=gid, pid=pid, used=count))
-            taken += [(gid, slot) for slot in range(count)]
-        slots[pid] = taken
+    wanted = Counter(pids)
+    slots: dict[int, list[tuple[int, int]]] = {pid: [] for pid in wanted}
+    used_now = []
+    for pid, gid, used in _open_groups(connection, list(wanted)):
+        count = min(GROUP_SIZE - used, wanted[pid] - len(slots[pid]))
+        slots[pid] += [(gid, slot) for slot in range(used, used + count)]
+        if count:
+            used_now.append({"of": gid, "now": used + count})
+    if used_now:
+        group = resource_group.c
+        change = update(resource_group).where(group.gid == bindparam("of")).values(used=bindparam("now"))
+        connection.execute(change, used_now)
+    opened = [
+        (pid, min(GROUP_SIZE, more - first))
+        for pid, more in ((pid, count - len(slots[pid])) for pid, count in wanted.items())
+        for first in range(0, more, GROUP_SIZE)
+    ]
+    if opened:
+        numbered = list(enumerate(opened, reserve(connection, "resource_group", len(opened))))
+        rows = [{"gid": gid, "pid": pid, "used": count} for gid, (pid, count) in numbered]
+        connection.execute(insert(resource_group), rows)
+        for gid, (pid, count) in numbered:
+            slots[pid] += [(gid, slot) for slot in range(count)]
     supply = {pid: iter(taken) for pid, taken in slots.items()}
     return [next(supply[pid]) for pid in pids]
+
+
+def _open_groups(connection: Connection, pids: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Project, group and how many are in it, of groups that can take more."""
+    group = resource_group.c
+    for chunk in _chunks(pids):
+        which = select(group.pid, group.gid, group.used).where(group.pid.in_(chunk), group.used < GROUP_SIZE)
+        yield from (tuple(row) for row in connection.execute(which).all())
 
 
 def _find_projects(connection: Connection, ids: Sequence[str]) -> dict[str, int]:

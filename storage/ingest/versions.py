@@ -9,10 +9,12 @@ from sqlalchemy import Connection
 from storage.database import Database
 from storage.ingest.keys import VersionKey
 from storage.ingest.numbering import find_versions, reserve
+from storage.tables import version
 
 CACHE_LIMIT = 500_000
 RESERVED = 200  # numbers taken at once; those not used when a process ends are lost
 FEW = 50  # more are looked for before the transaction of their batch: they are not new, but this process is
+AT_ONCE = 200  # of one statement: bodies have 64 kB at most, and MariaDB takes 16 MB
 
 New = tuple[int, VersionKey]  # a content nobody is known to have written, and the number it may get
 
@@ -57,22 +59,16 @@ class Versions:
         """Writes contents unless somebody has; returns the numbers they have now, by digest. Sorted by digest."""
         if not rows:
             return {}
-        dialect = self._database.dialect
-        row = f"({', '.join([dialect.mark] * len(_COLUMNS))})"
-        keep_first = dialect.keep_first.format(table="version", key="ver")
-        statement = (
-            f"INSERT INTO version ({', '.join(_COLUMNS)}) VALUES {', '.join([row] * len(rows))} {keep_first}"  # noqa: S608 - our table
-        )
-        values = [value for ver, key in rows for value in _values(ver, key)]
+        values = [_values(ver, key) for ver, key in rows]
         numbers = {key.digest: ver for ver, key in rows}
-        if connection.exec_driver_sql(statement, tuple(values)).rowcount == len(rows):
+        if self._database.dialect.insert_texts(connection, version, _COLUMNS, values) == len(rows):
             return numbers
         return find_versions(connection, list(numbers))
 
     def _write_many(self, connection: Connection, rows: Sequence[New]) -> dict[bytes, int]:
         numbers: dict[bytes, int] = {}
-        for first in range(0, len(rows), FEW):
-            numbers |= self.write(connection, rows[first : first + FEW])
+        for first in range(0, len(rows), AT_ONCE):
+            numbers |= self.write(connection, rows[first : first + AT_ONCE])
         return numbers
 
     def remember(self, numbers: Mapping[bytes, int]) -> None:

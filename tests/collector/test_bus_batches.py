@@ -4,8 +4,10 @@ import threading
 import time
 from collections.abc import Sequence
 
+import pytest
 from structlog.testing import capture_logs
 
+from collector.bus import consuming
 from collector.pipeline import Message
 from tests.broker import RabbitMQ
 from tests.collector.brokers import (
@@ -69,6 +71,21 @@ def test_an_absent_database_pauses_consuming_and_loses_and_requeues_nothing(
     assert waiting(url, "nephometer.dead") == 0
     events = [entry["event"] for entry in logs if entry["event"].startswith("publishing")]
     assert events == ["publishing_paused", "publishing_resumed"]
+
+
+def test_much_that_is_held_is_added_to_slowly_and_loses_nothing(
+    url: str, database: StubPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming, "HELD_BYTES", 4000)  # in truth too much for a test
+    database.away = True
+    with capture_logs() as logs, storing(settings(url, heartbeat=2), database):
+        send(url, *volumes(500))
+        until(lambda: database.attempts >= 3)
+        database.away = False
+        until(lambda: len(database.samples) >= 500)
+
+    assert resources(database) == names(500)
+    assert [entry["event"] for entry in logs].count("bus_connected") == 2  # a connection each for both queues
 
 
 def test_an_absence_longer_than_the_brokers_patience_loses_nothing(

@@ -1,32 +1,37 @@
 """What to look for in the notifications of one event type, settled once for all of them."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from collector.event_definitions import TraitRule
-from collector.expressions import Expression, Path, unwrapped
+from collector.expressions import Expression, Path, Step, unwrapped
 from collector.traits import CONVERSIONS
 from storage.event import Kinds, Traits, TraitType, TraitValue, kinds_of
 
 REMEMBERED = 10_000  # which traits were there, of all types together
 
-# Under which key of the payload a trait stands, else what finds it; and what its value becomes.
-Column = tuple[str | None, Callable[[object], object], Callable[[object], TraitValue | None]]
+Find = Callable[[object], object]
+Convert = Callable[[object], TraitValue | None]
+# What finds an object, and of each trait in it: its key there, what finds it however it is kept, what it becomes.
+Group = tuple[Find, Sequence[tuple[str, Find, Convert]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """What to look for in notifications of one type: the first of `projects` and `users`, and every trait.
 
-    `is_named`: whether a rule names the type, and not just all types. `columns`: of each trait in turn.
+    `is_named`: whether a rule names the type, and not just all types. `traits` begin with those of each of `groups` in
+    turn, which are found together; `others` are found one by one.
     """
 
     projects: Sequence[Expression]
     users: Sequence[Expression]
     traits: Sequence[TraitRule]
     is_named: bool
-    columns: Sequence[Column]
+    groups: Sequence[Group]
+    others: Sequence[tuple[Find, Convert]]
 
     @classmethod
     def of(
@@ -38,8 +43,23 @@ class Plan:
         is_named: bool,
     ) -> "Plan":
         """The plan, with what follows from its rules."""
-        columns = [(_key(rule.value), rule.value.value, CONVERSIONS[rule.type]) for rule in traits]
-        return cls(projects, users, traits, is_named, columns)
+        known = [(rule, _place(rule.value)) for rule in traits]
+        ways = Counter(place[0] for _, place in known if place)
+        together: dict[tuple[Step, ...], list[tuple[str, TraitRule]]] = defaultdict(list)
+        alone: list[TraitRule] = []
+        for rule, place in known:
+            if place and ways[place[0]] > 1:
+                together[place[0]].append((place[1], rule))
+            else:
+                alone.append(rule)
+        return cls(
+            projects,
+            users,
+            [*(rule for some in together.values() for _, rule in some), *alone],
+            is_named,
+            [(_finding(way), [_column(*one) for one in some]) for way, some in together.items()],
+            [(rule.value.value, CONVERSIONS[rule.type]) for rule in alone],
+        )
 
     def found(self, document: Mapping[str, object], project_id: str | None, user_id: str | None) -> Traits:
         """Every trait that is there, sorted by name."""
@@ -49,22 +69,23 @@ class Plan:
         return Traits(kinds, tuple([values[place] for place in places]))  # type: ignore[misc]  # none is None
 
     def _values(self, document: Mapping[str, object]) -> list[TraitValue | None]:
-        payload = document["payload"]
-        held = unwrapped(payload)
-        if type(payload) is not dict or type(held) is not dict:
-            found = [(value(document), convert) for _, value, convert in self.columns]
-            return [None if one is None else convert(one) for one, convert in found]
+        """A value or None for each of `traits`."""
         values: list[TraitValue | None] = []
-        first, second = payload.get, held.get
-        for key, value, convert in self.columns:
-            if key is None:
-                one = value(document)
-            else:
-                one = first(key)
+        for find, columns in self.groups:
+            holder = find(document)
+            held = unwrapped(holder)
+            if type(holder) is not dict or type(held) is not dict:
+                found = [(value(document), convert) for _, value, convert in columns]
+                values += [None if one is None else convert(one) for one, convert in found]
+                continue
+            outer, inner = holder.get, held.get
+            for key, _, convert in columns:
+                one = outer(key)
                 if one is None:
-                    one = second(key)
-                if one == "":
-                    one = None
+                    one = inner(key)
+                values.append(None if one is None or one == "" else convert(one))
+        for value, convert in self.others:
+            one = value(document)
             values.append(None if one is None else convert(one))
         return values
 
@@ -89,10 +110,18 @@ def _layout(plan: Plan, absent: tuple[bool, ...]) -> tuple[Kinds, tuple[int, ...
     return kinds_of(tuple(candidates[place] for place in ordered)), tuple(ordered)
 
 
-def _key(expression: Expression) -> str | None:
-    """The key of the payload an expression reads and nothing else, None when it does more."""
-    if isinstance(expression, Path) and len(expression.ways) == 1 and len(expression.ways[0]) == 2:
-        first, second = expression.ways[0]
-        if first == "payload" and isinstance(second, str):
-            return second
+def _place(expression: Expression) -> tuple[tuple[Step, ...], str] | None:
+    """The way to an object and the key in it that an expression reads and nothing else; None when it does more."""
+    if isinstance(expression, Path) and len(expression.ways) == 1:
+        *way, key = expression.ways[0]
+        if isinstance(key, str):
+            return tuple(way), key
     return None
+
+
+def _finding(way: tuple[Step, ...]) -> Find:
+    return Path((way,)).value if way else lambda document: document
+
+
+def _column(key: str, rule: TraitRule) -> tuple[str, Find, Convert]:
+    return key, rule.value.value, CONVERSIONS[rule.type]

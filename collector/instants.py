@@ -1,6 +1,7 @@
 """The moments services write down, in all their ways, as UTC."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
@@ -12,6 +13,7 @@ _ISO = re.compile(
     r"(?:[Zz]|([+-])(\d\d):?(\d\d)?)?",
     re.ASCII,
 )
+_USUAL_LENGTHS = (19, 26)  # without and with microseconds
 _FARTHEST_OFFSET = timedelta(hours=14)
 
 
@@ -40,6 +42,11 @@ _remembered = lru_cache(4096)(_read)  # a notification's time is asked for by ea
 
 
 def _read_text(value: object) -> datetime:
+    if isinstance(value, str) and _has_usual_form(value):
+        with suppress(ValueError):  # a leap second, or no time
+            usual = datetime.fromisoformat(value)
+            if usual.tzinfo is None:
+                return usual
     match = _ISO.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a time that is not ISO 8601 text")
@@ -50,6 +57,17 @@ def _read_text(value: object) -> datetime:
     zone = _zone(sign, hours, minutes)
     moment = datetime(year, month, day, hour, minute, int(second) - leap.seconds, microsecond, zone)
     return moment if not leap else moment.replace(microsecond=0) + leap
+
+
+def _has_usual_form(text: str) -> bool:
+    """Whether it is as `datetime.isoformat` writes it, with a blank or `T`, unless digits are something else."""
+    return (
+        len(text) in _USUAL_LENGTHS
+        and text[10] in " T"
+        and text[4] == text[7] == "-"
+        and text[13] == text[16] == ":"
+        and text[19:20] in (".", "")
+    )
 
 
 def _zone(sign: str | None, hours: str | None, minutes: str | None) -> timezone:

@@ -27,8 +27,9 @@ def trait_value(kind: TraitType, value: object) -> TraitValue | None:
 
 
 def _text(value: object) -> str:
-    if type(value) is str and _is_plain(value):
-        return value
+    # Most text is as it shall be kept.
+    if type(value) is str and len(value) <= TEXT_LIMIT and value.isascii() and "\0" not in value:
+        return value if "?" not in value and "://" not in value else without_secrets(value)[:TEXT_LIMIT]
     if isinstance(value, str):
         text = without_secrets(value[:_READ_LIMIT])
     elif isinstance(value, Mapping):
@@ -38,17 +39,6 @@ def _text(value: object) -> str:
     else:
         text = str(value)
     return clean(text[:TEXT_LIMIT])
-
-
-def _is_plain(text: str) -> bool:
-    """Whether it surely is as it shall be kept, which almost all are."""
-    return (
-        len(text) <= TEXT_LIMIT
-        and text.isascii()
-        and "?" not in text
-        and "://" not in text
-        and "\0" not in text
-    )
 
 
 def _json(value: Mapping[object, object], part: Callable[[dict[str, object]], object] = lambda it: it) -> str:

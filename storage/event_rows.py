@@ -81,13 +81,12 @@ def row_of(event: Event, layout: Layout, received: int) -> Row:
 
     Raises ValueError, OverflowError or RecursionError for values that can not be kept.
     """
-    values = Traits.of(event.traits).values
-    kept: Sequence[object] = values
+    values: Sequence[object] = Traits.of(event.traits).values
     if layout.moments:
-        kept = list(values)
+        values = list(values)
         for place in layout.moments:
             moment = values[place]
-            kept[place] = to_microseconds(moment) if isinstance(moment, datetime) else moment
+            values[place] = to_microseconds(moment) if isinstance(moment, datetime) else moment
     return Row(
         to_microseconds(event.generated),
         key_of(event),
@@ -96,7 +95,7 @@ def row_of(event: Event, layout: Layout, received: int) -> Row:
         _known_digest(event.project_id) if event.project_id else NOBODYS,
         layout.number,
         received,
-        _pack((event.message_id, event.publisher_id, event.project_id, event.user_id, *kept)),
+        _pack((event.message_id, event.publisher_id, event.project_id, event.user_id, *values)),
         b"" if event.raw is None else zlib.compress(_as_json(event.raw), LEVEL),
     )
 

@@ -11,6 +11,8 @@ SampleType = Literal["gauge", "delta", "cumulative"]
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+# The version and the variant of RFC 9562, in the 7th and the 9th byte of a UUID.
+_ID_KEPT, _ID_SET = ~(0xF0 << 72 | 0xC0 << 56), 0x50 << 72 | 0x80 << 56
 DEFAULT_SOURCE = "openstack"
 
 
@@ -69,10 +71,8 @@ def make_id(*parts: str) -> bytes:
     """
     texts = [part.encode("utf-8", "surrogatepass") for part in parts]
     content = b"".join([len(text).to_bytes(8, "big") + text for text in texts])
-    found = bytearray(hashlib.blake2b(content, digest_size=16).digest())
-    found[6] = found[6] & 0x0F | 0x50  # the version of RFC 9562
-    found[8] = found[8] & 0x3F | 0x80  # and its variant
-    return bytes(found)
+    found = int.from_bytes(hashlib.blake2b(content, digest_size=16).digest(), "big")
+    return (found & _ID_KEPT | _ID_SET).to_bytes(16, "big")
 
 
 def to_microseconds(moment: datetime) -> int:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 import numpy as np
+from msgspec import structs
 
 from collector.columns import Names, join, read_names
 from collector.draft import Draft
@@ -118,7 +119,7 @@ class Checker:
         found = self._resources.get(text)
         if found is None:
             owner, project = _list(text, 2)
-            sample = _settled(replace(_PLAIN, resource_id=owner, project_id=project))
+            sample = _settled(structs.replace(_PLAIN, resource_id=owner, project_id=project))
             found = ResourceKey(sample.project_id or "", sample.resource_id)
             self._resources.put(text, found, len(text) + _ENTRY_BYTES)
         return found
@@ -130,7 +131,7 @@ class Checker:
                 metadata = msgspec.json.decode(text)
             except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
                 raise _InDoubt from None
-            found = canonical(_settled(replace(_PLAIN, metadata=metadata)).metadata)
+            found = canonical(_settled(structs.replace(_PLAIN, metadata=metadata)).metadata)
             self._bodies.put(text, found, len(text) + len(found) + _ENTRY_BYTES)
         return found
 
@@ -144,7 +145,7 @@ class Checker:
         about = text + body.encode()
         found = self._versions.get(about)
         if found is None:
-            sample = _settled(replace(_PLAIN, user_id=user, source=source, generation=generation))
+            sample = _settled(structs.replace(_PLAIN, user_id=user, source=source, generation=generation))
             found = VersionKey(sample.user_id, sample.source, sample.generation, body, counters_only == 1)
             self._versions.put(about, found, len(about) + _ENTRY_BYTES)
         return found
@@ -267,6 +268,6 @@ def _settled(draft: Draft) -> Sample:
 def _meter(claim: object) -> MeterKey:
     match claim:
         case [name, kind, unit, 0 | 1 as real] if not isinstance(real, bool):
-            sample = _settled(replace(_PLAIN, meter=name, type=kind, unit=unit))
+            sample = _settled(structs.replace(_PLAIN, meter=name, type=kind, unit=unit))
             return MeterKey(sample.meter, sample.type, sample.unit, real == 1)
     raise _InDoubt

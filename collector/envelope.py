@@ -14,13 +14,15 @@ from collector import frame, framing
 from collector.draft import Draft
 from collector.errors import InvalidMessage
 from collector.listed import draft_of, parse_json
-from collector.strict_json import parse
+from collector.strict_json import parse, parse_text
 from storage.sample import Sample, SampleType
 
 BATCH_FORMAT = "nephometer.samples"
 WRAPPINGS = 4  # envelope 2 is two JSON texts in one another; some relays add one more
 EVENT_TYPE_LIMIT = 255  # characters
 CONTEXT_PREFIX = "_context_"
+# What envelope 2 is as oslo.messaging writes it: if between these is one string, no key is repeated.
+_HEAD, _TAIL = b'{"oslo.version": "2.0", "oslo.message": "', b'"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,11 @@ def decode_drafts(body: bytes) -> Iterator[Draft]:
 
 
 def _unwrap(body: bytes) -> Mapping[str, object]:
-    value = parse(body)
+    value: object = None
+    if body.startswith(_HEAD) and body.endswith(_TAIL):
+        value = parse_text(body[len(_HEAD) - 1 : -len(_TAIL) + 1])
+    if value is None:
+        value = parse(body)
     for _ in range(WRAPPINGS):
         if isinstance(value, str):
             value = parse(value)

@@ -8,8 +8,9 @@ from functools import lru_cache
 from collector.envelope import Notification
 from collector.event_types import REMEMBERED, ByEventType
 from collector.expressions import Path
+from collector.getters import Getter, getter
 from collector.lifecycle_definitions import LifeRule, Role
-from collector.lifecycle_reading import Getter, Reading, getter, moment
+from collector.lifecycle_reading import Reading, moment
 from collector.mapping import FAILURES, document_of
 from collector.normalize import FUTURE_LIMIT
 from storage.fact import Fact, What, happened, seen, told

@@ -1,10 +1,9 @@
 """What a rule finds in a notification or sample about one resource, its paths prepared once."""
 
 import math
-from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from collector.expressions import UNWRAPPED_KEYS, Expression, Path
+from collector.getters import Document, getter
 from collector.instants import read_instant
 from collector.lifecycle_definitions import LifeRule
 from collector.normalize import IDENTIFIER_LIMIT
@@ -13,9 +12,6 @@ from storage.fact import Attributes, Scalar
 from storage.sample import INT64_MAX, INT64_MIN
 
 TEXT_LIMIT = 1000  # characters of an attribute
-
-Document = Mapping[str, object]
-Getter = Callable[[Document], object]
 
 
 class Reading:
@@ -45,20 +41,6 @@ class Reading:
         )
 
 
-def getter(expression: Expression | None) -> Getter:
-    """What finds the same as the expression, sooner where it is a path of two keys, as most are."""
-    if expression is None:
-        return _nothing
-    if not isinstance(expression, Path) or any(len(way) != 2 for way in expression.ways):
-        return expression.value
-    ways = [
-        (first, second)
-        for first, second in expression.ways
-        if isinstance(first, str) and isinstance(second, str)
-    ]
-    return expression.value if len(ways) < len(expression.ways) else _two_keys(expression, ways)
-
-
 def moment(value: object, latest: datetime) -> datetime | None:
     """A time that can be read and is not after `latest`; None for all else."""
     if value is None:
@@ -68,24 +50,6 @@ def moment(value: object, latest: datetime) -> datetime | None:
     except ValueError:
         return None
     return found if found <= latest else None
-
-
-def _nothing(_document: Document) -> None:
-    return None
-
-
-def _two_keys(path: Path, ways: list[tuple[str, str]]) -> Getter:
-    def value(document: Document) -> object:
-        for first, second in ways:
-            holder = document.get(first)
-            if type(holder) is not dict or len(holder) <= UNWRAPPED_KEYS:
-                return path.value(document)
-            found: object = holder.get(second)
-            if found is not None and found != "":
-                return found
-        return None
-
-    return value
 
 
 def _scalar(found: object) -> Scalar | None:

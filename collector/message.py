@@ -1,6 +1,5 @@
 """What came in, and what of it goes to quarantine."""
 
-import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -41,7 +40,7 @@ def _evidence(draft: Draft) -> bytes:
 
 
 def _as_json(draft: Draft) -> bytes:
-    fields = {entry.name: getattr(draft, entry.name) for entry in dataclasses.fields(draft)}
+    fields = msgspec.structs.asdict(draft)
     try:
         return msgspec.json.encode(fields, enc_hook=repr)
     except (ValueError, OverflowError):  # a lone surrogate, an endless number

@@ -124,7 +124,7 @@ def _optional(value: object, name: str) -> str | None:
 def _volume(value: object, unit: str) -> int | float:
     whole = unit in INTEGER_UNITS
     if type(value) is int:
-        return value if whole or abs(value) > EXACT_FLOAT else float(value)
+        return value if whole or not -EXACT_FLOAT <= value <= EXACT_FLOAT else float(value)
     if type(value) is float:
         if not math.isfinite(value):
             raise _Flaw("volume is not finite")
@@ -162,7 +162,7 @@ def _timestamp(value: object, now: datetime) -> datetime:
 def _metadata(value: object, tidy: Tidy) -> dict[str, object]:
     if value is None or value == "":
         return {}
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise _Flaw("metadata is not an object")
     return tidy(value)
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from collector import frame
@@ -259,6 +260,6 @@ def _identified(drafts: Iterable[Draft], body: bytes) -> Iterator[Draft]:
     digest = hashlib.sha256(body).hexdigest()
     for number, draft in enumerate(drafts):
         if draft.type == "delta" and draft.id is None:
-            yield dataclasses.replace(draft, id=make_id("batch", digest, str(number)))
+            yield msgspec.structs.replace(draft, id=make_id("batch", digest, str(number)))
         else:
             yield draft

@@ -13,8 +13,7 @@ from collector.errors import InvalidMessage
 # What the fast reader can not say is left to the other one, which takes ten times as long.
 _read = msgspec.json.Decoder().decode
 _write = msgspec.json.Encoder().encode
-
-ENVELOPE_KEYS = 4  # at most: its version and the message, and whatever may come
+_read_text = msgspec.json.Decoder(str).decode
 
 
 def parse(body: bytes | str) -> object:
@@ -28,6 +27,14 @@ def parse(body: bytes | str) -> object:
     return _slowly(body) if found is _UNCLEAR else found
 
 
+def parse_text(body: bytes) -> str | None:
+    """The value of a JSON text that is one string, None if it is anything else."""
+    try:
+        return _read_text(body)
+    except ValueError:  # msgspec's errors are ValueErrors
+        return None
+
+
 _UNCLEAR = object()
 
 
@@ -39,26 +46,14 @@ def _clear(body: bytes | str) -> object:
     """
     try:
         value = _read(body)
-        needed = _marks_of_envelope(value) or _write(value).count(b'"')
+        written = _write(value)
     except (ValueError, OverflowError, RecursionError):  # msgspec's errors are ValueErrors
         return _UNCLEAR
     if isinstance(body, str):
-        marks, is_numbered = body.count('"'), "\\u0022" in body
+        marks, is_numbered = body.count('"'), "\\" in body and "\\u0022" in body
     else:
-        marks, is_numbered = body.count(b'"'), b"\\u0022" in body
-    return value if marks == needed and not is_numbered else _UNCLEAR
-
-
-def _marks_of_envelope(value: object) -> int:
-    """The quotation marks in an object of a few texts, which need not be written for it; 0 for all else."""
-    if type(value) is not dict or len(value) > ENVELOPE_KEYS:
-        return 0
-    marks = 4 * len(value)
-    for key, text in value.items():
-        if type(text) is not str:
-            return 0
-        marks += key.count('"') + text.count('"')
-    return marks
+        marks, is_numbered = body.count(b'"'), b"\\" in body and b"\\u0022" in body
+    return value if marks == written.count(b'"') and not is_numbered else _UNCLEAR
 
 
 def _slowly(body: bytes | str) -> object:

@@ -88,7 +88,7 @@ class _Tidying:
             if names_secret(name):
                 continue
             size = len(name) if name.isascii() else len(name.encode())
-            if not self._afford(size) or not self._fits(item, depth):
+            if not self._afford(size) or (depth >= DEPTH_LIMIT and not self._fits(item, depth)):
                 self.truncated = True
             elif item is None or type(item) is bool:
                 tidied[name] = item

@@ -11,6 +11,7 @@ from storage.ingest.keys import VersionKey
 from storage.sample import Sample
 
 _write = msgspec.json.Encoder(order="sorted").encode
+_PLAIN = frozenset({str, int, bool, type(None)})
 _FLOAT = re.compile(rb"[:\[,]-?\d+[.eE]")  # perhaps one; a float always looks like that
 
 
@@ -46,4 +47,5 @@ def _text_of(metadata: Mapping[str, object]) -> str:
         written = _write(metadata)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return canonical(metadata)
-    return canonical(metadata) if _FLOAT.search(written) else written.decode()
+    is_plain = _PLAIN.issuperset(map(type, metadata.values()))
+    return written.decode() if is_plain or not _FLOAT.search(written) else canonical(metadata)

@@ -48,6 +48,25 @@ def test_both_envelopes_are_unwrapped_also_when_encoded_twice(body: str) -> None
 
 
 @pytest.mark.parametrize(
+    "more",
+    ['"oslo.message": "{}"', '"oslo.version": "2.0"', '"unique": 1, "unique": 2'],
+    ids=lambda it: it[:8],
+)
+def test_an_envelope_that_repeats_a_key_is_refused(more: str) -> None:
+    usual = json.dumps({"oslo.version": "2.0", "oslo.message": FLAT})
+
+    for body in (f"{usual[:-1]}, {more}}}", f"{{{more}, {usual[1:]}"):
+        with pytest.raises(InvalidMessage, match="repeats a key"):
+            decode_notification(body.encode())
+
+
+def test_an_envelope_that_holds_more_is_read_as_well() -> None:
+    usual = json.dumps({"oslo.version": "2.0", "oslo.message": FLAT, "more": "text"})
+
+    assert decode_notification(usual.encode()) == decode_notification(FLAT.encode())
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b"",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from collector.expressions import UNWRAPPED_KEYS, Constant, Expression, Path
+from collector.expressions import UNWRAPPED_KEYS, Constant, Expression, Path, unwrapped
 
 Document = Mapping[str, object]
 Getter = Callable[[Document], object]
@@ -33,9 +33,14 @@ def _two_keys(path: Path, ways: list[tuple[str, str]]) -> Getter:
     def value(document: Document) -> object:
         for first, second in ways:
             holder = document.get(first)
-            if type(holder) is not dict or len(holder) <= UNWRAPPED_KEYS:
+            if type(holder) is not dict:
                 return path.value(document)
             found: object = holder.get(second)
+            if found is None and len(holder) <= UNWRAPPED_KEYS:
+                held = unwrapped(holder)
+                if type(held) is not dict:
+                    return path.value(document)
+                found = held.get(second)
             if found is not None and found != "":
                 return found
         return None

@@ -8,6 +8,8 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
 
 from collector.secrets import names_secret, without_secrets
 from storage.sample import INT64_MAX, INT64_MIN
@@ -49,6 +51,11 @@ def tidy_metadata(metadata: Mapping[object, object], limits: Limits = METADATA_L
     Keys that name a secret (`collector.secrets`) are left out at every depth. Integers beyond
     64 bits, non-finite floats and values that are not JSON become text.
     """
+    # A key counts for so many bytes that those who stay within the bytes stay within the number of keys, too.
+    if _plain_size(metadata, limits.string_bytes / limits.keys, 1) <= min(
+        limits.string_bytes, limits.all_bytes
+    ):
+        return cast("dict[str, object]", metadata)  # nothing else has a size
     tidying = _Tidying(limits)
     tidied = tidying.mapping(metadata, 1)
     if tidying.truncated:
@@ -70,6 +77,37 @@ def remembering_metadata() -> Callable[[Mapping[object, object]], dict[str, obje
         return tidied
 
     return tidy
+
+
+def _plain_size(metadata: object, key_bytes: float, depth: int) -> float:
+    """The bytes of keys and texts of an object of which nothing has to be altered, and as many more for each key.
+
+    Infinity of all others.
+    """
+    if type(metadata) is not dict or depth > DEPTH_LIMIT:
+        return math.inf
+    size = key_bytes * len(metadata)
+    for key, item in metadata.items():
+        kind = type(item)
+        if kind is str:
+            if "://" in item or "?" in item or not item.isascii() or "\0" in item:
+                return math.inf
+            size += len(item)
+        elif kind is dict:
+            size += _plain_size(item, key_bytes, depth + 1)
+        elif (
+            item is not None and kind is not bool and (kind is not int or not INT64_MIN <= item <= INT64_MAX)
+        ):
+            return math.inf
+        if type(key) is not str or not _is_plain_key(key):
+            return math.inf
+        size += len(key)
+    return size
+
+
+@lru_cache(4096)
+def _is_plain_key(key: str) -> bool:
+    return len(key) <= KEY_LIMIT_BYTES and key.isascii() and "\0" not in key and not names_secret(key)
 
 
 class _Tidying:

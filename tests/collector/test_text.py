@@ -97,3 +97,11 @@ def test_shared_metadata_is_tidied_once() -> None:
     tidy, metadata = remembering_metadata(), {"name": "web"}
 
     assert tidy(metadata) is tidy(metadata)  # type: ignore[arg-type]  # a mapping is invariant in its key
+
+
+def test_keys_are_counted_in_all_objects_together() -> None:
+    tidied = tidy_metadata({f"{number}": {f"{inner}": 1 for inner in range(20)} for number in range(40)})
+
+    inner = [value for value in tidied.values() if isinstance(value, dict)]
+    assert len(inner) + sum(map(len, inner)) == METADATA_LIMITS.keys
+    assert tidied[TRUNCATED] is True

@@ -8,9 +8,8 @@ from functools import lru_cache
 from collector.envelope import Notification
 from collector.event_types import REMEMBERED, ByEventType
 from collector.expressions import Path
-from collector.getters import Getter, getter
 from collector.lifecycle_definitions import LifeRule, Role
-from collector.lifecycle_reading import Reading, moment
+from collector.lifecycle_reading import TIMES, Reading, identifier, moment
 from collector.mapping import FAILURES, document_of
 from collector.normalize import FUTURE_LIMIT
 from storage.fact import Fact, What, happened, seen, told
@@ -39,12 +38,11 @@ class LifecycleMapping:
         if not plans or notification.priority in SILENT:
             return []
         document = document_of(notification)
-        return [
-            fact
-            for plan in plans
-            if all(path.value(document) in values for path, values in plan.only)
-            for fact in _facts(plan, notification, document, received_at)
-        ]
+        facts: list[Fact] = []
+        for plan in plans:
+            if not plan.only or all(path.value(document) in values for path, values in plan.only):
+                facts += _facts(plan, notification, document, received_at)
+        return facts
 
     def _plans(self, event_type: str) -> tuple["_Plan", ...]:
         """What is for this type, each rule once."""
@@ -65,9 +63,6 @@ class _Plan:
     only: tuple[tuple[Path, frozenset[str]], ...]
     each: Path | None
     reading: Reading
-    at: Getter
-    began_at: Getter
-    ended_at: Getter
 
 
 def _plan(number: int, rule: LifeRule, role: Role) -> _Plan:
@@ -79,9 +74,6 @@ def _plan(number: int, rule: LifeRule, role: Role) -> _Plan:
         rule.only,
         rule.each,
         Reading(rule),
-        getter(rule.at),
-        getter(rule.began_at),
-        getter(rule.ended_at),
     )
 
 
@@ -91,19 +83,21 @@ def _facts(
     is_failure = notification.priority in FAILURES
     what: What = "is" if is_failure else plan.what
     latest = received_at + FUTURE_LIMIT
-    for number, found in enumerate(_documents(plan.each, document)):
-        resource_id = plan.reading.resource_id(found)
+    for number, its_document in enumerate(_documents(plan.each, document)):
+        found = plan.reading.find(its_document)
+        resource_id = identifier(found[0])
         if resource_id is None:
             continue
-        ended_at = None if is_failure else moment(plan.ended_at(found), latest)
+        at, began_at, ended_at = [None if value is None else moment(value, latest) for value in found[TIMES]]
+        if is_failure:
+            ended_at = None
         attributes = plan.reading.attributes(found, is_over=what == "ends" or ended_at is not None)
-        at = moment(plan.at(found), latest) or moment(notification.timestamp, latest) or received_at
+        at = at or moment(notification.timestamp, latest) or received_at
         if plan.is_look:
             yield seen(plan.kind, resource_id, at, attributes)
         else:
             message = (notification.publisher_id, notification.message_id, str(number))
             yield happened(plan.kind, resource_id, what, at, attributes, *message)
-        began_at = moment(plan.began_at(found), latest)
         if began_at is not None:
             yield told(plan.kind, resource_id, "begins", began_at)
         if ended_at is not None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from collector.lifecycle_definitions import LifeRule
-from collector.lifecycle_reading import Reading
+from collector.lifecycle_reading import Reading, identifier
 from storage.fact import Attributes, Fact, seen
 from storage.ingest.batch import SampleBatch
 from storage.ingest.keys import ResourceKey, VersionKey
@@ -78,11 +78,11 @@ class Witness:
             last = here or self._noted.get(key)
             if last is not None and last.hour == hour and last.shown == shown:
                 continue
-            document = _document(owner, around)
-            resource_id = reading.resource_id(document)
+            found = reading.find(_document(owner, around))
+            resource_id = identifier(found[0])
             if resource_id is None:
                 continue
-            look = _Look(hour, reading.attributes(document, is_over=False), shown)
+            look = _Look(hour, reading.attributes(found, is_over=False), shown)
             if last is not None and last[:2] == look[:2]:  # what changed is nothing that counts
                 (self._noted if here is None else looks)[key] = look
                 continue

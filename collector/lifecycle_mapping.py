@@ -1,6 +1,6 @@
 """Notifications become facts of the lives of resources, as definition files say."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -79,10 +79,11 @@ def _plan(number: int, rule: LifeRule, role: Role) -> _Plan:
 
 def _facts(
     plan: _Plan, notification: Notification, document: dict[str, object], received_at: datetime
-) -> Iterator[Fact]:
+) -> list[Fact]:
     is_failure = notification.priority in FAILURES
     what: What = "is" if is_failure else plan.what
     latest = received_at + FUTURE_LIMIT
+    facts: list[Fact] = []
     for number, its_document in enumerate(_documents(plan.each, document)):
         found = plan.reading.find(its_document)
         resource_id = identifier(found[0])
@@ -94,14 +95,15 @@ def _facts(
         attributes = plan.reading.attributes(found, is_over=what == "ends" or ended_at is not None)
         at = at or moment(notification.timestamp, latest) or received_at
         if plan.is_look:
-            yield seen(plan.kind, resource_id, at, attributes)
+            facts.append(seen(plan.kind, resource_id, at, attributes))
         else:
             message = (notification.publisher_id, notification.message_id, str(number))
-            yield happened(plan.kind, resource_id, what, at, attributes, *message)
+            facts.append(happened(plan.kind, resource_id, what, at, attributes, *message))
         if began_at is not None:
-            yield told(plan.kind, resource_id, "begins", began_at)
+            facts.append(told(plan.kind, resource_id, "begins", began_at))
         if ended_at is not None:
-            yield told(plan.kind, resource_id, "ends", ended_at)
+            facts.append(told(plan.kind, resource_id, "ends", ended_at))
+    return facts
 
 
 def _documents(each: Path | None, document: dict[str, object]) -> list[dict[str, object]]:

@@ -69,10 +69,12 @@ class Witness:
         shapes = [number for number, shape in enumerate(batch.shapes) if meter in shape]
         rows = np.flatnonzero(np.isin(batch.polled.shape, shapes))
         columns = (batch.polled.resource[rows], batch.polled.ts[rows], batch.polled.version[rows])
+        order = np.lexsort(columns[::-1])
+        in_order = [column[order].tolist() for column in (*columns, columns[1] // HOUR_US)]
         looks: dict[_Key, _Look] = {}  # of this batch, the last of each
-        for resource, at, version in sorted(zip(*(one.tolist() for one in columns), strict=True)):
+        for resource, at, version, hour in zip(*in_order, strict=True):
             owner, around = batch.resources[resource], batch.versions[version]
-            key, hour = (kind, owner.resource_id), at // HOUR_US
+            key = (kind, owner.resource_id)
             shown = (owner.project_id, around.digest)
             here = looks.get(key)
             last = here or self._noted.get(key)

@@ -74,6 +74,44 @@ def test_every_attribute_comes_back_as_it_was_said(segments: Segments) -> None:
     assert segments.of_resource(A, "vm-1")[0].attributes == OURS
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"',
+        "\\",
+        '\\"',
+        "a\\n",
+        "a\nb",
+        "\t",
+        "\x01",
+        "\x7f",
+        "null",
+        "NULL",
+        "{a,b}",
+        "",
+        " ",
+        "\u2028",
+        "😀",
+    ],
+)
+def test_any_text_comes_back_as_it_was_said(segments: Segments, text: str) -> None:
+    said = Attributes("project-a", type=f"x{text}", name=text, more=(("note", text), ("of", f"{text}x")))
+
+    segments.store([happened("instance", f"vm-{text}", "begins", at(0), said, "1")])
+
+    (found,) = segments.of_resource(A, f"vm-{text}")
+    assert (found.resource_id, found.attributes) == (f"vm-{text}", said)
+
+
+def test_an_event_that_comes_again_at_another_time_stays_as_it_came_first(database: Database) -> None:
+    first, again = (happened("instance", "vm-1", "begins", at(hour), OURS, "1") for hour in (1, 0))
+
+    for fact in (first, again):
+        Segments(database).store([fact])
+
+    assert spans(Segments(database).of_resource(EVERYTHING, "vm-1")) == [("vm-1", "project-a", at(1), None)]
+
+
 def test_a_project_sees_the_segments_that_were_its_own(segments: Segments) -> None:
     segments.store(history())
 

@@ -1,6 +1,6 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from psycopg import Connection as PsycopgConnection
 from psycopg import Error as PsycopgError
@@ -8,14 +8,10 @@ from psycopg.errors import SerializationFailure, UniqueViolation
 from psycopg.types.numeric import Int8
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     Column,
     ColumnElement,
     Connection,
     Engine,
-    Integer,
-    LargeBinary,
-    SmallInteger,
     Table,
     Text,
     any_,
@@ -25,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from storage.dialects.postgresql_binary import BinaryArray, BinaryArrayDumper, arrays, copied
+from storage.dialects.postgresql_driver import copy_rows, driver_of, type_of, wrapped
 from storage.dialects.postgresql_lines import Lines
 from storage.dialects.texts import Span, insert_by_arrays
 from storage.ingest.rows import Rows
@@ -38,7 +35,6 @@ LOST_RACES = {"40001", "40P01", "55P03", "23514"}
 MISSING = {"42P01", "42703"}  # undefined table, undefined column
 
 CAREFUL_BATCHES = 20
-COPY_TYPES = ((SmallInteger, "int2"), (BigInteger, "int8"), (Integer, "int4"), (LargeBinary, "bytea"))
 
 _LIMIT = "SET LOCAL statement_timeout = {}"
 
@@ -159,7 +155,7 @@ class PostgreSQL:
             if not isinstance(error.orig, UniqueViolation):
                 raise
             self._careful_with[table.name] = CAREFUL_BATCHES
-            raise _wrapped(connection, "COPY", SerializationFailure(str(error.orig))) from error
+            raise wrapped(connection, "COPY", SerializationFailure(str(error.orig))) from error
         return len(rows)
 
     def insert_texts(
@@ -189,20 +185,20 @@ class PostgreSQL:
         key = ", ".join(column.name for column in table.primary_key)
         result = connection.exec_driver_sql(
             f"INSERT INTO {table.name} SELECT * FROM {_unnested(table)} ORDER BY {key} ON CONFLICT DO NOTHING",  # noqa: S608 - our tables
-            arrays(rows, [_type_of(column) for column in table.columns]),
+            arrays(rows, [type_of(column) for column in table.columns]),
         )
         return int(result.rowcount)
 
     def _copy_rows(self, connection: Connection, table: Table, rows: Rows) -> None:
         statement = f"COPY {table.name} FROM STDIN (FORMAT BINARY)"
         try:
-            with _driver(connection).cursor() as cursor, cursor.copy(statement.encode()) as copy:
-                copy.write(copied(rows, [_type_of(column) for column in table.columns]))
+            with driver_of(connection).cursor() as cursor, cursor.copy(statement.encode()) as copy:
+                copy.write(copied(rows, [type_of(column) for column in table.columns]))
         except UniqueViolation as error:  # a savepoint would cost every batch two round trips
             self._careful = CAREFUL_BATCHES
-            raise _wrapped(connection, statement, SerializationFailure(str(error))) from error
+            raise wrapped(connection, statement, SerializationFailure(str(error))) from error
         except PsycopgError as error:
-            raise _wrapped(connection, statement, error) from error
+            raise wrapped(connection, statement, error) from error
 
     def kept(self, connection: Connection, table: Table, rows: Rows) -> tuple[int, int]:
         """By comparing on the server, each row through the key.
@@ -214,7 +210,7 @@ class PostgreSQL:
             f" count(*) FILTER (WHERE old.vals <> new.vals) FROM {_unnested(table)} CROSS JOIN LATERAL"
             f" (SELECT recv, vals FROM {table.name} WHERE gid = new.gid AND rid = new.rid AND ts = new.ts"
             " AND part = new.part LIMIT 1) AS old",
-            arrays(rows, [_type_of(column) for column in table.columns]),
+            arrays(rows, [type_of(column) for column in table.columns]),
         ).one()
         return int(found[0]) // READING, int(found[1])
 
@@ -235,73 +231,8 @@ class PostgreSQL:
         return getattr(error.orig, "sqlstate", None) in MISSING
 
 
-def binary_rows(connection: Connection, statement: str, values: Sequence[object]) -> Sequence[Any]:
-    """The rows of a statement with `%s` for each value, binary on the way: blobs as text take four times as long.
-
-    Straight from the driver, which halves the time of a short question.
-    """
-    driver = _driver(connection)
-    try:
-        with driver.cursor(binary=True) as cursor:
-            return cursor.execute(statement.encode(), values or None).fetchall()
-    except PsycopgError as error:
-        if driver.broken:
-            connection.invalidate(error)
-        raise _wrapped(connection, statement, error) from error
-
-
-def changed_rows(connection: Connection, statement: str, values: Sequence[object]) -> int:
-    """How many rows a statement with `%s` for each value changed; straight from the driver."""
-    driver = _driver(connection)
-    try:
-        return driver.execute(statement.encode(), values or None).rowcount
-    except PsycopgError as error:
-        if driver.broken:
-            connection.invalidate(error)
-        raise _wrapped(connection, statement, error) from error
-
-
-def changed_and_rows(connection: Connection, statement: str, question: str) -> tuple[int, Sequence[Any]]:
-    """How many rows the first of two statements changed, and the rows of the second one; both without values."""
-    driver = _driver(connection)
-    try:
-        with driver.cursor() as cursor:
-            changed = cursor.execute(f"{statement}; {question}".encode()).rowcount
-            cursor.nextset()
-            return changed, cursor.fetchall()
-    except PsycopgError as error:
-        if driver.broken:
-            connection.invalidate(error)
-        raise _wrapped(connection, statement, error) from error
-
-
 def _unnested(table: Table) -> str:
     """Rows that come as an array for each column."""
-    kinds = ", ".join(f"%s::{_type_of(column)}[]" for column in table.columns)
+    kinds = ", ".join(f"%s::{type_of(column)}[]" for column in table.columns)
     names = ", ".join(column.name for column in table.columns)
     return f"unnest({kinds}) AS new ({names})"
-
-
-def copy_rows(connection: Connection, place: str, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
-    """Puts rows of a table's columns into `place`, which may be another table like it."""
-    statement = f"COPY {place} FROM STDIN (FORMAT BINARY)"
-    try:
-        with _driver(connection).cursor() as cursor, cursor.copy(statement.encode()) as copy:
-            copy.set_types([_type_of(column) for column in table.columns])
-            for row in rows:
-                copy.write_row(row)
-    except PsycopgError as error:
-        raise _wrapped(connection, statement, error) from error
-
-
-def _driver(connection: Connection) -> "PsycopgConnection[tuple[object, ...]]":
-    return cast("PsycopgConnection[tuple[object, ...]]", connection.connection.driver_connection)
-
-
-def _wrapped(connection: Connection, statement: str, error: PsycopgError) -> Exception:
-    """The error as SQLAlchemy would have raised it, had COPY gone through it."""
-    return DBAPIError.instance(statement, (), error, PsycopgError, dialect=connection.dialect)
-
-
-def _type_of(column: Column[Any]) -> str:  # Any: integers and blobs
-    return next(name for kind, name in COPY_TYPES if isinstance(column.type, kind))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 
 from storage.dialects import DIALECTS
-from storage.dialects.postgresql import binary_rows, changed_and_rows, changed_rows, copy_rows
+from storage.dialects.postgresql_driver import binary_rows, changed_and_rows, changed_rows, copy_rows
 from storage.tables_tiles import STAMPS
 from storage.tiles.sharing import NUMBERS
 

@@ -1,16 +1,14 @@
 """The maintenance of the store, as a part of every process that collects."""
 
-import os
-import secrets
-import socket
 import threading
 
 import structlog
 
+from cli.holder import holder
 from cli.parts import Server, now
 from cli.process import Part
 from cli.schema import when_ready
-from collector.maintenance import MaintenanceLoop, MaintenanceMetrics
+from collector.maintenance import MaintenanceMetrics, maintenance_loop
 from storage.database import Database
 from storage.durability import weaknesses
 from storage.errors import DatabaseUnavailable
@@ -19,20 +17,18 @@ from storage.upkeep.maintenance import Maintenance
 
 log = structlog.get_logger()
 
-HOST_CHARACTERS = 40  # of 64 the name of a holder may have
-
 
 def maintenance(server: Server) -> Part:
     """Keeps the store in order while no other process does."""
     settings, database = server.settings, server.intake
-    loop = MaintenanceLoop(
+    loop = maintenance_loop(
         Maintenance(
             database, settings.maintenance, settings.retention, waits=True, kept_rows=server.kept_rows
         ),
         Leases(database),
         settings.maintenance,
         MaintenanceMetrics(server.registry),
-        holder=f"{socket.gethostname()[:HOST_CHARACTERS]}/{os.getpid()}/{secrets.token_hex(4)}",
+        holder=holder(),
         clock=now,
     )
 

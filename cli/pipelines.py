@@ -1,15 +1,13 @@
 """The loop of the transformers of pipelines, built."""
 
-import os
-import secrets
-import socket
 from datetime import timedelta
 
+from cli.holder import holder
 from cli.parts import Server, now
 from cli.process import Part
 from cli.schema import when_ready
 from collector.pipelines.derivation import Derivation, Outlets, Pace, Store
-from collector.pipelines.loop import DerivationLoop, DerivationMetrics
+from collector.pipelines.loop import DerivationMetrics, derivation_loop
 from collector.pipelines.routing import DerivedOutlets, NoOutlets
 from collector.publishers.database import DatabasePublisher
 from storage.events import Events
@@ -17,8 +15,6 @@ from storage.samples import Samples
 from storage.transforming import Transforming
 from storage.upkeep.leases import Leases
 from storage.window import Window
-
-HOST_CHARACTERS = 40  # of 64 the name of a holder may have
 
 
 def transformers(server: Server) -> list[Part]:
@@ -32,12 +28,12 @@ def transformers(server: Server) -> list[Part]:
     keeper = DatabasePublisher(samples, server.metrics, Events(database))
     store = Store(Window(database), samples, Transforming(database), keeper)
     pace = Pace(cycle, timedelta(seconds=options.pipeline_settle))
-    loop = DerivationLoop(
+    loop = derivation_loop(
         Derivation(pipelines, store, _others(server), pace),
         Leases(database),
         DerivationMetrics(server.registry),
         cycle=cycle,
-        holder=f"{socket.gethostname()[:HOST_CHARACTERS]}/{os.getpid()}/{secrets.token_hex(4)}",
+        holder=holder(),
         clock=now,
     )
     return [when_ready(Part("pipelines", loop.run), database)]

@@ -1,6 +1,5 @@
 """The loop that keeps the store in order beside the consumers, in one collector of many at a time."""
 
-import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -9,14 +8,14 @@ from typing import Protocol
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from collector.backoff import Backoff
-from storage.errors import StorageError
+from collector.guard import Guard, Words
+from collector.leased import Lease, LeasedLoop
 from storage.settings import MaintenanceSettings
 from storage.upkeep.leases import Leases
 from storage.upkeep.maintenance import Done, Stage
 
 LEASE = "maintenance"
-LONGEST_PAUSE_S = 60.0
+WORDS = Words("maintenance_paused", "maintenance_failed", "maintenance_resumed")
 
 log = structlog.get_logger()
 
@@ -83,43 +82,20 @@ class MaintenanceMetrics:
         )
 
 
-class MaintenanceLoop:
-    """Does the work of one store by turns while it has the lease."""
+class Counted:
+    """The work, with what it did counted and damaged tiles told once."""
 
-    def __init__(
-        self,
-        work: Work,
-        leases: Leases,
-        settings: MaintenanceSettings,
-        metrics: MaintenanceMetrics,
-        *,
-        holder: str,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._work, self._leases, self._metrics = work, leases, metrics
-        self._interval_s, self._lease = settings.interval_s, timedelta(seconds=settings.lease_s)
-        self._holder, self._clock = holder, clock
-        self._backoff = Backoff(first_s=1.0, longest_s=max(LONGEST_PAUSE_S, settings.interval_s))
-        self._renew_at = clock()
-        self._complaint: str | None = None
+    def __init__(self, work: Work, metrics: MaintenanceMetrics, clock: Callable[[], datetime]) -> None:
+        self._work, self._metrics, self._clock = work, metrics, clock
         self._damaged: frozenset[str] = frozenset()
 
-    def run(self, stop: threading.Event) -> None:
-        """Works until `stop` is set; returns after the step that is being done, and gives the lease back."""
-        while not stop.is_set():
-            stop.wait(self.wait_after(stop))
+    def turn(self, now: datetime, stop: Callable[[], bool]) -> bool:
+        """Does some of it, until `stop` answers True after a step; returns whether there is more to do at once."""
+        begun = time.monotonic()
         try:
-            self._leases.release(LEASE, self._holder)
-        except StorageError as error:
-            log.info("lease_not_released", reason=str(error))
-
-    def once(self, stop: threading.Event) -> bool:
-        """A turn, if this process has the lease; returns whether there is more to do at once."""
-        now = self._clock()
-        if not self._leases.take(LEASE, self._holder, now, self._lease):
-            return False
-        self._renew_at = now + self._lease / 2
-        done = self._work.turn(now, lambda: stop.is_set() or not self._has_lease())
+            done = self._work.turn(now, stop)
+        finally:
+            self._metrics.seconds.inc(time.monotonic() - begun)
         for stage, amount in done.amounts.items():
             self._metrics.done[stage].inc(amount)
         self._metrics.late_rows.set(self._work.waiting())
@@ -127,42 +103,6 @@ class MaintenanceLoop:
         if done.is_finished:
             self._metrics.last_success.set(self._clock().timestamp())
         return not done.is_finished
-
-    def _has_lease(self) -> bool:
-        """Whether no other one has the lease by now; renews it when half of it is over."""
-        now = self._clock()
-        if now < self._renew_at:
-            return True
-        self._renew_at = now + self._lease / 2
-        return self._leases.take(LEASE, self._holder, now, self._lease)
-
-    def wait_after(self, stop: threading.Event) -> float:
-        """Does `once`, whatever happens; returns the seconds to wait before the next turn."""
-        begun = time.monotonic()
-        try:
-            is_more = self.once(stop)
-        except StorageError as error:
-            return self._failed(str(error))
-        except Exception as error:
-            if self._complaint != repr(error):
-                log.exception("maintenance_failed")
-            self._complaint = repr(error)
-            self._metrics.errors.inc()
-            return self._backoff.next_s()
-        finally:
-            self._metrics.seconds.inc(time.monotonic() - begun)
-        if self._complaint is not None:
-            log.info("maintenance_resumed")
-        self._complaint = None
-        self._backoff.reset()
-        return 0.0 if is_more else self._interval_s
-
-    def _failed(self, reason: str) -> float:
-        if self._complaint is None:
-            log.warning("maintenance_paused", reason=reason)
-        self._complaint = reason
-        self._metrics.errors.inc()
-        return self._backoff.next_s()
 
     def _tell_damaged(self, names: Iterable[str]) -> None:
         found = frozenset(names)
@@ -172,3 +112,22 @@ class MaintenanceLoop:
             log.info("tile_readable_again", tile=name)
         self._damaged = found
         self._metrics.damaged.set(len(found))
+
+
+def maintenance_loop(
+    work: Work,
+    leases: Leases,
+    settings: MaintenanceSettings,
+    metrics: MaintenanceMetrics,
+    *,
+    holder: str,
+    clock: Callable[[], datetime],
+) -> LeasedLoop:
+    """Does the work of one store, in one process of many at a time."""
+    return LeasedLoop(
+        Counted(work, metrics, clock),
+        Lease(leases, LEASE, holder, timedelta(seconds=settings.lease_s)),
+        Guard(WORDS, metrics.errors),
+        pause_s=settings.interval_s,
+        clock=clock,
+    )

@@ -11,6 +11,7 @@ import structlog
 from api.alarms.metrics import AlarmMetrics
 from api.alarms.sender import Result, Sender
 from api.alarms.webhook import Signer
+from collector.guard import Guard, Words
 from storage.alarm import Attempt, Delivery
 from storage.deliveries import Deliveries, Limits
 from storage.errors import StorageError
@@ -33,6 +34,7 @@ GONE = 410
 
 IDLE_S = 1.0
 STOP_S = 8.0
+WORDS = Words("deliveries_waiting", "deliveries_failed", "deliveries_resumed")
 
 log = structlog.get_logger()
 
@@ -74,7 +76,7 @@ class DeliveryLoop:
         self._lock = threading.Lock()
         self._under_way: dict[str, Delivery] = {}
         self._ended = threading.Event()
-        self._is_away = False
+        self._guard = Guard(WORDS, metrics.failures.labels(loop="delivery"))
 
     def run(self, stop: threading.Event) -> None:
         """Delivers until `stop` is set, then waits eight seconds for what is under way.
@@ -83,7 +85,7 @@ class DeliveryLoop:
         """
         while not stop.is_set():
             self._ended.clear()
-            if not self._try_start():
+            if not self._guard.turn(self._turn):
                 self._ended.wait(IDLE_S)
         self.wait(STOP_S)
 
@@ -128,23 +130,11 @@ class DeliveryLoop:
             )
         return after
 
-    def _try_start(self) -> bool:
-        """Whether anything was started; a database that is away is said once."""
+    def _turn(self) -> bool:
+        """Whether anything was started; tells how much is left. Raises StorageError."""
         now = self._clock()
-        try:
-            started = self.start_due(now)
-            due = now if started else self._deliveries.oldest_due()
-        except StorageError as error:
-            if not self._is_away:
-                log.warning("deliveries_waiting", error=str(error))
-            self._is_away = True
-            return False
-        except Exception:
-            log.exception("deliveries_failed")
-            return False
-        if self._is_away:
-            log.info("deliveries_resumed")
-        self._is_away = False
+        started = self.start_due(now)
+        due = now if started else self._deliveries.oldest_due()
         self._metrics.delivery_lag.set(0 if due is None else max(0.0, (now - due).total_seconds()))
         return started > 0
 

@@ -14,15 +14,17 @@ from api.alarms.decision import Decision, Rule, StatisticsStore
 from api.alarms.metrics import AlarmMetrics
 from api.alarms.rules.threshold import Threshold
 from api.settings import AlarmSettings
+from collector.guard import Guard, Words
 from storage.alarm import Alarm, AlarmChange, Transition
 from storage.alarms import Alarms
-from storage.errors import Conflict, DatabaseUnavailable, SchemaMismatch, StorageError
+from storage.errors import Conflict, DatabaseUnavailable, SchemaMismatch
 
 RULES = (Threshold,)
 
 # Leased in one transaction; what a killed evaluator held waits for one interval.
 BATCH = 50
 TICK_S = 1.0
+WORDS = Words("evaluator_waiting", "evaluator_failed", "evaluator_resumed")
 
 log = structlog.get_logger()
 
@@ -69,12 +71,12 @@ class Evaluator:
         self._interval = timedelta(seconds=settings.interval)
         self._metrics = metrics
         self._clock = clock
-        self._is_away = False
+        self._guard = Guard(WORDS, metrics.failures.labels(loop="evaluator"))
 
     def run(self, stop: threading.Event) -> None:
         """Evaluates what is due until `stop` is set."""
         while not stop.is_set():
-            self._try_evaluate(stop)
+            self._guard.turn(lambda: self._turn(stop))
             stop.wait(TICK_S)
 
     def evaluate_due(self, now: datetime, stop: threading.Event | None = None) -> int:
@@ -121,21 +123,9 @@ class Evaluator:
         log.info("alarm_changed", alarm_id=alarm.alarm_id, state=decision.state, reason=decision.reason)
         return "changed"
 
-    def _try_evaluate(self, stop: threading.Event) -> None:
-        """Evaluates what is due; a store that is away is said once."""
+    def _turn(self, stop: threading.Event) -> None:
+        """Evaluates what is due, and tells how much is left. Raises StorageError."""
         now = self._clock()
-        try:
-            self.evaluate_due(now, stop)
-            due = self._alarms.oldest_due()
-        except StorageError as error:
-            if not self._is_away:
-                log.warning("evaluator_waiting", error=str(error))
-            self._is_away = True
-            return
-        except Exception:
-            log.exception("evaluator_failed")
-            return
-        if self._is_away:
-            log.info("evaluator_resumed")
-        self._is_away = False
+        self.evaluate_due(now, stop)
+        due = self._alarms.oldest_due()
         self._metrics.evaluation_lag.set(0 if due is None else max(0.0, (now - due).total_seconds()))

@@ -30,3 +30,9 @@ class AlarmMetrics:
             "How long the longest waiting webhook has been due.",
             registry=registry,
         )
+        self.failures = Counter(
+            "nephometer_alarm_failures",
+            "Turns of the evaluator and of the delivery of webhooks that failed as a whole.",
+            ["loop"],
+            registry=registry,
+        )

@@ -1,4 +1,4 @@
-"""The loop around maintenance: who works when, and what it says when it cannot."""
+"""The loop around maintenance: what it counts and says."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from collector.maintenance import MaintenanceLoop, MaintenanceMetrics
+from collector.leased import LeasedLoop
+from collector.maintenance import MaintenanceMetrics, maintenance_loop
 from storage.database import Database
-from storage.errors import DatabaseUnavailable
 from storage.settings import DatabaseSettings, MaintenanceSettings
 from storage.upkeep.leases import Leases
 from storage.upkeep.maintenance import Done, Stage
@@ -25,26 +25,13 @@ class Work:
     def __init__(self) -> None:
         self.damaged: list[str] = []
         self.turns: list[Callable[[], Done]] = []
-        self.count = 0
         self.late = 0
-        self.went_on = True
 
     def turn(self, now: datetime, stop: Callable[[], bool]) -> Done:
-        self.count += 1
-        done = self.turns.pop(0)() if self.turns else Done()
-        self.went_on = not stop()
-        return done
+        return self.turns.pop(0)() if self.turns else Done()
 
     def waiting(self) -> int:
         return self.late
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture
@@ -64,102 +51,24 @@ def work() -> Work:
     return Work()
 
 
-def loop(
-    work: Work, leases: Leases, registry: CollectorRegistry, clock: Clock, holder: str = "a"
-) -> MaintenanceLoop:
-    return MaintenanceLoop(
-        work,
-        leases,
-        MaintenanceSettings(lease_s=60),
-        MaintenanceMetrics(registry),
-        holder=holder,
-        clock=clock,
-    )
-
-
-def test_of_two_collectors_one_works_until_its_lease_ends(leases: Leases, work: Work) -> None:
-    clock, stop, other = Clock(), threading.Event(), Work()
-    mine = loop(work, leases, CollectorRegistry(), clock)
-    theirs = loop(other, leases, CollectorRegistry(), clock, "b")
-
-    mine.once(stop)
-    theirs.once(stop)
-    before = (work.count, other.count)
-    clock.now += timedelta(seconds=60)
-    theirs.once(stop)
-    mine.once(stop)
-
-    assert before == (1, 0)
-    assert (work.count, other.count) == (1, 1)
+def loop(work: Work, leases: Leases, registry: CollectorRegistry) -> LeasedLoop:
+    settings, metrics = MaintenanceSettings(lease_s=60), MaintenanceMetrics(registry)
+    return maintenance_loop(work, leases, settings, metrics, holder="a", clock=lambda: NOW)
 
 
 def test_a_collector_that_is_told_to_stop_gives_its_lease_back(
     leases: Leases, work: Work, registry: CollectorRegistry
 ) -> None:
-    clock, stop = Clock(), threading.Event()
+    stop = threading.Event()
 
     def end() -> Done:
         stop.set()
         return Done()
 
     work.turns.append(end)
-    loop(work, leases, registry, clock).run(stop)
+    loop(work, leases, registry).run(stop)
 
     assert leases.take("maintenance", "b", NOW, timedelta(minutes=1))
-
-
-@pytest.mark.parametrize("is_taken", [True, False])
-def test_a_long_turn_renews_its_lease_and_ends_when_it_lost_it(
-    leases: Leases, work: Work, registry: CollectorRegistry, is_taken: bool
-) -> None:
-    clock = Clock()
-
-    def slow() -> Done:
-        clock.now += timedelta(minutes=5)
-        if is_taken:
-            leases.take("maintenance", "b", clock.now, timedelta(minutes=1))
-        return Done()
-
-    work.turns.append(slow)
-    loop(work, leases, registry, clock).once(threading.Event())
-
-    assert work.went_on is not is_taken
-    assert leases.take("maintenance", "b", clock.now, timedelta(minutes=1)) is is_taken
-
-
-def test_a_turn_ends_after_the_step_in_which_it_is_told_to(
-    leases: Leases, work: Work, registry: CollectorRegistry
-) -> None:
-    stop = threading.Event()
-    stop.set()
-
-    loop(work, leases, registry, Clock()).once(stop)
-
-    assert not work.went_on
-
-
-def test_a_database_that_is_away_is_said_once_and_so_is_its_return(
-    leases: Leases, work: Work, registry: CollectorRegistry
-) -> None:
-    clock, stop = Clock(), threading.Event()
-
-    def away() -> Done:
-        raise DatabaseUnavailable("gone")
-
-    def back() -> Done:
-        stop.set()
-        return Done()
-
-    work.turns += [away, away, back]
-    one = MaintenanceLoop(
-        work, leases, MaintenanceSettings(), MaintenanceMetrics(registry), holder="a", clock=clock
-    )
-    with capture_logs() as logged:
-        waits = [one.wait_after(stop) for _ in range(3)]
-
-    assert [line["event"] for line in logged] == ["maintenance_paused", "maintenance_resumed"]
-    assert registry.get_sample_value("nephometer_maintenance_errors_total") == 2
-    assert waits[0] < waits[1] < 30 == waits[2]
 
 
 def test_a_bug_does_not_end_the_loop(leases: Leases, work: Work, registry: CollectorRegistry) -> None:
@@ -167,18 +76,19 @@ def test_a_bug_does_not_end_the_loop(leases: Leases, work: Work, registry: Colle
         raise KeyError("bug")
 
     work.turns += [broken, broken]
-    one = loop(work, leases, registry, Clock())
+    one = loop(work, leases, registry)
     with capture_logs() as logged:
         one.wait_after(threading.Event())
         one.wait_after(threading.Event())
 
     assert [line["event"] for line in logged] == ["maintenance_failed"]
+    assert registry.get_sample_value("nephometer_maintenance_errors_total") == 2
 
 
 def test_a_damaged_tile_is_said_once_and_so_is_its_repair(
     leases: Leases, work: Work, registry: CollectorRegistry
 ) -> None:
-    one = loop(work, leases, registry, Clock())
+    one = loop(work, leases, registry)
     with capture_logs() as logged:
         for damaged in ([], ["day_tile of group 1"], ["day_tile of group 1"], []):
             work.damaged = list(damaged)
@@ -198,7 +108,7 @@ def test_what_was_done_is_counted_and_more_of_it_comes_at_once(
     done.amounts[Stage.SEAL] = 5
     work.turns.append(lambda: done)
     work.late = 3
-    one = loop(work, leases, registry, Clock())
+    one = loop(work, leases, registry)
 
     wait = one.wait_after(threading.Event())
 

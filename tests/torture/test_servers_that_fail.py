@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection, delete, event, insert, make_url, text
 
-from collector.maintenance import MaintenanceLoop, MaintenanceMetrics
+from collector.maintenance import MaintenanceMetrics, maintenance_loop
 from storage.errors import DatabaseUnavailable
 from storage.sample import Refused
 from storage.settings import MaintenanceSettings
@@ -122,7 +122,7 @@ def test_a_server_killed_in_the_middle_of_sealing_is_gone_on_with_when_it_is_bac
             killed.append(point)
 
     monkeypatch.setattr(seal, "reach", kill)
-    loop = MaintenanceLoop(
+    loop = maintenance_loop(
         store.maintenance,
         Leases(store.database),
         MaintenanceSettings(interval_s=1),

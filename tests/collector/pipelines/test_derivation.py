@@ -1,7 +1,7 @@
 """Transformers at work on a store: what people expect of the pipelines they have."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,12 +10,13 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from collector.metrics import CollectorMetrics
-from collector.pipelines.derivation import Derivation, Pace, Store
+from collector.pipelines.derivation import Derivation, Pace, Store, Turn
 from collector.pipelines.files import read_pipelines
-from collector.pipelines.loop import DerivationLoop, DerivationMetrics
+from collector.pipelines.loop import DerivationMetrics, derivation_loop
 from collector.pipelines.routing import NoOutlets
 from collector.publishers.database import DatabasePublisher
 from storage.database import Database
+from storage.errors import DatabaseUnavailable
 from storage.events import Events
 from storage.query import EVERYTHING, SampleQuery
 from storage.sample import Sample
@@ -241,7 +242,7 @@ def test_the_loop_works_while_it_has_the_lease(database: Database) -> None:
     clock = NOW
     registry = CollectorRegistry()
     loops = [
-        DerivationLoop(
+        derivation_loop(
             derivation(database), Leases(database), DerivationMetrics(registry if at == 0 else CollectorRegistry()),
             cycle=CYCLE, holder=f"collector-{at}", clock=lambda: clock,
         )
@@ -261,3 +262,20 @@ def test_the_loop_works_while_it_has_the_lease(database: Database) -> None:
     assert registry.get_sample_value("nephometer_pipeline_samples_derived_total") == 4
     position = registry.get_sample_value("nephometer_pipeline_position_timestamp_seconds")
     assert position == (NOW + 4 * MINUTE).timestamp()
+
+
+def test_a_loop_without_its_database_says_so_and_counts_it(database: Database) -> None:
+    registry = CollectorRegistry()
+
+    class Away:
+        def turn(self, now: datetime, stop: Callable[[], bool]) -> Turn:
+            raise DatabaseUnavailable("gone")
+
+    loop = derivation_loop(
+        Away(), Leases(database), DerivationMetrics(registry), cycle=CYCLE, holder="a", clock=lambda: NOW
+    )
+    with capture_logs() as logged:
+        loop.wait_after(threading.Event())
+
+    assert [line["event"] for line in logged] == ["pipelines_paused"]
+    assert registry.get_sample_value("nephometer_pipeline_errors_total") == 1

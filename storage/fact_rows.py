@@ -108,7 +108,7 @@ def _end(connection: Connection, dialect: Dialect, resource_ids: Sequence[str]) 
     told = facts_table.c
     ends = (
         select(told.resource_id, told.kind, func.max(told.at).label("ended"))
-        .where(dialect.among(told.resource_id, resource_ids), told.what == ENDS)
+        .where(dialect.texts.among(told.resource_id, resource_ids), told.what == ENDS)
         .group_by(told.resource_id, told.kind)
         .subquery()
     )
@@ -127,7 +127,7 @@ def _insert(
 ) -> int:
     """Inserts or widens rows sorted by key, many in a statement; how many were new or changed."""
     return sum(
-        dialect.insert_texts(connection, table, columns, rows[first : first + ROWS_A_STATEMENT], span)
+        dialect.texts.insert(connection, table, columns, rows[first : first + ROWS_A_STATEMENT], span)
         for first in range(0, len(rows), ROWS_A_STATEMENT)
     )
 

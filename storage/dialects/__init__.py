@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
-from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, Table
+from sqlalchemy import URL, Connection, Engine, Table
 from sqlalchemy.exc import DBAPIError
 
 from storage.dialects.mysql import MySQL
 from storage.dialects.postgresql import PostgreSQL
 from storage.dialects.postgresql_lines import Lines
 from storage.dialects.sqlite import SQLite
-from storage.dialects.texts import Span
+from storage.dialects.texts import Texts
 from storage.errors import StorageError
 from storage.ingest.rows import Rows
 from storage.settings import DatabaseSettings
@@ -37,6 +37,7 @@ class Dialect(Protocol):
 
     # What follows VALUES of an INSERT so that a row whose key, or any other unique one, is there is left as it is.
     keep_first: ClassVar[str]
+    texts: ClassVar[Texts]  # how text gets into statements
 
     def begin(self, connection: Connection, seconds: float) -> None:
         """As `limit`, as the first of a transaction that writes, on a connection with `begin_options`."""
@@ -72,22 +73,6 @@ class Dialect(Protocol):
 
     def insert_fresh(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """As `insert_new`, for rows most of which are new; where one is not, the transaction may be a lost race."""
-
-    def insert_texts(
-        self,
-        connection: Connection,
-        table: Table,
-        columns: Sequence[str],
-        rows: Sequence[tuple[object, ...]],
-        span: Span | None = None,
-    ) -> int:
-        """As `insert_new`, for rows of these columns that may hold text and nothing.
-
-        Rows that are there are widened to this span; those that changed count too.
-        """
-
-    def among(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
-        """Whether a column has one of these values."""
 
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """As `insert_new`, for rows of `hot` or `late` that come as columns."""

@@ -2,10 +2,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from sqlalchemy import Column, ColumnElement, Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from storage.dialects.texts import Span, insert_by_parameters, widen_by_parameters
+from storage.dialects.texts import Parameters, Texts
 from storage.ingest.kept import kept_of
 from storage.ingest.rows import Rows
 from storage.packing import READING
@@ -36,6 +36,7 @@ class MySQL:
     mark = "%s"
     byte: ClassVar[str] = "ord(substr({}, {}, 1))"
     keep_first: ClassVar[str] = "ON DUPLICATE KEY UPDATE {key} = {table}.{key}"
+    texts: ClassVar[Texts] = Parameters(mark, keep_first)
     begin_options: ClassVar[dict[str, object]] = {}
     durability: ClassVar[str] = "SHOW GLOBAL VARIABLES"
     lasting: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -116,25 +117,6 @@ class MySQL:
     def insert_fresh(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """The same."""
         return self.insert_new(connection, table, rows)
-
-    def insert_texts(
-        self,
-        connection: Connection,
-        table: Table,
-        columns: Sequence[str],
-        rows: Sequence[tuple[object, ...]],
-        span: Span | None = None,
-    ) -> int:
-        """One statement, each value a parameter; a row that is there is joined by another."""
-        keep_first = self.keep_first.format(table=table.name, key=columns[0])
-        new = insert_by_parameters(connection, table, columns, rows, mark=self.mark, keep_first=keep_first)
-        if span is None or new == len(rows):
-            return new
-        return new + widen_by_parameters(connection, table, columns, rows, span, mark=self.mark)
-
-    def among(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
-        """Each a parameter."""
-        return column.in_(values)
 
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """Multi-row statements of hex literals; all readings become hex at once."""

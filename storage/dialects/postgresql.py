@@ -7,23 +7,18 @@ from psycopg import Error as PsycopgError
 from psycopg.errors import SerializationFailure, UniqueViolation
 from psycopg.types.numeric import Int8
 from sqlalchemy import (
-    ARRAY,
-    Column,
-    ColumnElement,
     Connection,
     Engine,
     Table,
-    Text,
-    any_,
     event,
-    literal,
 )
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from storage.dialects.postgresql_binary import BinaryArray, BinaryArrayDumper, arrays, copied
 from storage.dialects.postgresql_driver import copy_rows, driver_of, type_of, wrapped
 from storage.dialects.postgresql_lines import Lines
-from storage.dialects.texts import Span, insert_by_arrays
+from storage.dialects.postgresql_texts import Arrays
+from storage.dialects.texts import Texts
 from storage.ingest.rows import Rows
 from storage.packing import READING
 from storage.settings import DatabaseSettings
@@ -46,6 +41,7 @@ class PostgreSQL:
     mark = "%s"
     byte: ClassVar[str] = "get_byte(substr({}, {}, 1) || '\\x00'::bytea, 0)"
     keep_first: ClassVar[str] = "ON CONFLICT DO NOTHING"
+    texts: ClassVar[Texts] = Arrays()
     begin_options: ClassVar[dict[str, object]] = {"isolation_level": "AUTOCOMMIT"}  # we say BEGIN
     durability: ClassVar[str] = "SELECT name, setting FROM pg_settings"
     lasting: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -157,21 +153,6 @@ class PostgreSQL:
             self._careful_with[table.name] = CAREFUL_BATCHES
             raise wrapped(connection, "COPY", SerializationFailure(str(error.orig))) from error
         return len(rows)
-
-    def insert_texts(
-        self,
-        connection: Connection,
-        table: Table,
-        columns: Sequence[str],
-        rows: Sequence[tuple[object, ...]],
-        span: Span | None = None,
-    ) -> int:
-        """As arrays."""
-        return insert_by_arrays(connection, table, columns, rows, span)
-
-    def among(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
-        """As one array, so that it is one statement however many there are."""
-        return column == any_(literal(values, ARRAY(Text)))
 
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """Straight COPY, as most rows are new; when one is there already, the transaction counts as a lost race.

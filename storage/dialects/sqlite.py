@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, event
+from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from storage.dialects.texts import Span, insert_by_parameters, widen_by_parameters
+from storage.dialects.texts import Parameters, Texts
 from storage.ingest.kept import kept_of
 from storage.ingest.rows import Rows
 from storage.settings import DatabaseSettings
@@ -40,6 +40,7 @@ class SQLite:
     mark = "?"
     byte: ClassVar[str] = "unicode(substr({}, {}, 1))"  # of bytes up to 191: what they are, 0 is NULL
     keep_first: ClassVar[str] = "ON CONFLICT DO NOTHING"
+    texts: ClassVar[Texts] = Parameters(mark, keep_first)
     begin_options: ClassVar[dict[str, object]] = {}
     durability: ClassVar[str] = "SELECT 'synchronous', synchronous FROM pragma_synchronous"
     lasting: ClassVar[dict[str, tuple[str, ...]]] = {"synchronous": ("2", "3")}  # FULL, EXTRA
@@ -105,25 +106,6 @@ class SQLite:
     def insert_fresh(self, connection: Connection, table: Table, rows: Sequence[tuple[object, ...]]) -> int:
         """The same."""
         return self.insert_new(connection, table, rows)
-
-    def insert_texts(
-        self,
-        connection: Connection,
-        table: Table,
-        columns: Sequence[str],
-        rows: Sequence[tuple[object, ...]],
-        span: Span | None = None,
-    ) -> int:
-        """One statement, each value a parameter; a row that is there is joined by another."""
-        keep_first = self.keep_first.format(table=table.name, key=columns[0])
-        new = insert_by_parameters(connection, table, columns, rows, mark=self.mark, keep_first=keep_first)
-        if span is None or new == len(rows):
-            return new
-        return new + widen_by_parameters(connection, table, columns, rows, span, mark=self.mark)
-
-    def among(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
-        """Each a parameter."""
-        return column.in_(values)
 
     def insert_rows(self, connection: Connection, table: Table, rows: Rows) -> int:
         """One prepared statement for all rows."""

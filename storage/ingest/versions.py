@@ -61,7 +61,7 @@ class Versions:
             return {}
         values = [_values(ver, key) for ver, key in rows]
         numbers = {key.digest: ver for ver, key in rows}
-        if self._database.dialect.insert_texts(connection, version, _COLUMNS, values) == len(rows):
+        if self._database.dialect.texts.insert(connection, version, _COLUMNS, values) == len(rows):
             return numbers
         return find_versions(connection, list(numbers))
 

@@ -14,13 +14,13 @@ from collector.errors import PublisherUnavailable
 from collector.lives import Lives
 from collector.message import Message, refusal
 from collector.metrics import CollectorMetrics
-from collector.publishers import Keeper, Rejected
+from collector.publishers import Keeper, Rejected, Taken
 from storage.event import Event
 from storage.fact import Fact
 from storage.faults import reach
 from storage.ingest.arranged import arrange
 from storage.ingest.batch import SampleBatch, join
-from storage.sample import Refused, Sample
+from storage.sample import Refused, Sample, from_microseconds
 
 log = structlog.get_logger()
 
@@ -159,20 +159,16 @@ class Publishing:
             self._lives.keep(pending.facts, batch if pending.is_witness else None)
             reach("facts.committed")
         keep = self._keeper.publish_batch
-        too_old = self._timed(lambda: keep(batch, pending.refused, pending.received_at))
-        rejected: set[int] = set()
-        if too_old is None:
-            too_old = ()
-            rejected = self._publish_one_by_one(pending)
+        whole = self._timed(lambda: keep(batch, pending.refused, pending.received_at))
+        taken = self._publish_one_by_one(pending) if whole is None else whole
         reach("ingest.committed")
         for refused in pending.refused:
             self._metrics.refused.labels(refused.origin).inc()
         if self._owing is not None:
             # Killed before this, the messages come again and count once; killed after it, others get them twice.
-            samples = [one for place, one in enumerate(pending.samples()) if place not in rejected]
-            self._owing.keep(samples, pending.events)
+            self._owing.keep(_kept(pending, taken), pending.events)
             reach("outgoing.committed")
-        return too_old
+        return taken.too_old
 
     def _publish_events(self, pending: Pending) -> None:
         if not pending.events:
@@ -183,15 +179,15 @@ class Publishing:
             pending.refuse_events(rejected)
         reach("events.committed")
 
-    def _publish_one_by_one(self, pending: Pending) -> set[int]:
-        """Publish what the database may take of it, and quarantine the rest, whose places are returned."""
+    def _publish_one_by_one(self, pending: Pending) -> Taken:
+        """Publish what the database may take of it, and quarantine the rest."""
         samples, publish = pending.samples(), self._keeper.publish
-        rejected = self._timed(lambda: publish(samples, pending.refused, pending.received_at))
-        refused = [pending.refusal(one, samples[one.index]) for one in rejected]
+        taken = self._timed(lambda: publish(samples, pending.refused, pending.received_at))
+        refused = [pending.refusal(one, samples[one.index]) for one in taken.rejected]
         if refused:
             self._timed(lambda: publish([], refused, pending.received_at))
             pending.refused.extend(refused)
-        return {one.index for one in rejected}
+        return taken
 
     def _timed(self, publish: Callable[[], T]) -> T:
         started, name = time.monotonic(), self._keeper.name
@@ -206,6 +202,16 @@ class Publishing:
             raise PublisherUnavailable(f"{name} failed: {error!r}") from error
         finally:
             self._metrics.publish_seconds.labels(name).observe(time.monotonic() - started)
+
+
+def _kept(pending: Pending, taken: Taken) -> list[Sample]:
+    """What others may be given: nothing that went to quarantine."""
+    rejected = {one.index for one in taken.rejected}
+    samples = [one for place, one in enumerate(pending.samples()) if place not in rejected]
+    if taken.kept_from is None:
+        return samples
+    kept_from = from_microseconds(taken.kept_from)
+    return [one for one in samples if one.timestamp >= kept_from]
 
 
 def as_draft(sample: Sample) -> Draft:

@@ -10,7 +10,7 @@ from collector.mapping import MeterMapping
 from collector.message import Message
 from collector.metrics import CollectorMetrics
 from collector.pipeline import EventMaker, Pipeline
-from collector.publishers import Rejected
+from collector.publishers import Rejected, Taken
 from storage.event import Event
 from storage.ingest.batch import SampleBatch
 from storage.sample import Refused, Sample
@@ -58,19 +58,14 @@ class _Forgetful:
         self._samples, self._events, self._refused = [], [], []
         return taken
 
-    def publish(
-        self, samples: Sequence[Sample], refused: Sequence[Refused], _received_at: datetime
-    ) -> list[Rejected]:
+    def publish(self, samples: Sequence[Sample], refused: Sequence[Refused], _received_at: datetime) -> Taken:
         self._samples += samples
         self._refused += (one.reason for one in refused)
-        return []
+        return Taken()
 
     def publish_events(self, events: Sequence[Event], _received_at: datetime) -> list[Rejected]:
         self._events += events
         return []
 
-    def publish_batch(
-        self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
-    ) -> Sequence[Refused]:
-        self.publish(batch.samples(), refused, received_at)
-        return ()
+    def publish_batch(self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime) -> Taken:
+        return self.publish(batch.samples(), refused, received_at)

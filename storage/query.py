@@ -180,10 +180,12 @@ class MeterSummary:
 class Stored:
     """What became of a batch: `new` readings kept, `duplicates` already there, `conflicts` there with another value.
 
-    `too_old` is what went to quarantine because nothing of its time is kept any more.
+    `too_old` is what went to quarantine because nothing of its time is kept any more: readings before `kept_from`,
+    microseconds since 1970 UTC; None: there were none.
     """
 
     new: int
     duplicates: int
     conflicts: int
     too_old: tuple[Refused, ...] = field(default=(), compare=False)
+    kept_from: int | None = field(default=None, compare=False)

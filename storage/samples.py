@@ -82,6 +82,7 @@ class Samples:
         """
         received = to_microseconds(received_at)
         too_old: tuple[Refused, ...] = ()
+        kept_from: int | None = None
         while len(batch) or refused:
             numbered = number(batch, self._dimensions, received)
             reach("ingest.numbered")
@@ -91,9 +92,10 @@ class Samples:
                 self._dimensions.versions.remember(stored.versions)
                 if self._kept_rows is not None and stored.opened is not None:
                     self._kept_rows.keep(stored.opened)
-                return replace(stored.stored, too_old=too_old)
-            batch, old = older(batch, stored)
-            found = refuse(old, stored, received_at)
+                return replace(stored.stored, too_old=too_old, kept_from=kept_from)
+            kept_from = stored
+            batch, old = older(batch, kept_from)
+            found = refuse(old, kept_from, received_at)
             refused, too_old = [*refused, *found], (*too_old, *found)
         if beside is not nothing_else:
             self._database.write_retrying(beside)

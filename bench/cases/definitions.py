@@ -18,7 +18,7 @@ from collector.mapping import MeterMapping
 from collector.message import Message
 from collector.metrics import CollectorMetrics
 from collector.pipeline import Pipeline
-from collector.publishers import Rejected
+from collector.publishers import Rejected, Taken
 from collector.service_files import read_service_file
 from storage.event import Event
 from storage.ingest.batch import SampleBatch
@@ -89,14 +89,14 @@ class _Counting:
 
     def publish_batch(
         self, batch: SampleBatch, refused: Sequence[Refused], _received_at: datetime
-    ) -> Sequence[Refused] | None:
+    ) -> Taken | None:
         check_count("refused notifications", len(refused), 0)
         self.samples += len(batch)
-        return ()
+        return Taken()
 
     def publish(
         self, _samples: Sequence[Sample], _refused: Sequence[Refused], _received_at: datetime
-    ) -> list[Rejected]:
+    ) -> Taken:
         raise NotImplementedError("a batch is taken whole")
 
 

@@ -21,6 +21,19 @@ class Rejected:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of samples: all are kept but those `rejected`, and those before `kept_from`, which are `too_old`.
+
+    `rejected` are in their order. `kept_from` is in microseconds since 1970 UTC, None when nothing was too old; what
+    was, is in quarantine.
+    """
+
+    rejected: Sequence[Rejected] = ()
+    too_old: Sequence[Refused] = ()
+    kept_from: int | None = None
+
+
 class Keeper(Protocol):
     """The first of the destinations, which decides whether anything is safe."""
 
@@ -29,10 +42,8 @@ class Keeper(Protocol):
         """Its name in logs and metrics."""
         ...
 
-    def publish(
-        self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime
-    ) -> list[Rejected]:
-        """Take a batch; returns the samples it can never take, in their order, having taken all others.
+    def publish(self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime) -> Taken:
+        """Take a batch, all but what it can never take.
 
         Raises PublisherUnavailable when the batch must be tried again.
         """
@@ -47,10 +58,8 @@ class Keeper(Protocol):
 
     def publish_batch(
         self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
-    ) -> Sequence[Refused] | None:
-        """Take a batch as columns; returns what was quarantined as too old, None when it can not be taken as it is.
-
-        Then nothing of it was taken.
+    ) -> Taken | None:
+        """Take a batch as columns; None when it can not be taken as it is, and then nothing of it was taken.
 
         Raises PublisherUnavailable when the batch must be tried again.
         """

@@ -8,7 +8,7 @@ import structlog
 
 from collector.errors import PublisherUnavailable
 from collector.metrics import CollectorMetrics
-from collector.publishers import Rejected
+from collector.publishers import Rejected, Taken
 from storage.errors import DataRefused, StorageError
 from storage.event import Event
 from storage.events import StoredEvents
@@ -82,10 +82,8 @@ class DatabasePublisher:
 
     def publish_batch(
         self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
-    ) -> Sequence[Refused] | None:
-        """Store samples and quarantine together; returns what was too old and is quarantined, too.
-
-        None when the database refuses any of it, and keeps nothing.
+    ) -> Taken | None:
+        """Store samples and quarantine together; None when the database refuses any of it, and keeps nothing.
 
         Raises PublisherUnavailable when the database is away or its schema is not ours yet.
         """
@@ -96,39 +94,36 @@ class DatabasePublisher:
         except StorageError as error:
             raise PublisherUnavailable(str(error)) from error
         self._count(stored, len(batch))
-        return stored.too_old
+        return Taken((), stored.too_old, stored.kept_from)
 
-    def publish(
-        self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime
-    ) -> list[Rejected]:
-        """Store samples and quarantine together; returns the samples the database refuses.
+    def publish(self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime) -> Taken:
+        """Store samples and quarantine together, all but the samples the database refuses.
 
         Raises PublisherUnavailable when the database is away or its schema is not ours yet.
         """
         try:
-            self._write(samples, refused, received_at)
+            return self._write(samples, refused, received_at)
         except DataRefused as error:
             if not refused:
                 return self._halve(samples, 0, received_at, error)
             self._keep(refused, received_at)
             return self.publish(samples, (), received_at)
-        return []
 
     def _halve(
         self, samples: Sequence[Sample], first: int, received_at: datetime, error: DataRefused
-    ) -> list[Rejected]:
+    ) -> Taken:
         """Store what can be stored of refused samples that begin at place `first` of the batch."""
         if len(samples) == 1:
             log.warning("sample_refused_by_database", meter=samples[0].meter, error=str(error))
-            return [Rejected(first, f"refused by the database: {error}")]
+            return Taken([Rejected(first, f"refused by the database: {error}")])
         middle = len(samples) // 2
-        rejected = []
+        taken = Taken()
         for half, start in ((samples[:middle], first), (samples[middle:], first + middle)):
             try:
-                self._write(half, (), received_at)
+                taken = _both(taken, self._write(half, (), received_at))
             except DataRefused as smaller:
-                rejected += self._halve(half, start, received_at, smaller)
-        return rejected
+                taken = _both(taken, self._halve(half, start, received_at, smaller))
+        return taken
 
     def _keep(self, refused: Sequence[Refused], received_at: datetime) -> None:
         try:
@@ -136,7 +131,7 @@ class DatabasePublisher:
         except DataRefused as error:
             raise PublisherUnavailable(f"the database refuses to quarantine: {error}") from error
 
-    def _write(self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime) -> None:
+    def _write(self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime) -> Taken:
         try:
             stored = self._store.store(samples, refused, received_at=received_at)
         except DataRefused:
@@ -144,6 +139,7 @@ class DatabasePublisher:
         except StorageError as error:
             raise PublisherUnavailable(str(error)) from error
         self._count(stored, len(samples))
+        return Taken((), stored.too_old, stored.kept_from)
 
     def _count(self, stored: Stored, given: int) -> None:
         self._metrics.samples.inc(stored.new)
@@ -155,3 +151,10 @@ class DatabasePublisher:
             log.warning("samples_too_old", samples=too_old)
         if stored.conflicts:
             log.warning("conflicting_samples", samples=stored.conflicts)
+
+
+def _both(one: Taken, other: Taken) -> Taken:
+    kept_from = [taken.kept_from for taken in (one, other) if taken.kept_from is not None]
+    return Taken(
+        [*one.rejected, *other.rejected], [*one.too_old, *other.too_old], max(kept_from, default=None)
+    )

@@ -15,7 +15,7 @@ from collector.listed import encode_json, lists_of
 from collector.mapping import MeterMapping
 from collector.metrics import CollectorMetrics
 from collector.pipeline import EventMaker, Message, Origin, Pipeline
-from collector.publishers import Rejected
+from collector.publishers import Rejected, Taken
 from storage.event import Event
 from storage.ingest.batch import SampleBatch
 from storage.sample import Refused, Sample
@@ -47,22 +47,20 @@ class StubPublisher:
 
     def publish_batch(
         self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
-    ) -> Sequence[Refused] | None:
+    ) -> Taken | None:
         samples = batch.samples()
         if any(sample.meter in self.poisonous for sample in samples):
             return None
-        self.publish(samples, refused, received_at)
-        return ()
+        return self.publish(samples, refused, received_at)
 
-    def publish(
-        self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime
-    ) -> list[Rejected]:
+    def publish(self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime) -> Taken:
         self.attempts += 1
         if self.away:
             raise PublisherUnavailable("the database is away")
         self.samples += [sample for sample in samples if sample.meter not in self.poisonous]
         self.refused += refused
-        return [Rejected(i, "poison") for i, sample in enumerate(samples) if sample.meter in self.poisonous]
+        bad = [place for place, sample in enumerate(samples) if sample.meter in self.poisonous]
+        return Taken([Rejected(place, "poison") for place in bad])
 
 
 def metrics() -> CollectorMetrics:

@@ -9,6 +9,7 @@ from collector.publishers.database import DatabasePublisher
 from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch
 from storage.event import Event
 from storage.events import StoredEvents
+from storage.ingest.arranged import arrange
 from storage.ingest.batch import SampleBatch
 from storage.query import Stored
 from storage.sample import Refused, Sample
@@ -74,11 +75,27 @@ def test_a_batch_the_database_refuses_is_halved_down_to_the_bad_samples(places: 
     ]
     quarantined = Refused("reason", b"body", "agent", NOW)
 
-    rejected = DatabasePublisher(store, metrics(), EventStore()).publish(samples, [quarantined], NOW)
+    taken = DatabasePublisher(store, metrics(), EventStore()).publish(samples, [quarantined], NOW)
 
     assert store.samples == [sample for sample in samples if sample.meter != "bad"]
     assert store.refused == [quarantined]
-    assert [one.index for one in rejected] == places
+    assert [one.index for one in taken.rejected] == places
+
+
+def test_what_the_database_found_too_old_is_told_however_often_it_was_halved() -> None:
+    class Young(Store):
+        def store(
+            self, samples: Sequence[Sample], refused: Sequence[Refused] = (), *, received_at: datetime
+        ) -> Stored:
+            stored = super().store(samples, refused, received_at=received_at)
+            return replace(stored, kept_from=7 + len(self.samples))
+
+    publisher = DatabasePublisher(Young("bad"), metrics(), EventStore())
+
+    halved = publisher.publish([good(1), replace(good(2), meter="bad"), good(3)], [], NOW)
+    whole = publisher.publish_batch(arrange([good(4)]), [], NOW)
+
+    assert (halved.kept_from, whole and whole.kept_from) == (9, 10)
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("away"), SchemaMismatch("old")])

@@ -8,10 +8,10 @@ import pytest
 
 from collector.errors import PublisherUnavailable
 from collector.pipeline import Pipeline
-from collector.publishers import Rejected
+from collector.publishers import Rejected, Taken
 from storage.event import Event
 from storage.ingest.batch import SampleBatch
-from storage.sample import Refused, Sample
+from storage.sample import Refused, Sample, to_microseconds
 from tests.collector.factories import (
     MAPPING,
     NOW,
@@ -65,7 +65,7 @@ def test_batches_of_two_threads_are_with_the_database_at_once() -> None:
     class Meeting(StubPublisher):
         def publish_batch(
             self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
-        ) -> Sequence[Refused] | None:
+        ) -> Taken | None:
             together.wait(5)  # raises when nobody else comes
             return super().publish_batch(batch, refused, received_at)
 
@@ -116,12 +116,10 @@ class Broken:
 
     def publish_batch(
         self, batch: SampleBatch, refused: Sequence[Refused], received_at: datetime
-    ) -> Sequence[Refused] | None:
+    ) -> Taken | None:
         raise ZeroDivisionError
 
-    def publish(
-        self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime
-    ) -> list[Rejected]:
+    def publish(self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime) -> Taken:
         raise ZeroDivisionError
 
 
@@ -153,6 +151,27 @@ def test_others_are_owed_what_was_stored_and_nothing_the_database_refused() -> N
     Pipeline(database, MAPPING, metrics(), owing=queues).process([batch(good(1), cpu, good(2))])
 
     assert queues.samples == database.samples == [cpu]
+
+
+@pytest.mark.parametrize("poisonous", [frozenset[str](), frozenset({"cpu"})])
+def test_others_are_not_owed_what_the_database_found_too_old(poisonous: frozenset[str]) -> None:
+    class Young(StubPublisher):
+        def publish(
+            self, samples: Sequence[Sample], refused: Sequence[Refused], received_at: datetime
+        ) -> Taken:
+            taken = super().publish(samples, refused, received_at)
+            return replace(taken, kept_from=to_microseconds(NOW - timedelta(days=1)))
+
+    database, queues = Young(), Queues()
+    database.poisonous = poisonous
+    old = replace(SAMPLE, resource_id="old", timestamp=NOW - timedelta(days=2))
+    sent = [batch(good(1), old, replace(SAMPLE, meter="cpu", resource_id="other"), good(2))]
+
+    Pipeline(database, MAPPING, metrics(), owing=queues).process(sent)
+
+    assert {one.resource_id for one in queues.samples} == {one.resource_id for one in database.samples} - {
+        "old"
+    }
 
 
 def test_nothing_is_acknowledged_while_what_is_owed_cannot_be_kept() -> None:

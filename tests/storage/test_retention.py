@@ -97,6 +97,7 @@ def test_late_samples_are_refused_once_they_are_too_old(filled: Database) -> Non
     stored = Samples(filled).store([old], received_at=NOW)
 
     assert (stored.new, stored.duplicates) == (0, 0)
+    assert stored.kept_from == to_microseconds(MIDNIGHT - 2 * DAY)
     assert Quarantine(filled).count() == 1
 
 

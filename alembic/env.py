@@ -1,23 +1,6 @@
 from alembic import context
 
-from storage import (
-    tables_alarms,
-    tables_events,
-    tables_lifecycle,
-    tables_outgoing,
-    tables_pipelines,
-    tables_tiles,
-)
-from storage.tables import metadata
-
-__all__ = [
-    "tables_alarms",
-    "tables_events",
-    "tables_lifecycle",
-    "tables_outgoing",
-    "tables_pipelines",
-    "tables_tiles",
-]
+from storage.schema import metadata
 
 
 def run() -> None:

@@ -9,30 +9,15 @@ from pathlib import Path
 
 from sqlalchemy import delete, update
 
-from storage import (
-    tables_alarms,
-    tables_events,
-    tables_lifecycle,
-    tables_outgoing,
-    tables_pipelines,
-    tables_tiles,
-)
 from storage.database import Database
 from storage.errors import StorageError
 from storage.migrate import upgrade
+from storage.schema import metadata
 from storage.settings import DatabaseSettings
-from storage.tables import id_counter, metadata
+from storage.tables import id_counter
+from storage.tables_tiles import watermark
 from storage.upkeep.partitions import Partitions
 from tests.servers import DatabaseServer
-
-__all__ = [
-    "tables_alarms",
-    "tables_events",
-    "tables_lifecycle",
-    "tables_outgoing",
-    "tables_pipelines",
-    "tables_tiles",
-]  # imported so that `metadata` has its tables
 
 END_OF_TIME = 2**62  # microseconds
 
@@ -90,10 +75,10 @@ def _is_emptied(url: str) -> bool:
             return False
         with database.write(limit_s=5) as connection:
             for table in metadata.sorted_tables:
-                if table not in (id_counter, tables_tiles.watermark):
+                if table not in (id_counter, watermark):
                     connection.execute(delete(table))
             connection.execute(update(id_counter).values(value=0))
-            connection.execute(update(tables_tiles.watermark).values(at=0))
+            connection.execute(update(watermark).values(at=0))
     except StorageError:
         return False
     finally:

@@ -8,31 +8,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Table, text
 
-from storage import (
-    tables_alarms,
-    tables_events,
-    tables_lifecycle,
-    tables_outgoing,
-    tables_pipelines,
-    tables_tiles,
-)
 from storage.database import Database
 from storage.errors import SchemaMismatch, StorageError
 from storage.migrate import state
-from storage.tables import DISTRIBUTE, EVERYWHERE, hot, metadata
-
-__all__ = [
-    "Cluster",
-    "Placed",
-    "Placement",
-    "placements",
-    "tables_alarms",
-    "tables_events",
-    "tables_lifecycle",
-    "tables_outgoing",
-    "tables_pipelines",
-    "tables_tiles",
-]
+from storage.schema import metadata
+from storage.tables import DISTRIBUTE, EVERYWHERE, hot
 
 SHARDS = 32
 

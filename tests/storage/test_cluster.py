@@ -7,8 +7,9 @@ import pytest
 from storage.database import Database
 from storage.errors import SchemaMismatch, StorageError
 from storage.migrate import upgrade
+from storage.schema import metadata
 from storage.settings import DatabaseSettings
-from storage.tables import DISTRIBUTE, EVERYWHERE, metadata, project
+from storage.tables import DISTRIBUTE, EVERYWHERE, project
 from storage.upkeep.cluster import Cluster, Placement
 from tests.servers import DatabaseServer
 from tests.storage.citus import calls, install

@@ -17,22 +17,14 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from storage import tables_alarms, tables_events, tables_lifecycle, tables_pipelines, tables_tiles
 from storage.database import Database
 from storage.migrate import upgrade
+from storage.schema import metadata
 from storage.settings import DatabaseSettings
-from storage.tables import BY_GROUP, COPIED, metadata
+from storage.tables import BY_GROUP, COPIED
 from storage.upkeep.cluster import placements
 from tests.servers import DatabaseServer
 from tests.storage.cluster_rules import complaints, complaints_of_server
-
-__all__ = [
-    "tables_alarms",
-    "tables_events",
-    "tables_lifecycle",
-    "tables_pipelines",
-    "tables_tiles",
-]  # imported so that `metadata` has its tables
 
 NOTHING: dict[str, str] = {}
 

@@ -7,12 +7,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select
 
-from storage import tables_alarms
 from storage.database import Database
 from storage.migrate import offline_sql, state, upgrade
 from storage.sample import to_microseconds
+from storage.schema import MODULES, metadata
 from storage.settings import DatabaseSettings
-from storage.tables import hot, metadata
+from storage.tables import hot
 from storage.upkeep.partitions import Partitions
 from storage.watermarks import HOUR
 from tests.factories import NOW
@@ -21,8 +21,13 @@ from tests.servers import DatabaseServer
 MIGRATIONS = Path(__file__).parents[2] / "alembic"
 
 
+def test_every_module_of_tables_belongs_to_the_schema() -> None:
+    files = {path.stem for path in (MIGRATIONS.parent / "storage").glob("tables_*.py")}
+
+    assert {module.__name__.removeprefix("storage.") for module in MODULES} == files
+
+
 def test_the_migrations_make_exactly_the_tables_of_the_program(database: Database) -> None:
-    assert tables_alarms.alarm.metadata is metadata
     with database.read() as connection:
         partitions = {partition.name for partition in Partitions(database).hours()}
         # PostgreSQL lists partitions as tables of their own.

@@ -12,8 +12,9 @@ from storage import tables_alarms
 from storage.database import Database
 from storage.sample import make_id, to_microseconds
 from storage.samples import Samples
+from storage.schema import metadata
 from storage.settings import DatabaseSettings
-from storage.tables import metadata, meter, resource
+from storage.tables import meter, resource
 from storage.tables_tiles import day_roll, day_tile, tile
 from storage.tiles.compact import Compactor
 from storage.tiles.seal import Sealer

@@ -1,47 +1,84 @@
-"""What an alarm's options change in the object the API keeps."""
+"""The options of an alarm, and what they change in the object the API keeps."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
 
 from cli import conditions
 from cli.client import Document
 from cli.errors import WrongUsage
+from cli.session import Query
 from storage.alarm import Comparison, Severity, Statistic
 
 RULE = "threshold_rule"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuleChanges:
-    """Fields of a threshold rule, by the API's names; None leaves a field alone. `period` is in seconds."""
+class RuleOptions:
+    """Options that change fields of a threshold rule, by the API's names; None leaves a field alone."""
 
-    meter_name: str | None
-    threshold: float | None
-    comparison_operator: Comparison | None
-    statistic: Statistic | None
-    period: int | None
-    evaluation_periods: int | None
-    query: list[str] | None
+    comparison_operator: Annotated[
+        Comparison | None, typer.Option("--operator", help="statistic OPERATOR threshold (server: eq)")
+    ] = None
+    statistic: Annotated[
+        Statistic | None, typer.Option("--statistic", help="of the samples of a period (server: avg)")
+    ] = None
+    period: Annotated[
+        int | None,
+        typer.Option("-p", "--period", min=1, metavar="SECONDS", help="length of a period (server: 60)"),
+    ] = None
+    evaluation_periods: Annotated[
+        int | None,
+        typer.Option("--evaluation-periods", min=1, help="periods in a row that must hold (server: 1)"),
+    ] = None
+    query: Query = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmOptions:
+    """Options that change fields of an alarm, by the API's names; None leaves a field alone."""
+
+    alarm_actions: Annotated[
+        list[str] | None, typer.Option("--alarm-action", metavar="URL", help="called on alarm; repeatable")
+    ] = None
+    ok_actions: Annotated[
+        list[str] | None, typer.Option("--ok-action", metavar="URL", help="called on ok; repeatable")
+    ] = None
+    insufficient_data_actions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--insufficient-data-action", metavar="URL", help="called when data are missing; repeatable"
+        ),
+    ] = None
+    repeat_actions: Annotated[
+        bool | None,
+        typer.Option("--repeat-actions/--no-repeat-actions", help="call again while the state lasts"),
+    ] = None
+    severity: Annotated[Severity | None, typer.Option("--severity", help="how bad it is (server: low)")] = (
+        None
+    )
+    description: Annotated[str | None, typer.Option("--description", help="what it means")] = None
+    enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="whether it is evaluated")] = (
+        None
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmChanges:
-    """Fields of an alarm, by the API's names; None leaves a field alone."""
+    """What changes of an alarm; None leaves a field alone."""
 
     name: str | None
-    description: str | None
-    severity: Severity | None
-    enabled: bool | None
-    repeat_actions: bool | None
-    alarm_actions: list[str] | None
-    ok_actions: list[str] | None
-    insufficient_data_actions: list[str] | None
-    rule: RuleChanges
+    meter: str | None
+    threshold: float | None
+    rule: RuleOptions
+    alarm: AlarmOptions
 
 
 def created(changes: AlarmChanges) -> Document:
     """A new threshold alarm; what was left alone is left to the server's defaults."""
-    return {"type": "threshold", **_given(changes), RULE: _rule(changes.rule)}
+    return {"type": "threshold", **_given(changes), RULE: _rule(changes)}
 
 
 def updated(alarm: Document, changes: AlarmChanges) -> Document:
@@ -49,7 +86,7 @@ def updated(alarm: Document, changes: AlarmChanges) -> Document:
 
     Raises WrongUsage when a rule that is no threshold rule would have to change.
     """
-    rule = _rule(changes.rule)
+    rule = _rule(changes)
     old = alarm.get(RULE)
     if not isinstance(old, Mapping):
         if rule:
@@ -61,11 +98,16 @@ def updated(alarm: Document, changes: AlarmChanges) -> Document:
 
 
 def _given(changes: AlarmChanges) -> dict[str, object]:
-    return {name: value for name, value in asdict(changes).items() if value is not None and name != "rule"}
+    return _but_none({"name": changes.name, **asdict(changes.alarm)})
 
 
-def _rule(changes: RuleChanges) -> dict[str, object]:
-    rule: dict[str, object] = {name: value for name, value in asdict(changes).items() if value is not None}
-    if changes.query is not None:
-        rule["query"] = [asdict(condition) for condition in conditions.parse(changes.query)]
+def _rule(changes: AlarmChanges) -> dict[str, object]:
+    options, query = asdict(changes.rule), changes.rule.query
+    rule = _but_none({"meter_name": changes.meter, "threshold": changes.threshold, **options})
+    if query is not None:
+        rule["query"] = [asdict(condition) for condition in conditions.parse(query)]
     return rule
+
+
+def _but_none(fields: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}

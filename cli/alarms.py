@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from cli import alarm_changes, conditions
-from cli.alarm_changes import AlarmChanges, RuleChanges
+from cli.alarm_changes import AlarmChanges, AlarmOptions, RuleOptions
 from cli.client import Document, path
 from cli.errors import WrongUsage
 from cli.listen import receive
 from cli.output import columns
 from cli.session import Query, Session, verb
-from storage.alarm import Comparison, Severity, State, Statistic
+from storage.alarm import State
 
 TIMES = ("timestamp", "state_timestamp")
 COLUMNS = columns(
@@ -33,43 +33,9 @@ STATE = columns("alarm_id", "state")
 SIGNS = {"lt": "<", "le": "<=", "eq": "=", "ne": "!=", "ge": ">=", "gt": ">"}
 
 AlarmId = Annotated[str, typer.Argument(metavar="ALARM", help="the alarm's id")]
-Name = Annotated[str | None, typer.Option("--name", help="unique within the project")]
-Description = Annotated[str | None, typer.Option("--description", help="what it means")]
-SeverityOption = Annotated[Severity | None, typer.Option("--severity", help="how bad it is (server: low)")]
-Enabled = Annotated[bool | None, typer.Option("--enabled/--disabled", help="whether it is evaluated")]
-Repeat = Annotated[
-    bool | None, typer.Option("--repeat-actions/--no-repeat-actions", help="call again while the state lasts")
-]
-OnAlarm = Annotated[
-    list[str] | None, typer.Option("--alarm-action", metavar="URL", help="called on alarm; repeatable")
-]
-OnOk = Annotated[
-    list[str] | None, typer.Option("--ok-action", metavar="URL", help="called on ok; repeatable")
-]
-OnUnknown = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--insufficient-data-action", metavar="URL", help="called when data are missing; repeatable"
-    ),
-]
-Meter = Annotated[str | None, typer.Option("-m", "--meter", help="the meter to watch")]
-Threshold = Annotated[
-    float | None, typer.Option("--threshold", metavar="NUMBER", help="compared with the statistic")
-]
-Operator = Annotated[
-    Comparison | None, typer.Option("--operator", help="statistic OPERATOR threshold (server: eq)")
-]
-Figure = Annotated[
-    Statistic | None, typer.Option("--statistic", help="of the samples of a period (server: avg)")
-]
-Period = Annotated[
-    int | None,
-    typer.Option("-p", "--period", min=1, metavar="SECONDS", help="length of a period (server: 60)"),
-]
-Periods = Annotated[
-    int | None,
-    typer.Option("--evaluation-periods", min=1, help="periods in a row that must hold (server: 1)"),
-]
+NAME = typer.Option("--name", help="unique within the project")
+METER = typer.Option("-m", "--meter", help="the meter to watch")
+THRESHOLD = typer.Option("--threshold", metavar="NUMBER", help="compared with the statistic")
 
 app = typer.Typer(help="Alarms: thresholds that call a webhook when they are crossed.", no_args_is_help=True)
 
@@ -91,70 +57,32 @@ def show_alarm(session: Session, alarm: AlarmId) -> None:
 def create_alarm(
     session: Session,
     *,
-    name: Annotated[str, typer.Option("--name", help="unique within the project")],
-    meter: Annotated[str, typer.Option("-m", "--meter", help="the meter to watch")],
-    threshold: Annotated[
-        float, typer.Option("--threshold", metavar="NUMBER", help="compared with the statistic")
-    ],
-    operator: Operator = None,
-    statistic: Figure = None,
-    period: Period = None,
-    evaluation_periods: Periods = None,
-    query: Query = None,
-    alarm_action: OnAlarm = None,
-    ok_action: OnOk = None,
-    insufficient_data_action: OnUnknown = None,
-    repeat_actions: Repeat = None,
-    severity: SeverityOption = None,
-    description: Description = None,
-    enabled: Enabled = None,
+    name: Annotated[str, NAME],
+    meter: Annotated[str, METER],
+    threshold: Annotated[float, THRESHOLD],
+    rule: RuleOptions,
+    alarm: AlarmOptions,
 ) -> None:
     """Creates a threshold alarm and shows it."""
-    rule = RuleChanges(
-        meter_name=meter, threshold=threshold, comparison_operator=operator, statistic=statistic,
-        period=period, evaluation_periods=evaluation_periods, query=query,
-    )  # fmt: skip
-    changes = AlarmChanges(
-        name=name, description=description, severity=severity, enabled=enabled, repeat_actions=repeat_actions,
-        alarm_actions=alarm_action, ok_actions=ok_action, insufficient_data_actions=insufficient_data_action,
-        rule=rule,
-    )  # fmt: skip
-    [alarm] = session.client.add("/v2/alarms", alarm_changes.created(changes))
-    session.show_one(DETAIL, _readable(alarm))
+    changes = AlarmChanges(name, meter, threshold, rule, alarm)
+    [created] = session.client.add("/v2/alarms", alarm_changes.created(changes))
+    session.show_one(DETAIL, _readable(created))
 
 
 @verb(app, "update")
 def update_alarm(
     session: Session,
-    alarm: AlarmId,
+    alarm_id: AlarmId,
     *,
-    name: Name = None,
-    meter: Meter = None,
-    threshold: Threshold = None,
-    operator: Operator = None,
-    statistic: Figure = None,
-    period: Period = None,
-    evaluation_periods: Periods = None,
-    query: Query = None,
-    alarm_action: OnAlarm = None,
-    ok_action: OnOk = None,
-    insufficient_data_action: OnUnknown = None,
-    repeat_actions: Repeat = None,
-    severity: SeverityOption = None,
-    description: Description = None,
-    enabled: Enabled = None,
+    name: Annotated[str | None, NAME] = None,
+    meter: Annotated[str | None, METER] = None,
+    threshold: Annotated[float | None, THRESHOLD] = None,
+    rule: RuleOptions,
+    alarm: AlarmOptions,
 ) -> None:
     """Changes what is given, keeps the rest, and shows the alarm."""
-    rule = RuleChanges(
-        meter_name=meter, threshold=threshold, comparison_operator=operator, statistic=statistic,
-        period=period, evaluation_periods=evaluation_periods, query=query,
-    )  # fmt: skip
-    changes = AlarmChanges(
-        name=name, description=description, severity=severity, enabled=enabled, repeat_actions=repeat_actions,
-        alarm_actions=alarm_action, ok_actions=ok_action, insufficient_data_actions=insufficient_data_action,
-        rule=rule,
-    )  # fmt: skip
-    where = path("v2", "alarms", alarm)
+    changes = AlarmChanges(name, meter, threshold, rule, alarm)
+    where = path("v2", "alarms", alarm_id)
     whole = alarm_changes.updated(session.client.one(where), changes)
     session.show_one(DETAIL, _readable(session.client.replace(where, whole)))
 

@@ -5,7 +5,7 @@ import inspect
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any, Concatenate, ParamSpec, TextIO
 
 import typer
@@ -66,26 +66,46 @@ class Session:
         output.write(text + "\n", self.talk)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """The options of every verb."""
+
+    url: Annotated[str, typer.Option(envvar="NEPHOMETER_URL", help="the API server")] = DEFAULT_URL
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="NEPHOMETER_TOKEN", help="sent as X-Auth-Token; the variable hides it from `ps`"),
+    ] = None
+    cacert: Annotated[
+        str | None,
+        typer.Option(envvar="NEPHOMETER_CACERT", metavar="FILE", help="certificate authorities to trust"),
+    ] = None
+    timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="how long to wait")] = 60.0
+    output_format: OutputFormat = Format.TABLE
+    column: ChosenColumns = None
+
+
 def verb(app: typer.Typer, name: str) -> Callable[[Callable[Concatenate[Session, P], None]], None]:
     """Mounts a function on `app` as a verb that talks to the API.
 
     The function gets an open Session first; its other parameters are options and arguments of its own, and
-    the common ones (--url --token --cacert --timeout -f -c) are added to them.
+    the common ones (--url --token --cacert --timeout -f -c) are added to them. A parameter that is a dataclass
+    stands for options, one for each of its fields.
     """
 
     def mount(function: Callable[Concatenate[Session, P], None]) -> None:
         own = list(inspect.signature(function).parameters.values())[1:]
-        common = list(inspect.signature(_open).parameters.values())
+        groups = {each.name: each.annotation for each in own if _is_group(each)}
+        parameters = [option for each in own for option in _options(each)] + _fields(Common)
 
         @functools.wraps(function)
         def command(*args: P.args, **given: P.kwargs) -> None:
-            settings: Any = {parameter.name: given.pop(parameter.name) for parameter in common}
-            session = _open(**settings)  # Any: typer checked every value against _open's signature
+            session = _open(_taken(Common, given))
+            for name, group in groups.items():
+                given[name] = _taken(group, given)
             with session.client:
                 function(session, *args, **given)
 
         del command.__wrapped__  # typer must see the new signature, not the old one
-        parameters = [*own, *common]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         app.command(name)(command)
@@ -93,23 +113,31 @@ def verb(app: typer.Typer, name: str) -> Callable[[Callable[Concatenate[Session,
     return mount
 
 
-def _open(
-    *,
-    url: Annotated[str, typer.Option(envvar="NEPHOMETER_URL", help="the API server")] = DEFAULT_URL,
-    token: Annotated[
-        str | None,
-        typer.Option(envvar="NEPHOMETER_TOKEN", help="sent as X-Auth-Token; the variable hides it from `ps`"),
-    ] = None,
-    cacert: Annotated[
-        str | None,
-        typer.Option(envvar="NEPHOMETER_CACERT", metavar="FILE", help="certificate authorities to trust"),
-    ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="how long to wait")] = 60.0,
-    output_format: OutputFormat = Format.TABLE,
-    column: ChosenColumns = None,
-) -> Session:
-    client = Client(url, token, cacert=cacert, timeout_s=timeout)
-    return Session(client, Options(output_format, tuple(column or ())), sys.stdout, sys.stderr)
+def _options(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    return _fields(parameter.annotation) if _is_group(parameter) else [parameter]
+
+
+def _is_group(parameter: inspect.Parameter) -> bool:
+    return is_dataclass(parameter.annotation)
+
+
+def _fields(group: type[Any]) -> list[inspect.Parameter]:  # Any: a dataclass of options
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(each.name, kind, default=each.default, annotation=each.type)
+        for each in fields(group)
+    ]
+
+
+def _taken(group: type[Any], given: dict[str, Any]) -> Any:  # Any: as above; typer checked each value
+    """The options of a dataclass, taken out of what was given."""
+    return group(**{each.name: given.pop(each.name) for each in fields(group)})
+
+
+def _open(common: Common) -> Session:
+    client = Client(common.url, common.token, cacert=common.cacert, timeout_s=common.timeout)
+    options = Options(common.output_format, tuple(common.column or ()))
+    return Session(client, options, sys.stdout, sys.stderr)
 
 
 def width(stream: TextIO) -> int | None:

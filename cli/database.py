@@ -6,7 +6,6 @@ import typer
 
 from cli import invocation
 from cli.errors import CliError
-from cli.invocation import LogLevel
 from storage.database import Database
 from storage.settings import DatabaseSettings
 
@@ -35,10 +34,7 @@ def is_absent(settings: DatabaseSettings) -> bool:
 
 def settings_of(context: typer.Context, config: Path | None) -> DatabaseSettings:
     """Section `database`; log lines go to stderr from here on."""
-    invoked = invocation.of(context, config)
-    loaded = invoked.settings()
-    invoked.start_logging(loaded, unasked=LogLevel.WARNING)
-    return loaded.settings.database
+    return invocation.read_settings(context, config).settings.database
 
 
 def open_existing(settings: DatabaseSettings) -> Database:

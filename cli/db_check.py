@@ -15,7 +15,6 @@ from cli.database import open_existing, settings_of
 from cli.errors import CliError
 from cli.invocation import ConfigFile
 from cli.output import Format, Options, OutputFormat, columns
-from cli.session import width
 from storage import migrate
 from storage.database import Database
 from storage.upkeep.check import Check, Damage
@@ -45,10 +44,7 @@ def check(
     finally:
         database.dispose()
     if damages:
-        rows = [_row(damage) for damage in damages]
-        output.write(
-            output.render_many(DAMAGES, rows, Options(output_format, ()), width(sys.stdout)), sys.stdout
-        )
+        output.show_many(DAMAGES, [_row(damage) for damage in damages], Options(output_format))
     output.write("".join(f"{problem}\n" for problem in problems), sys.stderr)
     if damages or problems:
         raise CliError(

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from cli import invocation, output
 from cli.database import open_existing
 from cli.errors import CliError
-from cli.invocation import ConfigFile, LogLevel
+from cli.invocation import ConfigFile
 from cli.process import stopped_by_signals
 from storage.upkeep.maintenance import Done, Maintenance, Stage, Step
 
@@ -41,10 +41,7 @@ DONE: Mapping[Stage, str] = {
 
 def maintain(context: typer.Context, config: ConfigFile = None) -> None:
     """Seals, merges, compacts and forgets until nothing is left to do; safe to interrupt and to repeat."""
-    invoked = invocation.of(context, config)
-    loaded = invoked.settings()
-    invoked.start_logging(loaded, unasked=LogLevel.WARNING)
-    settings = loaded.settings
+    settings = invocation.read_settings(context, config).settings
     database = open_existing(settings.database)
     now, done, stop = datetime.now(UTC), Done(), threading.Event()
     work = Maintenance(database, settings.maintenance, settings.retention)

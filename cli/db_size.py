@@ -10,7 +10,6 @@ from cli import output
 from cli.database import open_existing, settings_of
 from cli.invocation import ConfigFile
 from cli.output import ChosenColumns, Format, Options, OutputFormat, columns
-from cli.session import width
 from storage.upkeep.size import LayerSize, MeterSize, StoreSize, measure
 
 ROWS = columns("of", "name", "bytes", "samples", "bytes_per_sample", hidden=("type", "unit"))
@@ -45,11 +44,11 @@ def size(
         found = measure(database, free_bytes=free_bytes)
     finally:
         database.dispose()
-    options = Options(output_format, tuple(column or ()))
+    options = Options(output_format, column or ())
     if output_format in (Format.JSON, Format.YAML):
-        output.write(output.render_one(WHOLE, _whole(found), options), sys.stdout)
+        output.show_one(WHOLE, _whole(found), options)
         return
-    output.write(output.render_many(ROWS, _rows(found), options, width(sys.stdout)), sys.stdout)
+    output.show_many(ROWS, _rows(found), options)
     if output_format is Format.TABLE:
         output.write(_words(found), sys.stderr)
 

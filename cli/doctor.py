@@ -1,7 +1,6 @@
 """nephometer doctor: what is wrong here, and what to do about it."""
 
 import os
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -20,9 +19,8 @@ from cli import (
 )
 from cli.database import sqlite_file
 from cli.finding import Finding
-from cli.invocation import ConfigFile, LogLevel
+from cli.invocation import ConfigFile
 from cli.output import ChosenColumns, Format, Options, OutputFormat, columns
-from cli.session import width
 from cli.settings import Loaded, state_dir
 from collector import bus
 
@@ -39,16 +37,13 @@ def doctor(
     config: ConfigFile = None,
 ) -> None:
     """Checks database, broker, publishers, libvirt, clock and disk, and says what to do. Exit code 1 for a problem."""
-    invoked = invocation.of(context, config)
-    loaded = invoked.settings()
-    invoked.start_logging(loaded, unasked=LogLevel.WARNING)
+    loaded = invocation.read_settings(context, config)
     findings = examine(loaded, datetime.now(UTC))
     rows = [
         {"check": found.check, "level": found.level, "message": found.message, "advice": found.advice}
         for found in findings
     ]
-    options = Options(output_format, tuple(column or ()))
-    output.write(output.render_many(COLUMNS, rows, options, width(sys.stdout)), sys.stdout)
+    output.show_many(COLUMNS, rows, Options(output_format, column or ()))
     if has_problem(findings):
         raise typer.Exit(1)
 

@@ -8,8 +8,7 @@ import typer
 
 from cli import output
 from cli.output import ChosenColumns, Format, Options, OutputFormat, columns
-from cli.session import width
-from cli.trying import DefinitionFile, SampleFile, notification_of, start_logging, text_of, this_moment
+from cli.trying import DefinitionFile, Given, SampleFile
 from collector.definition_trial import EventTrial, try_event
 from collector.event_mapping import EventMapping
 from collector.recognition import rules_in
@@ -32,12 +31,10 @@ def try_out(
 
     Exit code 1 when there is no event, or no definition of the file is for its type.
     """
-    start_logging(context)
-    now = this_moment()
-    mapping = EventMapping(rules_in(str(file), text_of(file)))
-    trial = try_event(mapping, notification_of(sample, now), now)
-    options = Options(output_format, tuple(column or ()))
-    output.write(output.render_many(COLUMNS, list(_rows(trial)), options, width(sys.stdout)), sys.stdout)
+    given = Given.of(context, file, sample)
+    mapping = EventMapping(rules_in(given.file, given.definitions))
+    trial = try_event(mapping, given.notification, given.now)
+    output.show_many(COLUMNS, list(_rows(trial)), Options(output_format, column or ()))
     if trial.event is None:
         sys.stderr.write("No event: it is a sample, or meant for those who look for faults in programs.\n")
     elif not trial.is_named:

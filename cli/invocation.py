@@ -68,6 +68,14 @@ class Invocation:
         log.configure(json=is_json, level=self.log_level or unasked or loaded.settings.log.level)
 
 
+def read_settings(context: typer.Context, config: Path | None) -> "Loaded":
+    """The settings of a command that answers and ends; from here on its log lines go to stderr, warnings and worse."""
+    invoked = of(context, config)
+    loaded = invoked.settings()
+    invoked.start_logging(loaded, unasked=LogLevel.WARNING)
+    return loaded
+
+
 def of(context: typer.Context, config: Path | None = None) -> Invocation:
     """The global options of the running command; a `config` said after the command counts more."""
     invocation = context.find_root().obj

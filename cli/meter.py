@@ -1,14 +1,12 @@
 """nephometer meter: definitions of meters tried on a notification."""
 
-import sys
 from collections.abc import Mapping
 
 import typer
 
 from cli import output
 from cli.output import ChosenColumns, Format, Options, OutputFormat, columns
-from cli.session import width
-from cli.trying import DefinitionFile, SampleFile, notification_of, start_logging, text_of, this_moment
+from cli.trying import DefinitionFile, Given, SampleFile
 from collector.definition_trial import MeterTrial, try_meters
 from collector.recognition import meters_in
 
@@ -33,12 +31,10 @@ def try_out(
 
     Exit code 1 when there is no sample, or one that would be refused.
     """
-    start_logging(context)
-    now = this_moment()
-    trials = try_meters(meters_in(str(file), text_of(file)), notification_of(sample, now), now)
-    options = Options(output_format, tuple(column or ()))
+    given = Given.of(context, file, sample)
+    trials = try_meters(meters_in(given.file, given.definitions), given.notification, given.now)
     rows = [_row(trial) for trial in sorted(trials, key=lambda trial: not (trial.sample or trial.is_refused))]
-    output.write(output.render_many(COLUMNS, rows, options, width(sys.stdout)), sys.stdout)
+    output.show_many(COLUMNS, rows, Options(output_format, column or ()))
     if any(trial.is_refused for trial in trials) or not any(trial.sample for trial in trials):
         raise typer.Exit(FAILED)
 

@@ -5,6 +5,8 @@ import io
 import json
 import math
 import os
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,7 +53,7 @@ class Options:
     """What the user asked for: the format and, when not empty, only these columns in this order."""
 
     format: Format = Format.TABLE
-    columns: tuple[str, ...] = ()
+    columns: Sequence[str] = ()
 
 
 def columns(*names: str, times: Sequence[str] = (), hidden: Sequence[str] = ()) -> tuple[Column, ...]:
@@ -104,6 +106,25 @@ def render_one(
             return _table(["field", "value"], [[c.name, _human(c, row)] for c in chosen], width)
 
 
+def show_many(
+    fields: Sequence[Column],
+    rows: Sequence[Mapping[str, object]],
+    options: Options,
+    stream: TextIO | None = None,
+) -> None:
+    """Writes a listing, to standard output unless told otherwise, folded to its terminal."""
+    stream = stream or sys.stdout
+    write(render_many(fields, rows, options, _width(stream)), stream)
+
+
+def show_one(
+    fields: Sequence[Column], row: Mapping[str, object], options: Options, stream: TextIO | None = None
+) -> None:
+    """The same of one thing."""
+    stream = stream or sys.stdout
+    write(render_one(fields, row, options, _width(stream)), stream)
+
+
 def write(text: str, stream: TextIO) -> None:
     """Writes all of it now; what the stream cannot encode is escaped.
 
@@ -124,6 +145,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _width(stream: TextIO) -> int | None:
+    """The width of the terminal behind a stream, None when it is a file or a pipe."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def _choose(fields: Sequence[Column], options: Options) -> list[Column]:

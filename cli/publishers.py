@@ -13,7 +13,6 @@ from cli.database import open_existing, settings_of
 from cli.errors import CliError
 from cli.invocation import ConfigFile
 from cli.output import ChosenColumns, Format, Options, OutputFormat, columns
-from cli.session import width
 from storage.database import Database
 from storage.outgoing import Outgoing
 from storage.standings import Standings
@@ -46,8 +45,7 @@ def list_all(
         }
         for one in _with(context, config, lambda database: Standings(database).all())
     ]
-    options = Options(output_format, tuple(column or ()))
-    output.write(output.render_many(COLUMNS, rows, options, width(sys.stdout)), sys.stdout)
+    output.show_many(COLUMNS, rows, Options(output_format, column or ()))
 
 
 @app.command()

@@ -20,11 +20,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from cli import invocation, output, replay_report
 from cli.database import open_existing
 from cli.errors import CliError, WrongUsage
-from cli.invocation import ConfigFile, LogLevel
+from cli.invocation import ConfigFile
 from cli.output import ChosenColumns, Format, Options, OutputFormat
 from cli.process import stopped_by_signals
 from cli.replay_sources import Archive, chosen, of_events, of_stream
-from cli.session import width
 from cli.settings import Settings
 from collector.instants import EARLIEST, read_instant
 from collector.mappings import own_folder
@@ -92,10 +91,7 @@ def replay(
     config: ConfigFile = None,
 ) -> None:
     """Derives samples, events and lives again, shows what differs from what is stored, and adds what is missing."""
-    invoked = invocation.of(context, config)
-    loaded = invoked.settings()
-    invoked.start_logging(loaded, unasked=LogLevel.WARNING)
-    settings, stop = loaded.settings, threading.Event()
+    settings, stop = invocation.read_settings(context, config).settings, threading.Event()
     between = _moment(start), _moment(end)
     database = open_existing(settings.database)
     try:
@@ -109,8 +105,7 @@ def replay(
                     break
     finally:
         database.dispose()
-    options = Options(output_format, tuple(column or ()))
-    output.write(replay_report.written(work.difference, options, width(sys.stdout)), sys.stdout)
+    replay_report.show(work.difference, Options(output_format, column or ()))
     if output_format is Format.TABLE:
         output.write(replay_report.words(work.difference, is_applied=apply), sys.stderr)
     if stop.is_set():

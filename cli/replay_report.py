@@ -13,13 +13,14 @@ WHOLE = columns("messages", "unreadable", "refused", "samples", "lives", "events
 REASONS = 5
 
 
-def written(found: Difference, options: Options, width: int | None) -> str:
+def show(found: Difference, options: Options) -> None:
     """A row for each meter and one for lives; json and yaml have everything in one object."""
     if options.format in (Format.JSON, Format.YAML):
-        return output.render_one(WHOLE, _whole(found), options)
+        output.show_one(WHOLE, _whole(found), options)
+        return
     lives = {"of": "lives", "name": "", **_counts(found.facts)}
     rows = [*({"of": "samples", **row} for row in _meters(found)), lives]
-    return output.render_many(ROWS, rows, options, width)
+    output.show_many(ROWS, rows, options)
 
 
 def words(found: Difference, *, is_applied: bool) -> str:

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -51,11 +50,11 @@ class Session:
         if not rows and self.options.format is Format.TABLE:
             self.say("Nothing found.")
             return
-        output.write(output.render_many(columns, rows, self.options, width(self.out)), self.out)
+        output.show_many(columns, rows, self.options, self.out)
 
     def show_one(self, columns: Sequence[Column], row: Document) -> None:
         """Prints one thing."""
-        output.write(output.render_one(columns, row, self.options, width(self.out)), self.out)
+        output.show_one(columns, row, self.options, self.out)
 
     def tell(self, text: str) -> None:
         """A line of data on stdout, at once."""
@@ -136,10 +135,5 @@ def _taken(group: type[Any], given: dict[str, Any]) -> Any:  # Any: as above; ty
 
 def _open(common: Common) -> Session:
     client = Client(common.url, common.token, cacert=common.cacert, timeout_s=common.timeout)
-    options = Options(common.output_format, tuple(common.column or ()))
+    options = Options(common.output_format, common.column or ())
     return Session(client, options, sys.stdout, sys.stderr)
-
-
-def width(stream: TextIO) -> int | None:
-    """The width of the terminal behind a stream, None when it is a file or a pipe."""
-    return shutil.get_terminal_size().columns if stream.isatty() else None

@@ -15,7 +15,7 @@ import typer
 from cli import heard, invocation, output
 from cli.errors import WrongUsage
 from cli.heard import Heard
-from cli.invocation import ConfigFile, LogLevel
+from cli.invocation import ConfigFile
 from cli.parts import now
 from cli.settings import Settings
 from collector.bus import Overheard, listen
@@ -55,10 +55,7 @@ def tail(
     config: ConfigFile = None,
 ) -> None:
     """Shows live notifications and what becomes of each; collectors get theirs all the same. Stores nothing."""
-    invoked = invocation.of(context, config)
-    loaded = invoked.settings()
-    invoked.start_logging(loaded, unasked=LogLevel.WARNING)
-    settings = loaded.settings
+    settings = invocation.read_settings(context, config).settings
     if not settings.bus.notification_sources:
         raise WrongUsage("bus.url is not set: without a broker there are no notifications to listen to")
     show = heard.as_json if form is Form.JSON else heard.as_text

@@ -1,7 +1,7 @@
 """What `meter test` and `event test` share: the definition file and the notification to try it on."""
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +29,27 @@ SampleFile = Annotated[
 ]
 
 
-def text_of(file: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was given to try: definitions with the name of their file, and a notification; and when it was."""
+
+    file: str
+    definitions: str
+    notification: Notification
+    now: datetime
+
+    @classmethod
+    def of(cls, context: typer.Context, file: Path, sample: str) -> "Given":
+        """Read; raises WrongUsage when something cannot be.
+
+        Log lines go to stderr, warnings and worse; no settings are read, for definitions are tried anywhere.
+        """
+        invoked, now = of(context), datetime.now(UTC)
+        log.configure(json=invoked.log_format is LogFormat.JSON, level=invoked.log_level or "warning")
+        return cls(str(file), _text_of(file), _notification_of(sample, now), now)
+
+
+def _text_of(file: Path) -> str:
     """What the file holds; raises WrongUsage when it cannot be read."""
     try:
         return file.read_text(encoding="utf-8")
@@ -37,7 +57,7 @@ def text_of(file: Path) -> str:
         raise WrongUsage(f"{file} cannot be read: {error}") from error
 
 
-def notification_of(place: str, now: datetime) -> Notification:
+def _notification_of(place: str, now: datetime) -> Notification:
     """The notification in a file; one without a time is from `now`. Raises WrongUsage when there is none."""
     try:
         body = sys.stdin.buffer.read() if place == STDIN else Path(place).read_bytes()
@@ -47,14 +67,3 @@ def notification_of(place: str, now: datetime) -> Notification:
     except InvalidMessage as error:
         raise WrongUsage(f"{place} holds no notification: {error}") from error
     return found if found.timestamp is not None else replace(found, timestamp=now.isoformat())
-
-
-def start_logging(context: typer.Context) -> None:
-    """Warnings go to standard error; no settings are read, for definitions are tried anywhere."""
-    invoked = of(context)
-    log.configure(json=invoked.log_format is LogFormat.JSON, level=invoked.log_level or "warning")
-
-
-def this_moment() -> datetime:
-    """Now, UTC."""
-    return datetime.now(UTC)

@@ -1,11 +1,7 @@
 """Notifications of services from the broker into the database, against bare pika and against Ceilometer's agent."""
 
 import math
-import re
 import statistics
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -14,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import pika
 
+from bench.collecting import Pace, by_pika, collected, collector_of, pace
 from bench.lab import Lab
 from bench.measure import cpu_seconds
 from bench.notifications import Figures, Traffic, expected, traffic
 from bench.oracle import check_count
-from bench.processes import ROOT, Service, nephometer
 from bench.product import Store
 from bench.queue import PERSISTENT, Queue
 from bench.rows import Row, WrongAnswer, at_least
@@ -28,9 +24,7 @@ SPAN = timedelta(
     minutes=8
 )  # in which the messages were sent; less than the time after which an hour is closed
 AGAIN = 50  # one message in so many is delivered twice
-LOOK_S, STALLED_S = 0.02, 60.0
-GIVE_UP = timedelta(hours=1)
-COUNTED = re.compile(rb"^nephometer_collector_(?:samples|duplicates)_total (\S+)$", re.MULTILINE)
+AGE_MAX = timedelta(hours=1)  # of a sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +44,25 @@ class Notifications:
 
     def run(self, lab: Lab) -> Iterator[Row]:
         backlog = _backlog(lab.scale.notifications)
-        ours, costs, limits, peers, peer_costs = [], [], [], [], []
+        ours, limits, peers = [], [], []
         for number in range(lab.scale.collections):
             lab.say(f"collecting, {number + 1} of {lab.scale.collections}")
-            rate, cost = _collected(lab, backlog)
-            ours.append(rate)
-            costs.append(cost)
+            ours.append(_collected(lab, backlog))
             limits.append(_bare(lab, backlog))
             if agent.is_installed():
                 lab.say(f"Ceilometer collects, {number + 1} of {lab.scale.collections}")
-                rate, cost = _by_ceilometer(lab, backlog.traffic)
-                peers.append(rate)
-                peer_costs.append(cost)
-        rate, limit = statistics.median(ours), statistics.median(limits)
+                peers.append(_by_ceilometer(lab, backlog.traffic))
+        rate, limit = statistics.median(one.rate for one in ours), statistics.median(limits)
         size = sum(map(len, backlog.messages)) / len(backlog.messages)
         yield at_least("notifications stored, one collector", rate, "messages/s", limit, 0.15)
         if peers:
             name = "notifications stored, against Ceilometer's agent"
-            yield at_least(name, rate, "messages/s", statistics.median(peers), 5)
-            yield Row("Ceilometer's agent, processor", statistics.median(peer_costs), "µs/message")
-        yield Row("collector and PostgreSQL, processor", statistics.median(costs), "µs/message")
+            yield at_least(name, rate, "messages/s", statistics.median(one.rate for one in peers), 5)
+            cost = statistics.median(one.cost for one in peers)
+            yield Row("Ceilometer's agent, processor", cost, "µs/message")
+        yield Row(
+            "collector and PostgreSQL, processor", statistics.median(one.cost for one in ours), "µs/message"
+        )
         yield Row("a notification", size, "B")
 
 
@@ -80,32 +73,23 @@ def _backlog(count: int) -> Backlog:
     return Backlog(sent, [*sent.messages, *sent.messages[::AGAIN]], samples, figures)
 
 
-def _collected(lab: Lab, backlog: Backlog) -> tuple[float, float]:
-    """Messages a second, and processor µs of collector and PostgreSQL a message."""
+def _collected(lab: Lab, backlog: Backlog) -> Pace:
+    """Of one collector, by messages; every answer checked."""
     store = Store.create(lab.postgresql.create_database())
     with closing(store), Queue(lab.rabbitmq.create_vhost(), "notifications") as queue:
         queue.fill(backlog.messages)
-        settings = {"database.url": store.url, "bus.url": queue.url}
-        with nephometer("collector", lab.new_folder(), "metrics.port", settings) as collector:
-            pids = (collector.pid, lab.postgresql.pid)
-            # The clock starts when it is at work: with the first samples stored, which are not counted then.
-            begun, first = _wait(collector, 1)
-            before = sum(map(cpu_seconds, pids))
-            end, stored = _wait(collector, backlog.samples)
-            after = sum(map(cpu_seconds, pids))
+        with collector_of(lab, store, queue) as collector:
+            found = collected(lab, collector, backlog.samples)
         queue.settle()
         check_count("messages left in the queue", queue.waiting, 0)
         _check(store, backlog)
-    if stored == first:  # all of it at once, as in the short form, is no rate
-        return stored, after * 1e6 / stored
-    share = (stored - first) / backlog.samples * len(backlog.messages)
-    return share / (end - begun), (after - before) * 1e6 / share
+    return found.per(len(backlog.messages), backlog.samples)
 
 
 def _check(store: Store, backlog: Backlog) -> None:
     now = datetime.now(UTC)
     for meter, truth in backlog.figures.items():
-        count, total = store.of_meter(meter, now - GIVE_UP, now)
+        count, total = store.of_meter(meter, now - AGE_MAX, now)
         check_count(f"samples of {meter}", count, truth.count)
         if not math.isclose(total, truth.total, rel_tol=1e-9):
             raise WrongAnswer(f"the sum of {meter} is {total} instead of {truth.total}")
@@ -114,23 +98,13 @@ def _check(store: Store, backlog: Backlog) -> None:
 def _bare(lab: Lab, backlog: Backlog) -> float:
     """Messages a second that pika takes and decodes."""
     with Queue(lab.rabbitmq.create_vhost(), "notifications") as queue:
-        messages = queue.fill(backlog.messages)
-        command = [sys.executable, "-m", "bench.peers.consume", queue.url, queue.name, str(messages)]
-        done = subprocess.run(
-            [*command, "notifications"],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=GIVE_UP.total_seconds(),
-        )
-    seconds, seen = done.stdout.split()
-    check_count("notifications bare pika saw", int(seen), messages)
-    return messages / float(seconds)
+        seconds, messages = by_pika(queue, backlog.messages, "notifications")
+    check_count("notifications bare pika saw", messages, len(backlog.messages))
+    return messages / seconds
 
 
-def _by_ceilometer(lab: Lab, sent: Traffic) -> tuple[float, float]:
-    """Messages a second that become samples in a file, and processor µs a message."""
+def _by_ceilometer(lab: Lab, sent: Traffic) -> Pace:
+    """Of Ceilometer's agent, by messages, which become samples in a file."""
     url = lab.rabbitmq.create_vhost()
     agent.declare(url)
     parameters = pika.URLParameters(url)
@@ -141,43 +115,12 @@ def _by_ceilometer(lab: Lab, sent: Traffic) -> tuple[float, float]:
             channel.basic_publish(agent.EXCHANGE, agent.QUEUE, body, PERSISTENT)
         wanted = _samples_of_ceilometer(sent.recorded)
         with agent.running(url, lab.new_folder()) as peer:
-            begun, first, before = _wait_for(peer, 0, 1)
-            end, written, after = _wait_for(peer, first, wanted)
-            check_count("samples Ceilometer wrote", written, wanted)
-    share = (written - first) / wanted * len(sent.messages)
-    if not share:
-        return len(sent.messages), after * 1e6 / len(sent.messages)
-    return share / (end - begun), (after - before) * 1e6 / share
+            found = pace(peer.written, wanted, lambda: cpu_seconds(peer.pid))
+            check_count("samples Ceilometer wrote", peer.written(), wanted)
+    return found.per(len(sent.messages), wanted)
 
 
 def _samples_of_ceilometer(recorded: Sequence[str]) -> int:
     """How many samples Ceilometer makes of these, as it answered when it was asked one by one."""
     answers = record.answers()
     return sum(len(answers[name] or ()) * count for name, count in Counter(recorded).items())
-
-
-def _wait(collector: Service, samples: int) -> tuple[float, float]:
-    """When at least so many samples were seen to be stored, and how many; raises WrongAnswer when nothing more is."""
-    stored, moved = 0.0, time.monotonic()
-    with closing(collector.asked()) as asked:
-        while stored < samples:
-            time.sleep(LOOK_S)
-            before, stored = stored, sum(map(float, COUNTED.findall(asked.get("/metrics"))))
-            if stored > before:
-                moved = time.monotonic()
-            elif time.monotonic() - moved > STALLED_S:
-                raise WrongAnswer(f"the collector stored {stored:.0f} of {samples} samples and no more")
-    return moved, stored
-
-
-def _wait_for(peer: agent.Agent, written: int, samples: int) -> tuple[float, int, float]:
-    """When it had written so many samples, how many there were, and the processor time it had used."""
-    moved = time.monotonic()
-    while written < samples:
-        time.sleep(LOOK_S)
-        before, written = written, written + len(peer.lines())
-        if written > before:
-            moved = time.monotonic()
-        elif time.monotonic() - moved > STALLED_S:
-            raise WrongAnswer(f"Ceilometer wrote {written} of {samples} samples and no more")
-    return moved, written, cpu_seconds(peer.pid)

@@ -44,6 +44,7 @@ class Agent:
     pid: int
     file: Path
     _read: int = 0
+    _written: int = 0
 
     def lines(self) -> list[bytes]:
         """The samples it has written since the last call, each as JSON."""
@@ -53,7 +54,14 @@ class Agent:
             file.seek(self._read)
             whole, newline, _ = file.read().rpartition(b"\n")
         self._read += len(whole) + len(newline)
-        return whole.splitlines()
+        lines = whole.splitlines()
+        self._written += len(lines)
+        return lines
+
+    def written(self) -> int:
+        """How many samples it has written by now."""
+        self.lines()
+        return self._written
 
 
 def declare(url: str) -> None:

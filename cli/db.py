@@ -16,9 +16,9 @@ from cli.db_maintain import maintain
 from cli.db_size import size
 from cli.errors import CliError
 from cli.invocation import ConfigFile
-from storage import migrate
 from storage.errors import DatabaseUnavailable
 from storage.log import mask_url
+from storage.revision import state
 
 PAUSE_S = 1.0
 
@@ -53,12 +53,14 @@ def upgrade(
     config: ConfigFile = None,
 ) -> None:
     """Creates the schema, or brings it to what this version needs. Does nothing when it is there."""
+    from storage import migrate  # and with it alembic, which nothing else here needs
+
     settings = settings_of(context, config)
     _talk(f"Upgrading the schema of {mask_url(settings.url)} …")
     database = open_database(settings)
     try:
         applied = patiently(lambda: migrate.upgrade(database), wait)
-        head = migrate.state(database).head
+        head = state(database).head
     finally:
         database.dispose()
     steps = f"applied: {', '.join(applied)}" if applied else "nothing to do"
@@ -72,6 +74,8 @@ def offline_sql(
     config: ConfigFile = None,
 ) -> None:
     """Prints the SQL that creates the whole schema, for an administrator to run by hand."""
+    from storage import migrate
+
     if dialect is None:
         url = settings_of(context, config).url
         driver = url.partition(":")[0] + "://"

@@ -15,8 +15,8 @@ from cli.database import open_existing, settings_of
 from cli.errors import CliError
 from cli.invocation import ConfigFile
 from cli.output import Format, Options, OutputFormat, columns
-from storage import migrate
 from storage.database import Database
+from storage.revision import state
 from storage.upkeep.check import Check, Damage
 
 DAMAGES = columns("table", "group", "project", "meter", "start", "mid", "reason", times=("start",))
@@ -57,11 +57,11 @@ def check(
 
 def _schema(database: Database) -> str:
     """The revision; raises CliError when it is not the one this program needs."""
-    state = migrate.state(database)
-    if not state.is_current:
-        here = state.current or "empty"
-        raise CliError(f"the schema is {here}, this version needs {state.head}: run `nephometer db upgrade`")
-    return state.head
+    found = state(database)
+    if not found.is_current:
+        here = found.current or "empty"
+        raise CliError(f"the schema is {here}, this version needs {found.head}: run `nephometer db upgrade`")
+    return found.head
 
 
 def _damages(looked: Check) -> Iterator[Damage]:

@@ -8,12 +8,12 @@ from sqlalchemy import text
 from cli.database import is_absent, open_database
 from cli.errors import CliError
 from cli.finding import Finding
-from storage import migrate
 from storage.database import Database
 from storage.durability import Weakness, weaknesses
 from storage.errors import StorageError
 from storage.log import mask_url
 from storage.quarantine import Quarantine
+from storage.revision import SchemaState, state
 from storage.settings import DatabaseSettings
 
 UPGRADE = "run `nephometer db upgrade`"
@@ -32,7 +32,7 @@ def examine(settings: DatabaseSettings, now: datetime) -> list[Finding]:
         return [Finding("database", "problem", str(error), "correct database.url")]
     try:
         database.ping()
-        found = migrate.state(database)
+        found = state(database)
         findings = [
             Finding("database", "ok", f"{name} answers"),
             schema(found),
@@ -47,13 +47,13 @@ def examine(settings: DatabaseSettings, now: datetime) -> list[Finding]:
         database.dispose()
 
 
-def schema(state: migrate.SchemaState) -> Finding:
+def schema(found: SchemaState) -> Finding:
     """Whether the schema fits this program."""
-    if state.is_current:
-        return Finding("schema", "ok", f"at {state.head}, as this version needs it")
-    if state.current is None:
+    if found.is_current:
+        return Finding("schema", "ok", f"at {found.head}, as this version needs it")
+    if found.current is None:
         return Finding("schema", "problem", "the database is empty", UPGRADE)
-    return Finding("schema", "problem", f"at {state.current}, this version needs {state.head}", UPGRADE)
+    return Finding("schema", "problem", f"at {found.current}, this version needs {found.head}", UPGRADE)
 
 
 def quarantine(kept: Quarantine) -> Finding:

@@ -8,7 +8,7 @@ import structlog
 from cli.process import Part
 from storage.database import Database
 from storage.errors import DatabaseUnavailable, SchemaMismatch
-from storage.migrate import state
+from storage.revision import state
 
 log = structlog.get_logger()
 

@@ -17,7 +17,7 @@ from cli.settings import Loaded
 from collector.pipeline import Message, Pipeline
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
-from storage.migrate import upgrade
+from storage.revision import state
 
 DEFAULTS: Mapping[str, Mapping[str, object]] = {
     "agent": {"interval": 10},
@@ -71,6 +71,10 @@ def _upgrade_later(database: Database, stop: threading.Event) -> None:
 def _is_upgraded(database: Database) -> bool:
     """Whether the schema is current now; False while the database is away."""
     try:
+        if state(database).is_current:
+            return True
+        from storage.migrate import upgrade  # and with it alembic
+
         applied = upgrade(database)
     except DatabaseUnavailable:  # every part says so itself
         return False

@@ -10,7 +10,7 @@ from sqlalchemy import Table, text
 
 from storage.database import Database
 from storage.errors import SchemaMismatch, StorageError
-from storage.migrate import state
+from storage.revision import state
 from storage.schema import metadata
 from storage.tables import DISTRIBUTE, EVERYWHERE, hot
 

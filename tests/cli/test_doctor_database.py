@@ -8,8 +8,8 @@ from cli import doctor_database
 from cli.finding import Finding
 from storage import migrate
 from storage.database import Database
-from storage.migrate import SchemaState
 from storage.quarantine import Quarantine
+from storage.revision import SchemaState
 from storage.sample import Refused
 from storage.settings import DatabaseSettings
 from tests.factories import NOW

@@ -5,10 +5,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select
 
 from storage.database import Database
-from storage.migrate import offline_sql, state, upgrade
+from storage.migrate import offline_sql, upgrade
+from storage.revision import head, state
 from storage.sample import to_microseconds
 from storage.schema import MODULES, metadata
 from storage.settings import DatabaseSettings
@@ -92,6 +94,13 @@ def test_an_upgrade_is_told_and_a_second_one_does_nothing(database_url: str) -> 
     assert second == []
     assert state(database).is_current
     database.dispose()
+
+
+def test_the_revision_that_is_needed_is_found_without_alembic() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+
+    assert head() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_the_statements_can_be_printed_for_an_administrator() -> None:

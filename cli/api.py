@@ -10,7 +10,9 @@ from cli.parts import Server
 from cli.process import Part
 from cli.schema import DatabaseCheck, SchemaCheck
 from cli.settings import Loaded
+from cli.watching import signer
 from storage.alarms import Alarms
+from storage.deliveries import Deliveries
 from storage.event_search import EventSearch
 from storage.resources import Resources
 from storage.samples import Samples
@@ -29,6 +31,7 @@ def api(server: Server, on_started: Callable[[str], None] | None = None) -> Part
     """The API server; raises StartRefused when the settings would expose it to everybody."""
     settings, database = server.settings, server.database
     check_exposure(settings.api, settings.auth)
+    deliveries = Deliveries(database)
     services = Services(
         samples=Samples(database),
         statistics=Statistics(database),
@@ -36,8 +39,8 @@ def api(server: Server, on_started: Callable[[str], None] | None = None) -> Part
         events=EventSearch(database),
         segments=Segments(database),
         alarms=Alarms(database),
-        deliveries=server.deliveries,
-        signer=server.signer(),
+        deliveries=deliveries,
+        signer=signer(server, deliveries),
         pipeline=server.pipeline,
         auth=authenticator(settings.auth),
         readiness=(DatabaseCheck(database), SchemaCheck(database), *broker.checks(settings.bus)),

@@ -5,7 +5,6 @@ from cli.errors import WrongUsage
 from cli.exposition import metrics
 from cli.maintenance import maintenance
 from cli.parts import Server
-from cli.pipelines import transformers
 from cli.process import Part
 from cli.schema import when_ready
 from cli.settings import Loaded
@@ -23,7 +22,7 @@ def run(loaded: Loaded) -> int:
             "bus.url is not set: a collector takes its samples from the broker (or use `nephometer up`)"
         )
     server = Server.of(loaded.settings)
-    parts = [collector(server), maintenance(server), *server.publishers(), *transformers(server)]
+    parts = [collector(server), maintenance(server), *server.publishers()]
     parts += metrics(loaded.settings.metrics, server.registry)
     return server.run(parts, threading.Event())
 

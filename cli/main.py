@@ -20,6 +20,7 @@ from api.errors import CannotListen, StartRefused
 from cli import invocation
 from cli.errors import CliError, WrongUsage
 from cli.invocation import ConfigFile, Invocation, LogFormat, LogLevel
+from cli.starting import as_if_absent, without_collecting
 from collector.errors import CollectorError
 from storage.errors import StorageError
 
@@ -131,9 +132,10 @@ def _front(
 
 def _load(mounted: Mounted) -> object:
     """The typer command itself (a type typer keeps private); importing its module is what takes time."""
-    loaded: typer.Typer = (
-        _role(mounted) if mounted.is_role else importlib.import_module(f"cli.{mounted.name}").app
-    )
+    with without_collecting():
+        loaded: typer.Typer = (
+            _role(mounted) if mounted.is_role else importlib.import_module(f"cli.{mounted.name}").app
+        )
     loaded.rich_markup_mode = None
     is_single = [command.name for command in loaded.registered_commands] == [mounted.name]
     return get_command(loaded) if is_single else get_group(loaded)
@@ -145,11 +147,12 @@ def _role(mounted: Mounted) -> typer.Typer:
 
     @role.command(mounted.name, help=mounted.help)
     def start(context: typer.Context, config: ConfigFile = None) -> None:
-        module = importlib.import_module(f"cli.{mounted.name}")
-        defaults: Mapping[str, Mapping[str, object]] | None = getattr(module, "DEFAULTS", None)
-        run: Callable[[Loaded], int] = module.run
         invoked = invocation.of(context, config)
-        settings = invoked.settings(defaults)
+        with without_collecting(), as_if_absent("rich"):
+            module = importlib.import_module(f"cli.{mounted.name}")
+            defaults: Mapping[str, Mapping[str, object]] | None = getattr(module, "DEFAULTS", None)
+            settings = invoked.settings(defaults)
+        run: Callable[[Loaded], int] = module.run
         invoked.start_logging(settings)
         raise typer.Exit(run(settings))
 

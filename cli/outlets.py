@@ -82,28 +82,41 @@ class Receivers:
         return cls(tuple(everybody), tuple(found.values()), names)
 
 
-def outlets_of(
-    settings: Settings,
-    pipelines: Configured,
-    receivers: Receivers,
-    registry: CollectorRegistry,
-    clock: Callable[[], datetime],
-) -> Outlets | None:
-    """The queues of all publishers, None when there are none: then nothing is spent on them.
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """What hands samples and events on: pipelines, publishers and their queues; None: nobody to hand on to."""
 
-    They have connections of their own, so that neither what comes in nor questions wait for them.
-    """
-    if not receivers.all:
-        return None
-    options = settings.collector
-    return Outlets(
-        Database(settings.database),
-        receivers.all,
-        ByPipeline(receivers.everybody, receivers.names, pipelines.samples, pipelines.events),
-        OutletMetrics(registry),
-        clock,
-        bounds=Bounds(age(options.publisher_age), options.publisher_bytes),
-    )
+    pipelines: Configured
+    receivers: Receivers
+    outlets: Outlets | None
+
+    @classmethod
+    def of(
+        cls, settings: Settings, registry: CollectorRegistry, clock: Callable[[], datetime]
+    ) -> "Forwarding":
+        """Nothing is opened yet; raises InvalidDefinition and InvalidPublisher.
+
+        The queues have connections of their own, so that neither what comes in nor questions wait for them.
+        """
+        pipelines = Configured.of(settings)
+        receivers = Receivers.of(settings, pipelines)
+        if not receivers.all:
+            return cls(pipelines, receivers, None)
+        options = settings.collector
+        outlets = Outlets(
+            Database(settings.database),
+            receivers.all,
+            ByPipeline(receivers.everybody, receivers.names, pipelines.samples, pipelines.events),
+            OutletMetrics(registry),
+            clock,
+            bounds=Bounds(age(options.publisher_age), options.publisher_bytes),
+        )
+        return cls(pipelines, receivers, outlets)
+
+    def dispose(self) -> None:
+        """Closes what connections of the queues there are."""
+        if self.outlets is not None:
+            self.outlets.dispose()
 
 
 def configured(settings: Settings) -> list[Publisher]:

@@ -4,16 +4,10 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from api.alarms.address import Policy
-from api.alarms.delivery import DeliveryLoop
-from api.alarms.evaluator import Evaluator, rules
-from api.alarms.metrics import AlarmMetrics
-from api.alarms.sender import WebhookSender
-from api.alarms.webhook import Signer
-from cli.outlets import Configured, Receivers, outlets_of
 from cli.process import Part, run_together
 from cli.schema import when_ready
 from cli.settings import Settings
@@ -22,18 +16,18 @@ from collector.lifecycle_mapping import LifecycleMapping
 from collector.lives import Lives
 from collector.mappings import event_mapping, meter_mapping, own_folder
 from collector.metrics import CollectorMetrics
-from collector.outlets import Outlets
 from collector.pipeline import Pipeline
 from collector.publishers.database import DatabasePublisher
+from collector.publishing import Owing
 from collector.sightings import Witness
-from storage.alarms import Alarms
 from storage.database import Database
-from storage.deliveries import Deliveries
 from storage.events import Events
 from storage.samples import Samples
 from storage.segments import Segments
-from storage.statistics import Statistics
 from storage.tiles.kept_rows import KeptRows
+
+if TYPE_CHECKING:
+    from cli.outlets import Forwarding
 
 
 def now() -> datetime:
@@ -56,10 +50,7 @@ class Server:
     registry: CollectorRegistry
     metrics: CollectorMetrics
     pipeline: Pipeline
-    pipelines: Configured
-    receivers: Receivers
-    outlets: Outlets | None
-    deliveries: Deliveries
+    forwarding: "Forwarding | None"
 
     @classmethod
     def of(cls, settings: Settings) -> "Server":
@@ -67,24 +58,10 @@ class Server:
         database, intake = Database(settings.database), Database(settings.database)
         registry = CollectorRegistry()
         metrics, kept_rows = CollectorMetrics(registry), KeptRows()
-        pipelines = Configured.of(settings)
-        receivers = Receivers.of(settings, pipelines)
-        outlets = outlets_of(settings, pipelines, receivers, registry, now)
+        forwarding = _forwarding(settings, registry)
+        outlets = None if forwarding is None else forwarding.outlets
         pipeline = _pipeline(settings, intake, kept_rows, metrics, outlets)
-        deliveries = Deliveries(database)
-        return cls(
-            settings,
-            database,
-            intake,
-            kept_rows,
-            registry,
-            metrics,
-            pipeline,
-            pipelines,
-            receivers,
-            outlets,
-            deliveries,
-        )
+        return cls(settings, database, intake, kept_rows, registry, metrics, pipeline, forwarding)
 
     def run(self, parts: Sequence[Part], stop: threading.Event) -> int:
         """As `run_together`, and at the end every connection is closed."""
@@ -93,30 +70,28 @@ class Server:
         finally:
             self.database.dispose()
             self.intake.dispose()
-            if self.outlets is not None:
-                self.outlets.dispose()
+            if self.forwarding is not None:
+                self.forwarding.dispose()
 
     def publishers(self) -> list[Part]:
-        """Who delivers to other systems, if there are any."""
-        return (
-            [] if self.outlets is None else [when_ready(Part("publishers", self.outlets.run), self.database)]
-        )
+        """Who delivers to other systems, and who derives what only they get, if there is anything."""
+        if self.forwarding is None:
+            return []
+        from cli.pipelines import transformers
 
-    def signer(self) -> Signer:
-        """Signs webhooks."""
-        return Signer(self.deliveries, self.settings.alarms.signing_secret, now)
+        outlets = self.forwarding.outlets
+        delivering = [] if outlets is None else [when_ready(Part("publishers", outlets.run), self.database)]
+        return [*delivering, *transformers(self, self.forwarding)]
 
-    def alarms(self) -> list[Part]:
-        """The evaluator and the deliverer of webhooks."""
-        metrics = AlarmMetrics(self.registry)
-        alarms = self.settings.alarms
-        evaluator = Evaluator(Alarms(self.database), rules(Statistics(self.database)), alarms, metrics, now)
-        sender = WebhookSender(Policy(alarms.allow_networks), alarms.delivery_timeout)
-        delivery = DeliveryLoop(self.deliveries, sender, self.signer(), metrics, now)
-        return [
-            when_ready(Part("evaluator", evaluator.run), self.database),
-            when_ready(Part("delivery", delivery.run), self.database),
-        ]
+
+def _forwarding(settings: Settings, registry: CollectorRegistry) -> "Forwarding | None":
+    """None, and nothing of it imported, where samples and events go to the database and nowhere else."""
+    options = settings.collector
+    if not (options.publishers or options.pipeline or options.event_pipeline):
+        return None
+    from cli.outlets import Forwarding
+
+    return Forwarding.of(settings, registry, now)
 
 
 def _pipeline(
@@ -124,7 +99,7 @@ def _pipeline(
     intake: Database,
     kept_rows: KeptRows,
     metrics: CollectorMetrics,
-    owing: Outlets | None,
+    owing: Owing | None,
 ) -> Pipeline:
     options = settings.collector
     secret = options.telemetry_secret

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from cli.holder import holder
+from cli.outlets import Forwarding
 from cli.parts import Server, now
 from cli.process import Part
 from cli.schema import when_ready
@@ -17,10 +18,10 @@ from storage.upkeep.leases import Leases
 from storage.window import Window
 
 
-def transformers(server: Server) -> list[Part]:
+def transformers(server: Server, forwarding: Forwarding) -> list[Part]:
     """The loop that derives samples, where a sink has transformers; remarks on the files are said in the log."""
-    server.pipelines.tell_remarks()
-    pipelines, options = server.pipelines.samples, server.settings.collector
+    forwarding.pipelines.tell_remarks()
+    pipelines, options = forwarding.pipelines.samples, server.settings.collector
     if pipelines is None or not any(sink.steps for sink in pipelines.sinks):
         return []
     database, cycle = server.intake, timedelta(seconds=options.pipeline_cycle)
@@ -29,7 +30,7 @@ def transformers(server: Server) -> list[Part]:
     store = Store(Window(database), samples, Transforming(database), keeper)
     pace = Pace(cycle, timedelta(seconds=options.pipeline_settle))
     loop = derivation_loop(
-        Derivation(pipelines, store, _others(server), pace),
+        Derivation(pipelines, store, _others(forwarding), pace),
         Leases(database),
         DerivationMetrics(server.registry),
         cycle=cycle,
@@ -39,7 +40,8 @@ def transformers(server: Server) -> list[Part]:
     return [when_ready(Part("pipelines", loop.run), database)]
 
 
-def _others(server: Server) -> Outlets:
-    if server.outlets is None:
+def _others(forwarding: Forwarding) -> Outlets:
+    if forwarding.outlets is None:
         return NoOutlets()
-    return DerivedOutlets(server.outlets, server.receivers.everybody, server.receivers.names)
+    receivers = forwarding.receivers
+    return DerivedOutlets(forwarding.outlets, receivers.everybody, receivers.names)

@@ -10,10 +10,10 @@ from cli.api import api
 from cli.collector import collector
 from cli.maintenance import maintenance
 from cli.parts import Server, now
-from cli.pipelines import transformers
 from cli.process import Part
 from cli.schema import when_ready
 from cli.settings import Loaded
+from cli.watching import alarms
 from collector.pipeline import Message, Pipeline
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
@@ -35,10 +35,9 @@ def run(loaded: Loaded) -> int:
     transport: Transport = Direct(server.pipeline)
     parts = [
         api(server, _tell),
-        *server.alarms(),
+        *alarms(server),
         *server.publishers(),
         maintenance(server),
-        *transformers(server),
     ]
     if settings.bus.notification_sources:
         parts.append(collector(server))

@@ -68,7 +68,9 @@ def _rendering(json: bool) -> list[Processor]:
     return [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         _on_one_line,
-        structlog.dev.ConsoleRenderer(colors=colors, repr_native_str=True),
+        structlog.dev.ConsoleRenderer(
+            colors=colors, repr_native_str=True, exception_formatter=structlog.dev.plain_traceback
+        ),
     ]
 
 

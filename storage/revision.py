@@ -39,7 +39,7 @@ def state(database: Database) -> SchemaState:
 
 def head() -> str:
     """The newest revision: the one of all scripts that no other comes after."""
-    found = [
+    found: list[list[tuple[str, str]]] = [
         REVISION.findall(script.read_text(encoding="utf-8"))
         for script in (migrations() / "versions").glob("*.py")
     ]

@@ -55,6 +55,20 @@ def test_only_the_api_server_needs_a_web_framework(module: str) -> None:
     assert not imported(f"import cli.{module}").intersection({"fastapi", "starlette", "uvicorn"})
 
 
+def test_a_collector_imports_only_what_it_works_with() -> None:
+    """Its start is paid again whenever it dies: alembic is for upgrades, web clients are for alarms and publishers."""
+    found = imported("""
+from cli.main import main
+try:
+    main(["collector"])
+except SystemExit as ended:  # it has no broker
+    assert ended.code == 2
+""")
+
+    assert not found.intersection({"alembic", "mako", "rich", "pygments", "httpx2", "httpcore2", "psutil"})
+    assert {"sqlalchemy", "pika"} <= found
+
+
 @pytest.mark.parametrize("module", ["meters", "samples", "resources", "statistics", "alarms"])
 def test_a_verb_of_the_api_needs_neither_settings_nor_servers_libraries(module: str) -> None:
     assert not imported(f"import cli.{module}").intersection((*SERVER_LIBRARIES, "pydantic", "structlog"))

@@ -11,7 +11,6 @@ import pytest
 from pydantic import SecretStr
 
 from cli.parts import Server
-from cli.pipelines import transformers
 from cli.settings import Settings
 from collector.errors import InvalidDefinition, InvalidPublisher
 from collector.settings import CollectorSettings
@@ -41,8 +40,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
     text = ROCKY.read_text().replace("gnocchi://", f"file://{tmp_path}/sinks.json")
     server = built(tmp_path, text, f"file://{tmp_path}/all.json")
     yield server
-    assert server.outlets is not None
-    server.outlets.dispose()
+    assert server.forwarding is not None
+    server.forwarding.dispose()
     server.database.dispose()
     server.intake.dispose()
 
@@ -55,7 +54,7 @@ def test_raw_and_derived_samples_get_to_the_publishers_of_their_sinks(server: Se
         for minutes, volume in ((5, 0), (4, 6 * 10**9))
     ]
     stop = threading.Event()
-    parts = [*transformers(server), *server.publishers()]
+    parts = server.publishers()
     threads = [threading.Thread(target=part.run, args=(stop,)) for part in parts]
 
     server.pipeline.accept(cpu, origin="api", now=now)
@@ -66,7 +65,7 @@ def test_raw_and_derived_samples_get_to_the_publishers_of_their_sinks(server: Se
     for thread in threads:
         thread.join()
 
-    assert [part.name for part in parts] == ["pipelines", "publishers"]
+    assert [part.name for part in parts] == ["publishers", "pipelines"]
     assert found["sinks.json"] == found["all.json"]
     assert found["all.json"] == [("cpu", 0), ("cpu", 6 * 10**9), ("cpu.delta", 6 * 10**9), ("cpu_util", 10.0)]
 
@@ -88,7 +87,6 @@ def test_without_transformers_nothing_runs(tmp_path: Path) -> None:
         "sources: [{name: a, meters: ['*'], sinks: [s]}]\nsinks: [{name: s, publishers: ['notifier://']}]",
     )
 
-    assert transformers(server) == []
     assert server.publishers() == []
 
 
@@ -119,8 +117,6 @@ def test_a_sink_of_events_names_nobody_who_would_throw_them_away(tmp_path: Path)
 def test_the_file_of_rocky_starts_as_it_is(tmp_path: Path) -> None:
     server = built(tmp_path, ROCKY.read_text())
 
-    assert [part.name for part in (*transformers(server), *server.publishers())] == [
-        "pipelines",
-        "publishers",
-    ]
-    assert [one.name.partition(":")[0] for one in server.receivers.all] == ["gnocchi"]
+    assert [part.name for part in server.publishers()] == ["publishers", "pipelines"]
+    assert server.forwarding is not None
+    assert [one.name.partition(":")[0] for one in server.forwarding.receivers.all] == ["gnocchi"]

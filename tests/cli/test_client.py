@@ -1,5 +1,6 @@
 import socket
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,8 +10,9 @@ from tests.cli.stub_api import StubApi
 
 
 @pytest.fixture
-def client(api: StubApi) -> Client:
-    return Client(api.url + "/", "secret")
+def client(api: StubApi) -> Iterator[Client]:
+    with Client(api.url + "/", "secret") as client:
+        yield client
 
 
 def test_an_identifier_with_a_slash_stays_one_part_of_the_path() -> None:
@@ -28,7 +30,8 @@ def test_the_token_travels_in_its_header(api: StubApi, client: Client) -> None:
 def test_no_token_is_sent_when_there_is_none(api: StubApi) -> None:
     api.answer("GET", "/v2/meters", [])
 
-    Client(api.url, None).many("/v2/meters")
+    with Client(api.url, None) as client:
+        client.many("/v2/meters")
 
     assert "x-auth-token" not in api.asked[0].headers
 
@@ -41,7 +44,8 @@ def test_proxies_of_the_environment_do_not_see_the_token(
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("ALL_PROXY", proxy.url)
 
-        Client(api.url, "secret").many("/v2/meters")
+        with Client(api.url, "secret") as client:
+            client.many("/v2/meters")
 
         assert proxy.asked == []
 

@@ -23,7 +23,8 @@ from storage.query import EVERYTHING
 from tests.api.alarms.factories import alarm, change, delivery
 from tests.api.world import empty_database
 from tests.factories import NOW
-from tests.receiver import Answer, Receiver
+from tests.receiver import Receiver
+from tests.web import Reply
 
 TAKEN, REFUSED = Result(204, ""), Result(500, "the receiver answered 500")
 
@@ -181,7 +182,7 @@ def test_a_fault_of_ours_in_one_delivery_does_not_hinder_others(database: Databa
 
 def test_a_receiver_that_hangs_delays_nobody_else(database: Database) -> None:
     clock, release = Clock(), threading.Event()
-    with Receiver([Answer(delay=release)]) as dead, Receiver() as good:
+    with Receiver([Reply(delay=release)]) as dead, Receiver() as good:
         crowd = [delivery(url=dead.url, host="dead") for _ in range(20)]
         others = [
             delivery(

@@ -13,7 +13,8 @@ import pytest
 from api.alarms.address import Policy
 from api.alarms.sender import Result, WebhookSender
 from tests.api.alarms.factories import delivery
-from tests.receiver import Answer, Receiver
+from tests.receiver import Receiver
+from tests.web import Reply
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 HEADERS = {"content-type": "application/json", "webhook-id": "msg_1"}
@@ -66,7 +67,7 @@ def test_any_2xx_is_success(receiver: Receiver, status: int) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_failures_and_not_followed(receiver: Receiver, status: int) -> None:
     with Receiver() as inside:
-        receiver.answer(Answer(status, {"Location": inside.url, "Refresh": f"0; url={inside.url}"}))
+        receiver.answer(Reply(status, headers={"Location": inside.url, "Refresh": f"0; url={inside.url}"}))
 
         result = send(receiver.url)
 
@@ -78,7 +79,7 @@ def test_redirects_are_failures_and_not_followed(receiver: Receiver, status: int
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 429, 500, 503])
 def test_other_statuses_are_failures_and_tried_once(receiver: Receiver, status: int) -> None:
-    receiver.answer(Answer(status, {"WWW-Authenticate": "Basic"}))
+    receiver.answer(Reply(status, headers={"WWW-Authenticate": "Basic"}))
 
     assert send(receiver.url) == Result(status, f"the receiver answered {status}")
     assert len(receiver.received) == 1
@@ -89,7 +90,7 @@ def test_other_statuses_are_failures_and_tried_once(receiver: Receiver, status: 
     [("120", 120), ("1000000000", 10**9), ("9" * 400, 10**9), ("x", None), ("-5", None), ("", None)],
 )
 def test_retry_after_is_read_in_seconds(receiver: Receiver, value: str, seconds: int | None) -> None:
-    receiver.answer(Answer(429, {"Retry-After": value}))
+    receiver.answer(Reply(429, headers={"Retry-After": value}))
 
     asked = send(receiver.url).retry_after
 
@@ -97,7 +98,7 @@ def test_retry_after_is_read_in_seconds(receiver: Receiver, value: str, seconds:
 
 
 def test_retry_after_may_be_a_date(receiver: Receiver) -> None:
-    receiver.answer(Answer(503, {"Retry-After": "Fri, 31 Dec 2999 23:59:59 GMT"}))
+    receiver.answer(Reply(503, headers={"Retry-After": "Fri, 31 Dec 2999 23:59:59 GMT"}))
 
     asked = send(receiver.url).retry_after
 

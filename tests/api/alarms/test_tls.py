@@ -1,9 +1,7 @@
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from api.alarms.address import Policy
 from api.alarms.sender import Result, WebhookSender
 from tests.api.alarms.factories import delivery
 from tests.receiver import Receiver
+from tests.web import Reply, WebServer
 
 DAY = timedelta(days=1)
 
@@ -57,25 +56,12 @@ def secure(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Secure]:
     until = datetime.now(UTC) + getattr(request, "param", DAY)
     pem = certificate(tmp_path, "receiver.example", until)
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (its name in the library)
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that hang up are the test
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield Secure(server.server_address[1], ssl.create_default_context(cafile=str(pem)))
-    server.shutdown()
-    server.server_close()
+    server = WebServer(lambda _: Reply(), tls=context)
+    server.start()
+    yield Secure(server.port, ssl.create_default_context(cafile=str(pem)))
+    server.close()
 
 
 def send(secure: Secure, host: str, context: ssl.SSLContext | None) -> Result:

@@ -9,9 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collector.publishers.exposition import metric_name, newest
 from storage.sample import Sample
-from tests.collector.publishers.receivers import Ids, Reply, Web
+from tests.collector.publishers.receivers import Ids, Web
 from tests.factories import NOW
 from tests.prometheus import Prometheus
+from tests.web import Reply
 
 
 def points_of(samples: Sequence[Sample]) -> Ids:

@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 from storage.sample import Sample
 from tests.collector.publishers.metric_receivers import point
-from tests.collector.publishers.receivers import Ids, Reply, Request, Web, ids_of
+from tests.collector.publishers.receivers import Ids, Web, ids_of
+from tests.web import Reply, Request
 
 Object = dict[str, Any]  # Any: JSON
 

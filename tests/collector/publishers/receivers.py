@@ -6,9 +6,7 @@ import shutil
 import socket
 import struct
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +17,7 @@ from storage.sample import Sample
 from tests.broker import RabbitMQ
 from tests.collector.brokers import channel
 from tests.servers import free_port
+from tests.web import Reply, Request, WebServer
 
 Ids = set[str]
 
@@ -46,99 +45,34 @@ def ids_of(samples: Sequence[Sample]) -> Ids:
     return {message_id(sample) for sample in samples}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it arrived; header names are in lower case."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What is answered."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: Mapping[str, str] | None = None
-
-
 class Web:
-    """An HTTP server on a port of its own that answers by a function; remembers what it answered 2xx to."""
+    """A web server on a port of its own that can be killed and revived; remembers what it answered 2xx to."""
 
     def __init__(self, answer: Callable[[Request], Reply] | None = None) -> None:
         self.port = free_port()
         self.answer = answer or (lambda _request: Reply(204))
         self.requests: list[Request] = []
         self._lock = threading.Lock()
-        self._server: _Server | None = None
+        self._server: WebServer | None = None
 
     def start(self) -> None:
-        self._server = _Server(("127.0.0.1", self.port), _handler(self))
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        ).start()
+        self._server = WebServer(self._take, port=self.port)
+        self._server.start()
 
     def kill(self) -> None:
         if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server.end_connections()
+            self._server.close()
         self._server = None
 
-    def take(self, request: Request) -> Reply:
+    def expected(self, samples: Sequence[Sample]) -> Ids:
+        return ids_of(samples)
+
+    def _take(self, request: Request) -> Reply:
         with self._lock:
             reply = self.answer(request)
             if reply.status < 300:
                 self.requests.append(request)
         return reply
-
-    def expected(self, samples: Sequence[Sample]) -> Ids:
-        return ids_of(samples)
-
-
-class _Server(ThreadingHTTPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self, *arguments: Any) -> None:  # Any: as the library has it
-        super().__init__(*arguments)
-        self._open: list[socket.socket] = []
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._open.append(request)
-        super().process_request(request, client_address)
-
-    def end_connections(self) -> None:
-        """A killed process leaves no connection open."""
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-
-def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            reply = web.take(Request(self.command, self.path, headers, body))
-            self.send_response(reply.status)
-            for name, value in (reply.headers or {}).items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(reply.body)))
-            self.end_headers()
-            self.wfile.write(reply.body)
-
-        do_GET = do_POST = do_PATCH = handle_any  # noqa: N815 - the library's names
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    return Handler
 
 
 class HttpReceiver(Web):

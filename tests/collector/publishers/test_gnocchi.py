@@ -14,9 +14,10 @@ from collector.publishers.urls import Around, publisher_of
 from collector.settings import BusSettings
 from storage.event import Trait
 from tests.collector.publishers.openstack_services import GnocchiReceiver
-from tests.collector.publishers.receivers import Reply, Web
+from tests.collector.publishers.receivers import Web
 from tests.collector.publishers.stubs import EVENT
 from tests.factories import MINUTE, NOW, sample
+from tests.web import Reply
 
 AROUND = Around(BusSettings())
 DISK = sample(

@@ -27,12 +27,12 @@ from tests.collector.publishers.receivers import (
     BusReceiver,
     FileReceiver,
     HttpReceiver,
-    Reply,
     TcpReceiver,
     UdpReceiver,
 )
 from tests.collector.publishers.stubs import EVENT
 from tests.factories import MINUTE, NOW, sample, series
+from tests.web import Reply
 
 SECRET = "a long secret of the tests"
 AROUND = Around(BusSettings(), SECRET)

@@ -15,6 +15,8 @@ from collector.publishers.publisher import Publisher
 from storage.errors import StorageError
 from storage.event import Event
 from storage.faults import reach
+from storage.ingest.arranged import arrange
+from storage.ingest.batch import NO_SAMPLES, SampleBatch, join
 from storage.outgoing import Leased, Outgoing
 from storage.sample import Sample
 from storage.standings import Standings
@@ -109,29 +111,30 @@ class Outlet:
             self._outgoing.delivered(self.name, leased)
 
     def _attempt(self, leased: Sequence[Leased]) -> None:
-        samples: list[Sample] = []
+        samples: list[SampleBatch] = []
         events: list[Event] = []
         try:
             for batch in leased:
                 if batch.kind == "samples":
-                    samples += samples_of(batch.body)
+                    samples.append(samples_of(batch.body))
                 else:
                     events += events_of(batch.body)
         except InvalidMessage as error:
             raise BatchRefused(f"damaged in the database: {error}") from error
-        self._publish(samples, events, leased[0].attempts)
+        self._publish(join(samples) if samples else NO_SAMPLES, events, leased[0].attempts)
 
     def _tell_apart(self, batch: Leased, reason: str) -> None:
         """Delivers what can be delivered of a refused batch and sets the rest aside."""
         try:
             if batch.kind == "samples":
                 bad = self._refused(
-                    samples_of(batch.body), lambda part: self._publish(part, (), batch.attempts)
+                    samples_of(batch.body).samples(),
+                    lambda part: self._publish(arrange(part), (), batch.attempts),
                 )
-                pieces, body = len(bad), encode_samples(bad)
+                pieces, body = len(bad), encode_samples(bad) if bad else b""
             else:
                 left = self._refused(
-                    events_of(batch.body), lambda part: self._publish((), part, batch.attempts)
+                    events_of(batch.body), lambda part: self._publish(NO_SAMPLES, part, batch.attempts)
                 )
                 pieces, body = len(left), encode_events(left)
         except InvalidMessage:
@@ -163,7 +166,7 @@ class Outlet:
             refused += part
         return refused
 
-    def _publish(self, samples: Sequence[Sample], events: Sequence[Event], attempts: int) -> None:
+    def _publish(self, samples: SampleBatch, events: Sequence[Event], attempts: int) -> None:
         try:
             self._publisher.publish(samples, events)
         except (PublisherUnavailable, BatchRefused):

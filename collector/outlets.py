@@ -22,8 +22,8 @@ from collector.publishers.publisher import Publisher
 from storage.database import Database
 from storage.errors import StorageError
 from storage.event import Event
+from storage.ingest.batch import NO_SAMPLES, SampleBatch
 from storage.outgoing import Outgoing, Owed
-from storage.sample import Sample
 from storage.standings import Standings
 
 WATCH_S = 10.0
@@ -37,14 +37,14 @@ class Share:
     """What one publisher, by its name, gets."""
 
     publisher: str
-    samples: Sequence[Sample] = ()
+    samples: SampleBatch = NO_SAMPLES
     events: Sequence[Event] = ()
 
 
 class Routing(Protocol):
     """Decides which publisher gets what."""
 
-    def route(self, samples: Sequence[Sample], events: Sequence[Event]) -> Iterable[Share]:
+    def route(self, samples: SampleBatch, events: Sequence[Event]) -> Iterable[Share]:
         """The shares of what was just stored; anything may be in several, or in none."""
         ...
 
@@ -55,12 +55,12 @@ class ToAll:
     def __init__(self, publishers: Sequence[Publisher]) -> None:
         self._publishers = publishers
 
-    def route(self, samples: Sequence[Sample], events: Sequence[Event]) -> list[Share]:
+    def route(self, samples: SampleBatch, events: Sequence[Event]) -> list[Share]:
         """The same share for all."""
         return [
             Share(
                 one.name,
-                samples if "samples" in one.takes else (),
+                samples if "samples" in one.takes else NO_SAMPLES,
                 events if "events" in one.takes else (),
             )
             for one in self._publishers
@@ -102,7 +102,7 @@ class Outlets:
         for outlet in self._outlets:
             metrics.begin(outlet.name)
 
-    def keep(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def keep(self, samples: SampleBatch, events: Sequence[Event]) -> None:
         """Returns when everything is in the queues it belongs to; raises PublisherUnavailable, and then none is."""
         self.owe(self._routing.route(samples, events))
 

@@ -5,22 +5,22 @@ from collections.abc import Iterator, Sequence
 from collector import frame
 from collector.draft import Draft
 from collector.errors import InvalidMessage
-from collector.framing import encode as encode_samples
 from collector.listed import encode_json, parse_json
+from collector.parcel_frame import decode_batch, encode_batch
 from storage.event import Event, Trait
+from storage.ingest.arranged import arrange
+from storage.ingest.batch import SampleBatch, cut, pieces
 from storage.outgoing import Owed
 from storage.sample import Sample, from_microseconds, to_microseconds
-
-__all__ = ["encode_events", "encode_samples", "events_of", "owed_events", "owed_samples", "samples_of"]
 
 PIECES = 2_000
 LIMIT_BYTES = 2**20  # of one batch, unless a single sample or event is larger
 
 
-def owed_samples(outlet: str, samples: Sequence[Sample]) -> Iterator[Owed]:
+def owed_samples(outlet: str, samples: SampleBatch) -> Iterator[Owed]:
     """The batches of these samples, in order; each has a row of its own."""
-    for start in range(0, len(samples), PIECES):
-        yield from _samples(outlet, samples[start : start + PIECES])
+    for piece in pieces(samples, PIECES) if len(samples) else ():
+        yield from _samples(outlet, piece)
 
 
 def owed_events(outlet: str, events: Sequence[Event]) -> Iterator[Owed]:
@@ -29,9 +29,15 @@ def owed_events(outlet: str, events: Sequence[Event]) -> Iterator[Owed]:
         yield from _events(outlet, events[start : start + PIECES])
 
 
-def samples_of(body: bytes) -> list[Sample]:
+def encode_samples(samples: Sequence[Sample]) -> bytes:
+    """The batch of these samples, of which there is at least one."""
+    return encode_batch(arrange(samples))
+
+
+def samples_of(body: bytes) -> SampleBatch:
     """The samples of a batch; raises InvalidMessage when the bytes were damaged."""
-    return [_sample(draft) for draft in frame.drafts(body)]
+    found = decode_batch(frame.take_apart(body))
+    return arrange(map(_sample, frame.drafts(body))) if found is None else found
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
@@ -47,13 +53,14 @@ def events_of(body: bytes) -> list[Event]:
     return [_event(row) for row in listed]
 
 
-def _samples(outlet: str, samples: Sequence[Sample]) -> Iterator[Owed]:
-    body, middle = encode_samples(samples), len(samples) // 2
-    if len(body) <= LIMIT_BYTES or not middle:
+def _samples(outlet: str, samples: SampleBatch) -> Iterator[Owed]:
+    body, middle = encode_batch(samples), len(samples) // 2
+    halves = list(cut(samples, middle)) if len(body) > LIMIT_BYTES and middle else []
+    if len(halves) < 2:
         yield Owed(outlet, "samples", len(samples), body)
         return
-    yield from _samples(outlet, samples[:middle])
-    yield from _samples(outlet, samples[middle:])
+    for half in halves:
+        yield from _samples(outlet, half)
 
 
 def _events(outlet: str, events: Sequence[Event]) -> Iterator[Owed]:

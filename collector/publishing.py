@@ -20,7 +20,8 @@ from storage.fact import Fact
 from storage.faults import reach
 from storage.ingest.arranged import arrange
 from storage.ingest.batch import SampleBatch, join
-from storage.sample import Refused, Sample, from_microseconds
+from storage.ingest.too_old import older
+from storage.sample import Refused, Sample
 
 log = structlog.get_logger()
 
@@ -127,7 +128,7 @@ class Pending:
 class Owing(Protocol):
     """Keeps for other systems what was stored; `collector.outlets.Outlets` does."""
 
-    def keep(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def keep(self, samples: SampleBatch, events: Sequence[Event]) -> None:
         """Returns when all of it is in their queues; raises PublisherUnavailable, and then nothing is."""
         ...
 
@@ -166,7 +167,7 @@ class Publishing:
             self._metrics.refused.labels(refused.origin).inc()
         if self._owing is not None:
             # Killed before this, the messages come again and count once; killed after it, others get them twice.
-            self._owing.keep(_kept(pending, taken), pending.events)
+            self._owing.keep(_kept(batch, pending, taken), pending.events)
             reach("outgoing.committed")
         return taken.too_old
 
@@ -204,14 +205,12 @@ class Publishing:
             self._metrics.publish_seconds.labels(name).observe(time.monotonic() - started)
 
 
-def _kept(pending: Pending, taken: Taken) -> list[Sample]:
-    """What others may be given: nothing that went to quarantine."""
-    rejected = {one.index for one in taken.rejected}
-    samples = [one for place, one in enumerate(pending.samples()) if place not in rejected]
-    if taken.kept_from is None:
-        return samples
-    kept_from = from_microseconds(taken.kept_from)
-    return [one for one in samples if one.timestamp >= kept_from]
+def _kept(batch: SampleBatch, pending: Pending, taken: Taken) -> SampleBatch:
+    """What others may be given of a batch: nothing that went to quarantine."""
+    if taken.rejected:
+        rejected = {one.index for one in taken.rejected}
+        batch = arrange([one for place, one in enumerate(pending.samples()) if place not in rejected])
+    return batch if taken.kept_from is None else older(batch, taken.kept_from)[0]
 
 
 def as_draft(sample: Sample) -> Draft:

@@ -69,10 +69,15 @@ def make_id(*parts: str) -> bytes:
 
     Parts are length-prefixed, so ("ab", "c") and ("a", "bc") differ. The result is a valid version 5 UUID.
     """
-    texts = [part.encode("utf-8", "surrogatepass") for part in parts]
-    content = b"".join([len(text).to_bytes(8, "big") + text for text in texts])
+    content = b"".join(map(id_part, parts))
     found = int.from_bytes(hashlib.blake2b(content, digest_size=16).digest(), "big")
     return (found & _ID_KEPT | _ID_SET).to_bytes(16, "big")
+
+
+def id_part(text: str) -> bytes:
+    """What is hashed of a part of an id: its length and itself."""
+    part = text.encode("utf-8", "surrogatepass")
+    return len(part).to_bytes(8, "big") + part
 
 
 def to_microseconds(moment: datetime) -> int:

@@ -9,6 +9,9 @@ from collector.outlets import Outlets, Share, ToAll
 from collector.pipelines.files import Pipelines
 from collector.publishers.publisher import Publisher
 from storage.event import Event
+from storage.ingest.arranged import arrange
+from storage.ingest.batch import SampleBatch
+from storage.ingest.choosing import of_meters
 from storage.sample import Sample
 
 REMEMBERED = 4_000  # meters and event types, which whoever sends them may call as he likes
@@ -52,19 +55,19 @@ class ByPipeline:
         self._of_meter = self._remembering(samples)
         self._of_type = self._remembering(events)
 
-    def route(self, samples: Sequence[Sample], events: Sequence[Event]) -> Iterable[Share]:
+    def route(self, samples: SampleBatch, events: Sequence[Event]) -> Iterable[Share]:
         """The shares of what was just stored, in its order."""
         yield from self._all.route(samples, events)
-        some: dict[str, list[Sample]] = {}
-        for sample in samples if self._samples else ():
-            for name in self._of_meter(sample.meter):
-                some.setdefault(name, []).append(sample)
+        some: dict[str, set[int]] = {}
+        for place, meter in enumerate(samples.meters if self._samples else ()):
+            for name in self._of_meter(meter.name):
+                some.setdefault(name, set()).add(place)
         happened: dict[str, list[Event]] = {}
         for event in events if self._events else ():
             for name in self._of_type(event.event_type):
                 happened.setdefault(name, []).append(event)
         for name in sorted(some.keys() | happened.keys()):
-            yield Share(name, some.get(name, ()), happened.get(name, ()))
+            yield Share(name, of_meters(samples, some.get(name, ())), happened.get(name, ()))
 
     def _remembering(self, pipelines: Pipelines | None) -> Callable[[str], frozenset[str]]:
         """The publishers of a meter or event type that do not get everything anyway."""
@@ -87,7 +90,8 @@ class DerivedOutlets:
     def offer(self, publishers: Sequence[str], samples: Sequence[Sample], now: datetime) -> None:  # noqa: ARG002  the protocol's
         """Puts samples into the queues; raises PublisherUnavailable."""
         names = {self._names[url] for url in publishers if url in self._names}
-        self._outlets.owe([Share(name, samples) for name in sorted(names | {*self._everybody})])
+        batch = arrange(samples)
+        self._outlets.owe([Share(name, batch) for name in sorted(names | {*self._everybody})])
 
 
 class NoOutlets:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from collector.errors import InvalidPublisher, PublisherUnavailable
 from collector.listed import encode_json
-from collector.publishers.messages import event_object, sample_object
+from collector.publishers.messages import event_object
 from collector.publishers.publisher import EVERYTHING
 from collector.publishers.target import Target
+from collector.publishers.texts import sample_texts
 from storage.event import Event
-from storage.sample import Sample
+from storage.ingest.batch import SampleBatch
 
 
 class File:
@@ -37,10 +38,10 @@ class File:
             )
         self._path = Path(target.path)
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:
         """Appends a line for each; raises PublisherUnavailable when the disk does not take them."""
         lines: Sequence[bytes] = [
-            *map(_line, map(sample_object, samples)),
+            *sample_texts(samples, b"\n"),
             *map(_line, map(event_object, events)),
         ]
         try:
@@ -61,7 +62,7 @@ class File:
             if self._limit and self._backups:
                 fits = _fitting(lines, self._limit - size)
             if fits or not size:
-                file.write(start + b"".join(lines[: max(1, fits)]))
+                file.write(b"".join([start, *lines[: max(1, fits)]]))
                 file.flush()
                 os.fsync(file.fileno())
                 return lines[max(1, fits) :]

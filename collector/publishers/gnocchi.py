@@ -16,6 +16,7 @@ from collector.publishers.service import Service
 from collector.publishers.target import Target
 from collector.publishers.web import checked
 from storage.event import Event
+from storage.ingest.batch import SampleBatch
 from storage.sample import Sample
 
 MEASURES = "/v1/batch/resources/metrics/measures?create_metrics=true"
@@ -53,11 +54,11 @@ class Gnocchi:
         self._known: dict[str, Mapping[str, str]] = {}
         self._are_policies_there = False
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:
         """Stores measures, then what events change; raises PublisherUnavailable and BatchRefused."""
-        if samples:
+        if len(samples):
             self._make_policies()
-            for part in _parts(samples):
+            for part in _parts(samples.samples()):
                 self._store(_Batch(part, self._rule))
         for event in events:
             for rule in self._rules.resources:

@@ -1,13 +1,15 @@
 """JSON over HTTP, as Ceilometer sends it or as CloudEvents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from collector.listed import encode_json
 from collector.publishers.messages import event_object, message_id, sample_object
 from collector.publishers.publisher import EVERYTHING
 from collector.publishers.target import Target
+from collector.publishers.texts import sample_texts
 from collector.publishers.web import Web
 from storage.event import Event
+from storage.ingest.batch import SampleBatch
 from storage.sample import Sample
 
 JSON = {"content-type": "application/json"}
@@ -36,9 +38,12 @@ class Http:
         options.done()
         self._path = target.path or "/"
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:
         """Posts them; raises PublisherUnavailable and BatchRefused."""
-        self._post([self._sample(sample) for sample in samples])
+        if self._cloud:
+            self._post([self._sample(sample) for sample in samples.samples()])
+        else:
+            self._send(sample_texts(samples))
         if self._raw_only:
             self._post([event.raw for event in events if event.raw])
         else:
@@ -48,20 +53,18 @@ class Http:
         """Ends the connection."""
         self._web.close()
 
-    def _post(self, messages: Sequence[Mapping[str, object]]) -> None:
-        if not messages:
-            return
-        if self._batch:
+    def _post(self, messages: Iterable[Mapping[str, object]]) -> None:
+        self._send([encode_json(message) for message in messages])
+
+    def _send(self, texts: Sequence[bytes]) -> None:
+        if self._batch and texts:
             headers = CLOUD_EVENTS if self._cloud else JSON
-            self._web.post(self._path, encode_json(messages), headers)
+            self._web.post(self._path, b"[" + b",".join(texts) + b"]", headers)
             return
-        for message in messages:
-            self._web.post(self._path, encode_json(message), CLOUD_EVENT if self._cloud else JSON)
+        for text in texts:
+            self._web.post(self._path, text, CLOUD_EVENT if self._cloud else JSON)
 
     def _sample(self, sample: Sample) -> Mapping[str, object]:
-        data = sample_object(sample)
-        if not self._cloud:
-            return data
         return {
             "specversion": "1.0",
             "id": message_id(sample),
@@ -70,7 +73,7 @@ class Http:
             "subject": sample.resource_id,
             "time": sample.timestamp.isoformat(),
             "datacontenttype": "application/json",
-            "data": data,
+            "data": sample_object(sample),
         }
 
     def _event(self, event: Event) -> Mapping[str, object]:

@@ -8,6 +8,7 @@ from collector.publishers.publisher import SAMPLES
 from collector.publishers.target import Target
 from collector.publishers.web import Web
 from storage.event import Event
+from storage.ingest.batch import SampleBatch
 from storage.sample import Sample, to_microseconds
 
 NAME = str.maketrans({",": r"\,", " ": r"\ ", "\n": " "})
@@ -41,10 +42,10 @@ class Influx:
         if token:
             self._headers["authorization"] = f"Token {token}"
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
         """Writes them; raises PublisherUnavailable and BatchRefused."""
-        if samples:
-            self._web.post(self._path, b"".join(map(_line, samples)), self._headers)
+        if len(samples):
+            self._web.post(self._path, b"".join(map(_line, samples.samples())), self._headers)
 
     def close(self) -> None:
         """Ends the connection."""

@@ -17,6 +17,7 @@ from collector.publishers.publisher import EVERYTHING
 from collector.publishers.target import Target
 from collector.settings import BusSettings
 from storage.event import Event
+from storage.ingest.batch import SampleBatch
 from storage.sample import Sample, make_id
 
 # Source: ceilometer/publisher/messaging.py: publisher_notifier.metering_topic, event_topic and the control exchange.
@@ -51,10 +52,10 @@ class Notifier:
             raise InvalidPublisher(f"{self.name}: this program takes {self._topic} from that exchange itself")
         self._bus = NotificationPublisher(url, bus)
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:
         """Publishes them; raises PublisherUnavailable."""
         try:
-            for event_type, payload in self._notifications(samples, events):
+            for event_type, payload in self._notifications(samples.samples(), events):
                 topic = self._topic or event_type.partition(".")[0]
                 self._bus.send(self._exchange, f"{topic}.sample", self._enveloped(event_type, payload))
         except BusUnavailable as error:

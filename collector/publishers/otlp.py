@@ -16,6 +16,7 @@ from collector.publishers.publisher import SAMPLES
 from collector.publishers.target import Target
 from collector.publishers.web import Web
 from storage.event import Event
+from storage.ingest.batch import SampleBatch
 from storage.sample import Sample, to_microseconds
 
 JSON = {"content-type": "application/json"}
@@ -43,11 +44,11 @@ class OpenTelemetry:
         options.done()
         self._path = target.path if len(target.path) > 1 else PATH
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
         """Exports them; raises PublisherUnavailable and BatchRefused."""
-        if not samples:
+        if not len(samples):
             return
-        answer = self._web.post(self._path, encode_json(export_request(samples)), JSON)
+        answer = self._web.post(self._path, encode_json(export_request(samples.samples())), JSON)
         said = _partial_success(answer.content)
         if said:  # to be told and never sent again, says the specification
             log.warning("points_rejected", publisher=self.name, said=said)

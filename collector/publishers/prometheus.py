@@ -9,6 +9,7 @@ from collector.publishers.publisher import SAMPLES
 from collector.publishers.target import Target
 from collector.publishers.web import Web
 from storage.event import Event
+from storage.ingest.batch import SampleBatch
 from storage.sample import Sample, to_microseconds
 
 TEXT = {"content-type": "text/plain; version=0.0.4; charset=utf-8"}
@@ -38,13 +39,13 @@ class PushGateway:
         self._path = target.path.rstrip("/")
         self._is_grouped = len(self._path.split("/")) - 1 > JOB_SEGMENTS
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
         """Pushes them; raises PublisherUnavailable and BatchRefused."""
-        if self._is_grouped and samples:
-            self._web.post(self._path, text(samples), TEXT)
+        if self._is_grouped and len(samples):
+            self._web.post(self._path, text(samples.samples()), TEXT)
             return
         by_resource: dict[str, list[Sample]] = {}
-        for sample in samples:
+        for sample in samples.samples():
             by_resource.setdefault(sample.resource_id, []).append(sample)
         for resource_id, members in by_resource.items():
             self._web.post(f"{self._path}/resource_id/{quote(resource_id, safe='')}", text(members), TEXT)
@@ -69,10 +70,11 @@ class RemoteWrite:
         target.options.done()
         self._path = target.path if len(target.path) > 1 else "/api/v1/write"
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
         """Writes them; raises PublisherUnavailable and BatchRefused."""
-        if samples:
-            self._web.post(self._path, protobuf.snappy(write_request(samples)), REMOTE_WRITE)
+        if len(samples):
+            body = protobuf.snappy(write_request(samples.samples()))
+            self._web.post(self._path, body, REMOTE_WRITE)
 
     def close(self) -> None:
         """Ends the connection."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from storage.event import Event
+from storage.ingest.batch import SampleBatch
 from storage.outgoing import Kind
-from storage.sample import Sample
 
 EVERYTHING: frozenset[Kind] = frozenset({"samples", "events"})
 SAMPLES: frozenset[Kind] = frozenset({"samples"})
@@ -24,7 +24,7 @@ class Publisher(Protocol):
         """What it can be given."""
         ...
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:
         """Returns when the destination has all of it. What was published before may come again.
 
         Raises PublisherUnavailable when it must be tried again, BatchRefused when that can not help.

@@ -15,6 +15,7 @@ from collector.publishers.exposition import Series, newest, text
 from collector.publishers.publisher import SAMPLES
 from collector.publishers.target import Target
 from storage.event import Event
+from storage.ingest.batch import SampleBatch
 from storage.sample import Sample
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -47,14 +48,14 @@ class Scrape:
         self._is_full = False
         self._server: ThreadingHTTPServer | None = None
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
         """Shows them; raises PublisherUnavailable while the address is somebody else's."""
-        if not samples:
+        if not len(samples):
             return
         self._open()
         now_s = self._clock_s()
         with self._lock:
-            for series, sample in newest(samples).items():
+            for series, sample in newest(samples.samples()).items():
                 known = self._latest.get(series)
                 if known is None or known[0].timestamp <= sample.timestamp:
                     self._latest.pop(series, None)

@@ -13,7 +13,7 @@ from collector.publishers.messages import sample_message
 from collector.publishers.publisher import SAMPLES
 from collector.publishers.target import Target
 from storage.event import Event
-from storage.sample import Sample
+from storage.ingest.batch import SampleBatch
 
 PORT = 4952  # Source: ceilometer/publisher/udp.py and tcp.py
 LENGTH = struct.Struct("<Q")
@@ -33,9 +33,9 @@ class Udp:
         target.options.done()
         self._socket: socket.socket | None = None
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
         """Hands every sample to the network; raises PublisherUnavailable when that is not possible."""
-        datagrams = [_packed(sample_message(sample, self._secret)) for sample in samples]
+        datagrams = [_packed(sample_message(sample, self._secret)) for sample in samples.samples()]
         if any(len(datagram) > DATAGRAM_BYTES for datagram in datagrams):
             raise BatchRefused(f"a sample with more than the {DATAGRAM_BYTES} bytes of a datagram")
         try:
@@ -69,9 +69,9 @@ class Tcp:
         self._timeout_s = target.options.real("timeout", 5.0, 0.1, 60.0)
         target.options.done()
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
         """Sends every sample over a connection of its own; raises PublisherUnavailable when it broke."""
-        packed = [_packed(sample_message(sample, self._secret)) for sample in samples]
+        packed = [_packed(sample_message(sample, self._secret)) for sample in samples.samples()]
         try:
             with socket.create_connection(self._address, self._timeout_s) as connection:
                 connection.sendall(b"".join(LENGTH.pack(len(one)) + one for one in packed))

@@ -12,7 +12,7 @@ from collector.publishers.service import Service
 from collector.publishers.target import Target
 from collector.publishers.web import checked
 from storage.event import Event
-from storage.sample import Sample
+from storage.ingest.batch import SampleBatch
 
 TIMEOUT_S = 10.0
 AT_ONCE, LIMIT_BYTES = 20, 200_000  # Zaqar's own limits: 20 messages a page and 262144 bytes a request
@@ -36,9 +36,9 @@ class Zaqar:
             raise InvalidPublisher(f"{self.name}: say which queue, ?queue=…")
         self._path = f"/v2/queues/{quote(queue, safe='')}/messages"
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:
         """Posts them; raises PublisherUnavailable and BatchRefused."""
-        bodies = [*map(sample_object, samples), *map(event_object, events)]
+        bodies = [*map(sample_object, samples.samples()), *map(event_object, events)]
         for messages in _requests([encode_json({"ttl": self._ttl, "body": body}) for body in bodies]):
             checked(self._service.ask("POST", self._path, b'{"messages":[' + b",".join(messages) + b"]}"))
 

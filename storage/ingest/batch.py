@@ -100,6 +100,9 @@ class SampleBatch:
         return made
 
 
+NO_SAMPLES = SampleBatch((), (), (), (), Polled(_NONE, _NONE, _NONE, _NONE, _NONE), NO_DELTAS)
+
+
 def widths_of(shapes: Sequence[Sequence[object]]) -> Integers:
     """How many meters each shape has."""
     return np.fromiter((len(shape) for shape in shapes), np.int64, len(shapes))
@@ -147,7 +150,12 @@ def pieces(batch: SampleBatch, limit: int) -> Iterator[SampleBatch]:
     """The batch in pieces of about `limit` samples, in order; the batch itself when it is not much larger."""
     if len(batch) <= 2 * limit:
         yield batch
-        return
+    else:
+        yield from cut(batch, limit)
+
+
+def cut(batch: SampleBatch, limit: int) -> Iterator[SampleBatch]:
+    """The same, but no piece is larger than `limit` unless it is a single row."""
     polled, deltas = batch.polled, batch.deltas
     ends = np.cumsum(widths_of(batch.shapes)[polled.shape])
     row = reading = 0

@@ -2,15 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
-import numpy as np
-from numpy.typing import NDArray
-
-from storage.ingest.batch import SampleBatch, chosen_deltas, chosen_polled, spread, starts, widths_of
-from storage.ingest.keys import ID_BYTES
+from storage.ingest.batch import SampleBatch
+from storage.ingest.choosing import of_rows
 from storage.sample import Refused, Sample, from_microseconds
 
 TOO_OLD_ORIGIN = "store"  # who sent a reading is not known here any more
@@ -20,7 +16,7 @@ READINGS_A_BODY = 5000  # well below what quarantine keeps whole
 def older(batch: SampleBatch, start: int) -> tuple[SampleBatch, SampleBatch]:
     """The readings since `start` (microseconds since 1970 UTC), and those before it."""
     young, young_deltas = batch.polled.ts >= start, batch.deltas.ts >= start
-    return _only(batch, young, young_deltas), _only(batch, ~young, ~young_deltas)
+    return of_rows(batch, young, young_deltas), of_rows(batch, ~young, ~young_deltas)
 
 
 def refuse(old: SampleBatch, start: int, received_at: datetime) -> list[Refused]:
@@ -33,18 +29,6 @@ def refuse(old: SampleBatch, start: int, received_at: datetime) -> list[Refused]
         )
         refused.append(Refused(reason, _evidence(samples), TOO_OLD_ORIGIN, received_at))
     return refused
-
-
-def _only(batch: SampleBatch, rows: NDArray[np.bool_], entries: NDArray[np.bool_]) -> SampleBatch:
-    polled, deltas = batch.polled, batch.deltas
-    width = widths_of(batch.shapes)[polled.shape]
-    readings = polled.readings[spread(starts(width)[rows], width[rows])]
-    ids = np.frombuffer(deltas.ids, np.dtype((np.void, ID_BYTES)))[entries].tobytes()
-    return replace(
-        batch,
-        polled=chosen_polled(polled, rows, readings),
-        deltas=chosen_deltas(deltas, entries, ids),
-    )
 
 
 def _together(samples: Sequence[Sample]) -> Iterator[list[Sample]]:

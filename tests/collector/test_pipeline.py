@@ -136,10 +136,10 @@ class Queues:
         self.events: list[Event] = []
         self.away = away
 
-    def keep(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def keep(self, samples: SampleBatch, events: Sequence[Event]) -> None:
         if self.away:
             raise PublisherUnavailable("the database is away")
-        self.samples += samples
+        self.samples += samples.samples()
         self.events += events
 
 

@@ -27,8 +27,8 @@ from storage.database import Database
 from storage.event import Event
 from storage.events import Events
 from storage.faults import ARMED
+from storage.ingest.batch import SampleBatch
 from storage.log import configure
-from storage.sample import Sample
 from storage.samples import Samples
 from storage.segments import Segments
 from storage.settings import DatabaseSettings
@@ -76,7 +76,7 @@ class Place:
 class NobodyElse:
     """No other system is owed anything."""
 
-    def keep(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def keep(self, samples: SampleBatch, events: Sequence[Event]) -> None:
         pass
 
 

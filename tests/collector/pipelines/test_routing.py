@@ -11,8 +11,9 @@ from collector.pipelines.files import read_event_pipelines, read_pipelines
 from collector.pipelines.routing import REMEMBERED, ByPipeline, is_database, urls_of
 from collector.publishers.publisher import EVERYTHING
 from storage.event import Event
+from storage.ingest.arranged import arrange
+from storage.ingest.batch import NO_SAMPLES, SampleBatch
 from storage.outgoing import Kind
-from storage.sample import Sample
 from tests.factories import CPU_UTIL, NOW, sample
 
 
@@ -21,7 +22,7 @@ class Stub:
     name: str
     takes: frozenset[Kind] = EVERYTHING
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None: ...
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None: ...
 
     def close(self) -> None: ...
 
@@ -61,10 +62,10 @@ def test_sinks_without_transformers_get_what_their_sources_choose(tmp_path: Path
     cpu, other = sample(), sample(meter="disk.root.size")
     happened = [Event("1", "p", kind, NOW) for kind in ("compute.instance.create.end", "image.update")]
 
-    shares = list(routing.route([cpu, CPU_UTIL, other], happened))
+    shares = list(routing.route(arrange([cpu, CPU_UTIL, other]), happened))
 
     assert list(names) == ["http://one/", "http://all/", "http://two/"]
-    assert [(share.publisher, [*share.samples], [*share.events]) for share in shares] == [
+    assert [(share.publisher, share.samples.samples(), [*share.events]) for share in shares] == [
         ("all/", [cpu, CPU_UTIL, other], happened),
         ("one/", [cpu, CPU_UTIL], []),
         ("two/", [], happened[:1]),
@@ -74,7 +75,7 @@ def test_sinks_without_transformers_get_what_their_sources_choose(tmp_path: Path
 def test_without_files_only_those_of_the_settings_get_anything() -> None:
     routing = ByPipeline([Stub("all/")], {}, None, None)
 
-    assert [share.publisher for share in routing.route([CPU_UTIL], [])] == ["all/"]
+    assert [share.publisher for share in routing.route(arrange([CPU_UTIL]), [])] == ["all/"]
 
 
 def test_whatever_names_are_sent_memory_stays_small(tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_whatever_names_are_sent_memory_stays_small(tmp_path: Path) -> None:
     routing = ByPipeline([], {"http://two/": "two/"}, None, read_event_pipelines(file))
     tracemalloc.start()
     for number in range(3 * REMEMBERED):
-        list(routing.route([], [Event("1", "p", f"{number:0250}", NOW)]))
+        list(routing.route(NO_SAMPLES, [Event("1", "p", f"{number:0250}", NOW)]))
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 

@@ -12,6 +12,7 @@ from collector.outlet_metrics import OutletMetrics
 from collector.publishers.publisher import EVERYTHING, Publisher
 from storage.database import Database
 from storage.event import Event, Trait
+from storage.ingest.batch import SampleBatch
 from storage.outgoing import Kind, Outgoing
 from storage.sample import Sample
 from storage.standings import Standings
@@ -61,16 +62,17 @@ class Stub:
         self.is_closed = False
         self._changed = threading.Condition()
 
-    def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:
         self.attempts += 1
         if self.broken:
             raise KeyError("nobody foresaw it")
         if self.away is not None:
             raise self.away
-        if any(sample.meter in self.poison for sample in samples):
+        given = [sample.meter for sample in samples.samples()]
+        if any(meter in self.poison for meter in given):
             raise BatchRefused("HTTP 400: poison")
         with self._changed:
-            self.samples += samples
+            self.samples += samples.samples()
             self.events += events
             self._changed.notify_all()
 

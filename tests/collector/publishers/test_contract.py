@@ -13,6 +13,8 @@ from collector.publishers.publisher import Publisher
 from collector.publishers.urls import Around, publisher_of
 from collector.settings import BusSettings
 from storage.database import Database
+from storage.ingest.arranged import arrange
+from storage.ingest.batch import NO_SAMPLES
 from storage.outgoing import Outgoing
 from storage.standings import Standings
 from tests.collector.publishers.metric_receivers import (
@@ -83,7 +85,7 @@ def publisher(receiver: Receiver) -> Iterator[Publisher]:
 
 
 def test_everything_arrives(receiver: Receiver, publisher: Publisher) -> None:
-    publisher.publish(SAMPLES, ())
+    publisher.publish(arrange(SAMPLES), ())
 
     assert receiver.ids() == receiver.expected(SAMPLES)
 
@@ -92,7 +94,7 @@ def test_events_arrive_where_they_are_taken(receiver: Receiver, publisher: Publi
     if "events" not in publisher.takes:
         pytest.skip("it takes none")
 
-    publisher.publish((), [EVENT])
+    publisher.publish(NO_SAMPLES, [EVENT])
 
     assert receiver.ids() == (set() if isinstance(receiver, GnocchiReceiver) else {EVENT.message_id})
 
@@ -100,7 +102,7 @@ def test_events_arrive_where_they_are_taken(receiver: Receiver, publisher: Publi
 def test_nothing_is_sent_when_there_is_nothing(receiver: Receiver, publisher: Publisher) -> None:
     before = receiver.ids()
 
-    publisher.publish((), ())
+    publisher.publish(NO_SAMPLES, ())
 
     assert receiver.ids() == before
 
@@ -118,12 +120,12 @@ def test_a_killed_receiver_gets_everything_when_it_is_back(
     if request.node.callspec.params["receiver"] in FORGETFUL:
         pytest.skip("nobody says whether anything arrived")
     outgoing, one = Outgoing(store), outlet(store, publisher, clock)
-    outgoing.put(list(owed_samples(publisher.name, SAMPLES[:5])), clock())
+    outgoing.put(list(owed_samples(publisher.name, arrange(SAMPLES[:5]))), clock())
     clock.pass_by(timedelta(seconds=1))
     one.turn()
 
     receiver.kill()
-    outgoing.put(list(owed_samples(publisher.name, SAMPLES[5:])), clock())
+    outgoing.put(list(owed_samples(publisher.name, arrange(SAMPLES[5:]))), clock())
     clock.pass_by(timedelta(seconds=1))
     while_away = one.turn()
     receiver.start()
@@ -162,9 +164,9 @@ def test_a_late_sample_that_prometheus_refuses_holds_up_no_other(store: Database
     receiver = installed(RemoteWriteReceiver)
     receiver.start()
     publisher = publisher_of(receiver.url, AROUND)
-    publisher.publish([sample(timestamp=clock() + 9 * MINUTE)], ())
+    publisher.publish(arrange([sample(timestamp=clock() + 9 * MINUTE)]), ())
     batch = [*series(20, resource_id="other"), sample(), *series(9, meter="late.not")]
-    Outgoing(store).put(list(owed_samples(publisher.name, batch)), clock())
+    Outgoing(store).put(list(owed_samples(publisher.name, arrange(batch))), clock())
     clock.pass_by(timedelta(seconds=1))
 
     one = outlet(store, publisher, clock)

@@ -13,6 +13,8 @@ from collector.publishers.publisher import Publisher
 from collector.publishers.urls import Around, publisher_of
 from collector.settings import BusSettings
 from storage.event import Trait
+from storage.ingest.arranged import arrange
+from storage.ingest.batch import NO_SAMPLES
 from tests.collector.publishers.openstack_services import GnocchiReceiver
 from tests.collector.publishers.receivers import Web
 from tests.collector.publishers.stubs import EVENT
@@ -51,7 +53,7 @@ def publisher(gnocchi: GnocchiReceiver) -> Iterator[Publisher]:
 def test_resources_get_their_type_owner_and_attributes(
     gnocchi: GnocchiReceiver, publisher: Publisher
 ) -> None:
-    publisher.publish([sample(), DISK], ())
+    publisher.publish(arrange([sample(), DISK]), ())
 
     instance, disk = gnocchi.resources["instance-1"], gnocchi.resources["instance-1-vda"]
     assert (instance["type"], instance["project_id"], instance["user_id"]) == (
@@ -64,7 +66,7 @@ def test_resources_get_their_type_owner_and_attributes(
 
 
 def test_counters_get_a_policy_with_rates(gnocchi: GnocchiReceiver, publisher: Publisher) -> None:
-    publisher.publish([sample(), sample(meter="memory", type="gauge", unit="MiB"), DISK], ())
+    publisher.publish(arrange([sample(), sample(meter="memory", type="gauge", unit="MiB"), DISK]), ())
 
     assert gnocchi.policy_of == {
         ("instance-1", "cpu"): "ceilometer-low-rate",
@@ -74,7 +76,7 @@ def test_counters_get_a_policy_with_rates(gnocchi: GnocchiReceiver, publisher: P
 
 
 def test_no_meter_is_left_out_and_no_id_refused(gnocchi: GnocchiReceiver, publisher: Publisher) -> None:
-    publisher.publish([sample(meter="our.own", resource_id="a/b")], ())
+    publisher.publish(arrange([sample(meter="our.own", resource_id="a/b")]), ())
 
     assert gnocchi.resources["a_b"]["type"] == "generic"
     assert len(gnocchi.measures) == 1
@@ -84,7 +86,7 @@ def test_attributes_follow_the_metadata_and_are_sent_only_when_they_change(
     gnocchi: GnocchiReceiver, publisher: Publisher
 ) -> None:
     for name in ("web", "web", "renamed", "renamed"):
-        publisher.publish([sample(metadata={"display_name": name})], ())
+        publisher.publish(arrange([sample(metadata={"display_name": name})]), ())
 
     patches = [request for request in gnocchi.requests if request.method == "PATCH"]
     assert len(patches) == 1
@@ -94,9 +96,9 @@ def test_attributes_follow_the_metadata_and_are_sent_only_when_they_change(
 def test_a_deletion_ends_the_resource_and_what_belongs_to_it(
     gnocchi: GnocchiReceiver, publisher: Publisher
 ) -> None:
-    publisher.publish([sample(), DISK, sample(resource_id="instance-2")], ())
+    publisher.publish(arrange([sample(), DISK, sample(resource_id="instance-2")]), ())
 
-    publisher.publish((), [DELETED, EVENT])
+    publisher.publish(NO_SAMPLES, [DELETED, EVENT])
 
     ended = {key: one["ended_at"] for key, one in gnocchi.resources.items()}
     assert ended == {
@@ -109,10 +111,10 @@ def test_a_deletion_ends_the_resource_and_what_belongs_to_it(
 def test_a_deletion_of_what_is_unknown_or_began_later_harms_nothing(
     gnocchi: GnocchiReceiver, publisher: Publisher
 ) -> None:
-    publisher.publish((), [DELETED])
-    publisher.publish([sample(timestamp=NOW + 2 * MINUTE)], ())
+    publisher.publish(NO_SAMPLES, [DELETED])
+    publisher.publish(arrange([sample(timestamp=NOW + 2 * MINUTE)]), ())
 
-    publisher.publish((), [DELETED])
+    publisher.publish(NO_SAMPLES, [DELETED])
 
     assert gnocchi.resources["instance-1"]["ended_at"] > (NOW + MINUTE).isoformat()
 
@@ -121,9 +123,9 @@ def test_an_archive_policy_nobody_made_is_no_reason_to_give_up(gnocchi: GnocchiR
     publisher = publisher_of(f"{gnocchi.url}?archive_policy=billing", AROUND)
 
     with pytest.raises(PublisherUnavailable, match="billing does not exist"):
-        publisher.publish([sample()], ())
+        publisher.publish(arrange([sample()]), ())
     gnocchi.policies["billing"] = {}
-    publisher.publish([sample()], ())
+    publisher.publish(arrange([sample()]), ())
     publisher.close()
 
     assert set(gnocchi.policy_of.values()) == {"billing"}
@@ -141,7 +143,7 @@ def test_a_definition_file_of_ceilometers_form_is_read(gnocchi: GnocchiReceiver,
     )
     publisher = publisher_of(f"{gnocchi.url}?resources_definition_file={file}", AROUND)
 
-    publisher.publish([sample(), sample(meter="memory")], ())
+    publisher.publish(arrange([sample(), sample(meter="memory")]), ())
     publisher.close()
 
     assert gnocchi.policy_of == {("instance-1", "cpu"): "high"}
@@ -177,7 +179,7 @@ def test_without_a_host_keystone_is_asked_and_without_one_it_waits(
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(PublisherUnavailable, match=r"no token .*OS_CLOUD"):
-        publisher_of("gnocchi://?archive_policy=low&cloud=nobodys", AROUND).publish([sample()], ())
+        publisher_of("gnocchi://?archive_policy=low&cloud=nobodys", AROUND).publish(arrange([sample()]), ())
 
 
 class Session:
@@ -203,7 +205,7 @@ def test_a_token_that_ran_out_is_replaced(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("openstack.connect", lambda cloud: connection)
     publisher = publisher_of("zaqar://?queue=usage&cloud=mine", AROUND)
 
-    publisher.publish([sample()], ())
+    publisher.publish(arrange([sample()]), ())
     publisher.close()
     server.kill()
 
@@ -214,4 +216,4 @@ def test_a_service_the_catalog_does_not_have_is_waited_for(monkeypatch: pytest.M
     monkeypatch.setattr("openstack.connect", lambda cloud: SimpleNamespace(session=Session("http://x")))
 
     with pytest.raises(PublisherUnavailable, match="catalog has no service metric"):
-        publisher_of("gnocchi://?cloud=mine", AROUND).publish([sample()], ())
+        publisher_of("gnocchi://?cloud=mine", AROUND).publish(arrange([sample()]), ())

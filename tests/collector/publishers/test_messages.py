@@ -21,6 +21,8 @@ from collector.publishers.target import parse_url
 from collector.publishers.urls import Around, publisher_of
 from collector.settings import BusSettings
 from collector.signature import is_signed
+from storage.ingest.arranged import arrange
+from storage.ingest.batch import NO_SAMPLES
 from storage.sample import make_id
 from tests.broker import RabbitMQ
 from tests.collector.publishers.receivers import (
@@ -99,7 +101,7 @@ def test_a_full_file_is_turned_over_and_the_oldest_go(files: FileReceiver) -> No
     publisher = publisher_of(files.url, AROUND)
 
     for number in range(40):
-        publisher.publish(series(1, resource_id=f"vm-{number:02}"), ())
+        publisher.publish(arrange(series(1, resource_id=f"vm-{number:02}")), ())
 
     kept = [message["resource_id"] for message in files.messages()]
     assert sorted(path.name for path in files.file.parent.iterdir()) == [
@@ -115,7 +117,7 @@ def test_a_full_file_is_turned_over_and_the_oldest_go(files: FileReceiver) -> No
 def test_a_line_somebody_was_killed_in_harms_no_other(files: FileReceiver) -> None:
     files.file.write_bytes(b'{"id": "half a li')
 
-    publisher_of(files.url, AROUND).publish(series(1), ())
+    publisher_of(files.url, AROUND).publish(arrange(series(1)), ())
 
     first, second = files.file.read_text().splitlines()
     assert first == '{"id": "half a li'
@@ -128,7 +130,7 @@ def test_what_is_about_the_batch_is_refused(http: HttpReceiver, status: int, err
     publisher = publisher_of(http.url, AROUND)
 
     with pytest.raises(error, match=f"HTTP {status}: no such thing"):
-        publisher.publish(series(1), ())
+        publisher.publish(arrange(series(1)), ())
     publisher.close()
 
 
@@ -140,7 +142,7 @@ def test_what_somebody_can_mend_is_tried_again(http: HttpReceiver, status: int) 
     publisher = publisher_of(http.url, AROUND)
 
     with pytest.raises(PublisherUnavailable, match=f"HTTP {status}") as raised:
-        publisher.publish(series(1), ())
+        publisher.publish(arrange(series(1)), ())
     publisher.close()
 
     assert raised.value.wait is not None
@@ -150,7 +152,7 @@ def test_what_somebody_can_mend_is_tried_again(http: HttpReceiver, status: int) 
 def test_credentials_of_the_url_are_sent_and_never_shown(http: HttpReceiver) -> None:
     publisher = publisher_of(http.url, AROUND)
 
-    publisher.publish(series(1), ())
+    publisher.publish(arrange(series(1)), ())
     publisher.close()
 
     assert http.requests[0].headers["authorization"] == "Basic dXNlcjpzM2NyZXQ="
@@ -161,7 +163,7 @@ def test_credentials_of_the_url_are_sent_and_never_shown(http: HttpReceiver) -> 
 def test_of_events_only_the_payload_where_that_is_asked_for(http: HttpReceiver) -> None:
     publisher = publisher_of(f"{http.url}?raw_only=1", AROUND)
 
-    publisher.publish((), [EVENT, replace(EVENT, raw=None)])
+    publisher.publish(NO_SAMPLES, [EVENT, replace(EVENT, raw=None)])
     publisher.close()
 
     assert json.loads(http.requests[0].body) == [EVENT.raw]
@@ -170,7 +172,7 @@ def test_of_events_only_the_payload_where_that_is_asked_for(http: HttpReceiver) 
 def test_cloud_events_have_what_their_specification_demands(http: HttpReceiver) -> None:
     publisher = publisher_of(f"{http.url}?format=cloudevents", AROUND)
 
-    publisher.publish([sample()], [EVENT])
+    publisher.publish(arrange([sample()]), [EVENT])
     publisher.close()
 
     (of_sample, of_event) = http.messages()
@@ -187,7 +189,7 @@ def test_samples_on_plain_sockets_are_ceilometers_signed(receiver: UdpReceiver |
     receiver.start()
     publisher = publisher_of(receiver.url, AROUND)
 
-    publisher.publish([DELTA], ())
+    publisher.publish(arrange([DELTA]), ())
     publisher.close()
     (message,) = receiver.messages()
     receiver.kill()
@@ -202,9 +204,9 @@ def test_notifications_are_those_of_ceilometer(rabbitmq: RabbitMQ) -> None:
     plain = publisher_of(f"{receiver.url}?per_meter_topic=1", AROUND)
     for_alarms = publisher_of(f"{receiver.url}?topic=alarm.all&driver=messaging", AROUND)
 
-    plain.publish([sample(), DELTA], [EVENT])
-    plain.publish([sample()], ())
-    for_alarms.publish((), [EVENT])
+    plain.publish(arrange([sample(), DELTA]), [EVENT])
+    plain.publish(arrange([sample()]), ())
+    for_alarms.publish(NO_SAMPLES, [EVENT])
     for one in (plain, for_alarms):
         one.close()
 
@@ -262,7 +264,9 @@ def test_points_of_opentelemetry_have_exact_times_and_whole_numbers() -> None:
 def test_lines_of_influxdb_are_escaped(http: HttpReceiver) -> None:
     publisher = Influx(parse_url(f"influx://127.0.0.1:{http.port}/?db=usage"))
 
-    publisher.publish([sample(meter="a b,c", resource_id="x=1, y\\", project_id=None, user_id=None)], ())
+    publisher.publish(
+        arrange([sample(meter="a b,c", resource_id="x=1, y\\", project_id=None, user_id=None)]), ()
+    )
     publisher.close()
 
     assert http.requests[0].path == "/write?db=usage&precision=ns"
@@ -279,7 +283,7 @@ def test_a_tcp_receiver_that_keeps_the_connection_open_counts_as_reached(
     with socket.create_server(("127.0.0.1", 0)) as server:
         publisher = publisher_of(f"tcp://127.0.0.1:{server.getsockname()[1]}", AROUND)
 
-        publisher.publish(series(3), ())  # it is not even accepted yet
+        publisher.publish(arrange(series(3)), ())  # it is not even accepted yet
 
         connection, _ = server.accept()
         with connection:

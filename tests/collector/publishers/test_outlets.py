@@ -13,6 +13,8 @@ from collector.outlets import Bounds, Outlets, Share, ToAll
 from collector.publishers.publisher import SAMPLES
 from storage.database import Database
 from storage.event import Event
+from storage.ingest.arranged import arrange
+from storage.ingest.batch import SampleBatch, cut
 from storage.sample import Sample
 from storage.settings import DatabaseSettings
 from storage.standings import Standing, Standings
@@ -39,7 +41,7 @@ def outlets(database: Database, clock: Clock, *publishers: Stub, bounds: Bounds 
 def keep(
     database: Database, clock: Clock, stub: Stub, samples: Sequence[Sample] = (), events: Sequence[Event] = ()
 ) -> None:
-    outlets(database, clock, stub).keep(samples, events)
+    outlets(database, clock, stub).keep(arrange(samples), events)
 
 
 def drain(one: Outlet) -> None:
@@ -75,11 +77,13 @@ def test_a_publisher_is_given_only_what_it_takes(store: Database, clock: Clock) 
 
 def test_a_routing_decides_who_gets_what(store: Database, clock: Clock) -> None:
     class Billing:
-        def route(self, samples: Sequence[Sample], events: Sequence[Event]) -> list[Share]:
-            return [Share("a://", samples=samples[:1]), Share("b://", events=events)]
+        def route(self, samples: SampleBatch, events: Sequence[Event]) -> list[Share]:
+            return [Share("a://", samples=next(cut(samples, 1))), Share("b://", events=events)]
 
     a, b = Stub("a://"), Stub("b://")
-    Outlets(store, [a, b], Billing(), OutletMetrics(CollectorRegistry()), clock).keep(series(2), [EVENT])
+    Outlets(store, [a, b], Billing(), OutletMetrics(CollectorRegistry()), clock).keep(
+        arrange(series(2)), [EVENT]
+    )
     clock.pass_by(SECOND)
 
     for stub in (a, b):
@@ -105,7 +109,7 @@ def test_one_that_is_away_delays_no_other_and_gets_everything_when_it_returns(st
     running.start()
 
     for number in range(3):
-        both.keep(series(1, resource_id=f"vm-{number}"), ())
+        both.keep(arrange(series(1, resource_id=f"vm-{number}")), ())
         there.wait(number + 1)
     delivered_meanwhile = len(away.samples)
     away.away = None
@@ -153,7 +157,7 @@ def test_a_destination_that_asks_for_time_gets_it(store: Database, clock: Clock)
 
 def test_what_a_killed_process_was_delivering_is_delivered_by_another(store: Database, clock: Clock) -> None:
     class Killed(Stub):
-        def publish(self, samples: Sequence[Sample], events: Sequence[Event]) -> None:
+        def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:
             raise SystemExit
 
     survivor = Stub()
@@ -249,11 +253,11 @@ def test_what_waits_too_long_or_is_too_much_is_dropped_oldest_first_and_counted(
         bounds=Bounds(timedelta(hours=1), 8_000),
     )
     Standings(store).begin(stub.name)
-    kept.keep(series(5, resource_id="old"), ())
+    kept.keep(arrange(series(5, resource_id="old")), ())
     clock.pass_by(timedelta(hours=1, seconds=1))
-    kept.keep(series(500, resource_id="many"), ())
+    kept.keep(arrange(series(500, resource_id="many")), ())
     clock.pass_by(SECOND)
-    kept.keep(series(7, resource_id="new"), ())
+    kept.keep(arrange(series(7, resource_id="new")), ())
 
     kept.watch()
     drain(outlet(store, stub, clock))
@@ -268,7 +272,7 @@ def test_metrics_tell_lag_bytes_and_the_last_error(store: Database, clock: Clock
     stub, registry = Stub(), CollectorRegistry()
     stub.away = AWAY
     kept = Outlets(store, [stub], ToAll([stub]), OutletMetrics(registry), clock)
-    kept.keep(series(1), ())
+    kept.keep(arrange(series(1)), ())
     outlet(store, stub, clock).turn()
     clock.pass_by(MINUTE)
 
@@ -286,4 +290,4 @@ def test_a_database_that_is_away_keeps_the_message_unacknowledged(clock: Clock) 
     away = Database(DatabaseSettings(url="postgresql+psycopg://nobody@127.0.0.1:1/nothing"))
 
     with pytest.raises(PublisherUnavailable, match="cannot be kept"):
-        outlets(away, clock, stub).keep(series(1), ())
+        outlets(away, clock, stub).keep(arrange(series(1)), ())

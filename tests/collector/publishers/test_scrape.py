@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from collector.errors import InvalidPublisher, PublisherUnavailable
 from collector.publishers.scrape import Scrape
 from collector.publishers.target import parse_url
+from storage.ingest.arranged import arrange
 from tests.factories import MINUTE, NOW, sample, series
 from tests.servers import free_port
 
@@ -38,16 +39,16 @@ def page() -> Iterator[Page]:
 
 
 def test_a_scrape_finds_the_newest_value_of_each_series(page: Page) -> None:
-    page.publisher.publish([*series(3), sample(resource_id="other", volume=7)], ())
-    page.publisher.publish([sample(timestamp=NOW - MINUTE, volume=5)], ())
+    page.publisher.publish(arrange([*series(3), sample(resource_id="other", volume=7)]), ())
+    page.publisher.publish(arrange([sample(timestamp=NOW - MINUTE, volume=5)]), ())
 
     assert page.values() == {"instance-1": 3e9, "other": 7}
 
 
 def test_what_gives_no_samples_any_more_is_forgotten(page: Page) -> None:
-    page.publisher.publish([sample(resource_id="gone"), sample(resource_id="there")], ())
+    page.publisher.publish(arrange([sample(resource_id="gone"), sample(resource_id="there")]), ())
     page.now_s = 50
-    page.publisher.publish([sample(resource_id="there", timestamp=NOW + MINUTE)], ())
+    page.publisher.publish(arrange([sample(resource_id="there", timestamp=NOW + MINUTE)]), ())
 
     page.now_s = 61
 
@@ -56,13 +57,13 @@ def test_what_gives_no_samples_any_more_is_forgotten(page: Page) -> None:
 
 def test_of_too_many_series_the_longest_unchanged_go(page: Page) -> None:
     for number in range(5):
-        page.publisher.publish([sample(resource_id=f"vm-{number}")], ())
+        page.publisher.publish(arrange([sample(resource_id=f"vm-{number}")]), ())
 
     assert set(page.values()) == {"vm-2", "vm-3", "vm-4"}
 
 
 def test_a_page_with_a_password_asks_for_it(page: Page) -> None:
-    page.publisher.publish([sample()], ())
+    page.publisher.publish(arrange([sample()]), ())
 
     statuses = [
         page.get(login=login).status_code for login in (None, ("reader", "wrong"), ("reader", "s3cret"))
@@ -75,12 +76,12 @@ def test_a_page_with_a_password_asks_for_it(page: Page) -> None:
 
 def test_an_address_that_is_taken_is_waited_for(page: Page) -> None:
     second = Scrape(parse_url(page.url))
-    page.publisher.publish([sample()], ())
+    page.publisher.publish(arrange([sample()]), ())
 
     with pytest.raises(PublisherUnavailable, match="cannot listen there"):
-        second.publish([sample()], ())
+        second.publish(arrange([sample()]), ())
     page.publisher.close()
-    second.publish([sample(resource_id="second")], ())
+    second.publish(arrange([sample(resource_id="second")]), ())
 
     assert page.values() == {"second": 1e9}
     second.close()

@@ -12,6 +12,7 @@ import pytest
 from collector.errors import PublisherUnavailable
 from collector.publishers.urls import Around, publisher_of
 from collector.settings import BusSettings
+from storage.ingest.arranged import arrange
 from tests.certificates import Authority
 from tests.factories import sample
 
@@ -31,7 +32,7 @@ class Secure:
             f"https://localhost:{self.port}/?max_retries=0&{query}", Around(BusSettings())
         )
         try:
-            publisher.publish([sample()], ())
+            publisher.publish(arrange([sample()]), ())
         finally:
             publisher.close()
 

@@ -10,7 +10,8 @@ from cli import conditions
 from cli.client import Document
 from cli.errors import WrongUsage
 from cli.session import Query
-from storage.alarm import Comparison, Severity, Statistic
+from storage.alarm import Severity, Statistic
+from storage.comparison import Comparison
 
 RULE = "threshold_rule"
 

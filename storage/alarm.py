@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from storage.comparison import Comparison
 from storage.query import Scope
 
 State = Literal["ok", "alarm", "insufficient data"]
 Severity = Literal["low", "moderate", "critical"]
-Comparison = Literal["lt", "le", "eq", "ne", "ge", "gt"]
 Statistic = Literal["max", "min", "avg", "sum", "count"]
 ChangeType = Literal["creation", "rule change", "state transition", "deletion"]
 DeliveryState = Literal["pending", "delivered", "failed"]

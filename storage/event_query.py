@@ -1,24 +1,13 @@
 """Questions about events, without a word of SQL."""
 
-import operator
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Literal
 
+from storage.comparison import Comparison
 from storage.event import Event, TraitType, TraitValue
 
-Op = Literal["lt", "le", "eq", "ne", "ge", "gt"]
 SortKey = Literal["generated", "message_id"]
-
-COMPARE: Final[Mapping[Op, Callable[[Any, Any], bool]]] = {  # Any: two values of one type
-    "lt": operator.lt,
-    "le": operator.le,
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "ge": operator.ge,
-    "gt": operator.gt,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +44,7 @@ class TraitMatch:
     """A trait of this name and type that must be there, and compare so with a value."""
 
     name: str
-    op: Op
+    op: Comparison
     type: TraitType
     value: TraitValue
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from storage.comparison import COMPARE
 from storage.database import Database
 from storage.errors import TookTooLong
 from storage.event import Event, Trait, TraitType
-from storage.event_query import COMPARE, EVERY_EVENT, EventQuery, EventScope, Order
+from storage.event_query import EVERY_EVENT, EventQuery, EventScope, Order
 from storage.event_rows import Shape, digest, event_of, key_of, payload_of
 from storage.event_statement import LISTED, Place, Reading, statement
 from storage.reading.asking import ask, marks

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import httpcore2
@@ -20,6 +19,7 @@ import psutil
 import structlog
 
 from api.alarms.address import LOCAL_SCHEMES, Policy, Refused, target
+from collector.retry_after import asked_wait
 from storage.alarm import Delivery
 
 CONNECT_S = 3.0
@@ -154,14 +154,9 @@ def _refusal(status: int) -> str:
 
 
 def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> timedelta | None:
-    """What Retry-After asks for: seconds or a date (RFC 9110, 10.2.3); None when absent or unreadable."""
+    """What Retry-After asks for; None when absent or unreadable."""
     text = next((value for name, value in headers if name.lower() == b"retry-after"), b"").decode("latin-1")
-    if text.isascii() and text.isdigit():
-        return timedelta(seconds=min(int(text[:10]), 10**9))
-    try:
-        return max(parsedate_to_datetime(text) - datetime.now(UTC), timedelta())
-    except (ValueError, TypeError):
-        return None
+    return asked_wait(text, datetime.now(UTC))
 
 
 def _reason(error: Exception) -> str:

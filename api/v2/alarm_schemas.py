@@ -10,7 +10,6 @@ from collector.text import clean
 from storage.alarm import (
     Alarm,
     AlarmChange,
-    Comparison,
     Condition,
     Severity,
     State,
@@ -18,6 +17,7 @@ from storage.alarm import (
     ThresholdRule,
     TimeConstraint,
 )
+from storage.comparison import Comparison
 
 YEAR_S = 366 * 24 * 3600
 MAX_ACTION = 2048

@@ -10,8 +10,9 @@ from api.errors import BadRequest, Forbidden, InvalidInput
 from api.v2 import times
 from api.v2.query import OPERATORS, convert
 from storage.alarm import Condition
+from storage.comparison import Comparison
 from storage.event import TraitType
-from storage.event_query import EVERY_EVENT, EventQuery, EventScope, Op, Order, SortKey, TraitMatch
+from storage.event_query import EVERY_EVENT, EventQuery, EventScope, Order, SortKey, TraitMatch
 
 _TYPES: Final[Mapping[str, TraitType]] = {
     "integer": "integer",
@@ -68,7 +69,7 @@ def event_query(conditions: Sequence[Condition], scope: EventScope) -> EventQuer
         elif one.field in _BOUNDS:
             query = _bounded(query, one)
         elif one.field != _ALL:
-            traits.append(_trait(one, cast("Op", operator)))  # it is one of OPERATORS
+            traits.append(_trait(one, cast("Comparison", operator)))  # it is one of OPERATORS
     if is_contradiction:
         return None
     return replace(
@@ -115,7 +116,7 @@ def _later(one: datetime | None, other: datetime) -> datetime:
     return other if one is None else max(one, other)
 
 
-def _trait(condition: Condition, operator: Op) -> TraitMatch:
+def _trait(condition: Condition, operator: Comparison) -> TraitMatch:
     kind = condition.type or "string"
     if kind not in _TYPES:
         raise BadRequest(

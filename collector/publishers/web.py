@@ -5,14 +5,14 @@ Redirects are not followed and no proxy of the environment is used: credentials 
 
 import ssl
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
 
 from collector.errors import BatchRefused, InvalidPublisher, PublisherUnavailable
 from collector.publishers.target import Options, Target
+from collector.retry_after import asked_wait
 
 # Answers that are about what was sent. All others, 401 and 404 too, are about the destination or how it is
 # addressed: somebody can mend that, so nothing is given up.
@@ -88,17 +88,8 @@ def checked(answer: httpx2.Response) -> httpx2.Response:
         raise BatchRefused(reason)
     if answer.is_redirect:
         reason += f"; redirects are not followed, it points to {answer.headers.get('location', 'nowhere')}"
-    raise PublisherUnavailable(reason, wait=_asked(answer.headers.get("retry-after", "")))
-
-
-def _asked(text: str) -> timedelta | None:
-    """What Retry-After asks for: seconds or a date (RFC 9110, 10.2.3)."""
-    if text.isascii() and text.isdigit():
-        return timedelta(seconds=min(int(text[:10]), 10**9))
-    try:
-        return max(parsedate_to_datetime(text) - datetime.now(UTC), timedelta())
-    except (ValueError, TypeError):
-        return None
+    asked = answer.headers.get("retry-after", "")
+    raise PublisherUnavailable(reason, wait=asked_wait(asked, datetime.now(UTC)))
 
 
 def _tls(name: str, options: Options) -> ssl.SSLContext:

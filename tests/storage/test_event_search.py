@@ -9,11 +9,11 @@ from typing import Any, cast
 import pytest
 
 from storage import event_search
+from storage.comparison import COMPARE
 from storage.database import Database
 from storage.errors import TookTooLong
 from storage.event import Event, Trait
 from storage.event_query import (
-    COMPARE,
     EVERY_EVENT,
     EventQuery,
     EventScope,

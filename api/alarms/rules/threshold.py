@@ -4,7 +4,6 @@ Source: ceilometer/alarm/evaluator/threshold.py of 2015.1.
 """
 
 import math
-import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,16 +12,8 @@ from statistics import fmean, pstdev
 from api.alarms.decision import Decision, StatisticsStore
 from api.v2 import query as conditions
 from storage.alarm import Alarm, State, ThresholdRule
+from storage.comparison import COMPARE
 from storage.query import StatisticsQuery, StatisticsRow
-
-COMPARATORS = {
-    "lt": operator.lt,
-    "le": operator.le,
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "ge": operator.ge,
-    "gt": operator.gt,
-}
 
 # What a rule's query may name: the meter is the rule's, the time the evaluation's.
 FIELDS = conditions.METER_FIELDS | {"message_id"}
@@ -63,7 +54,7 @@ def decide(alarm: Alarm, rows: Sequence[StatisticsRow]) -> Decision | None:
     values = _values(rule, rows)
     if len(values) < rule.evaluation_periods:
         return _unknown(rule, values) if alarm.state != "insufficient data" else None
-    is_outside = [COMPARATORS[rule.comparison_operator](value, rule.threshold) for value in values]
+    is_outside = [COMPARE[rule.comparison_operator](value, rule.threshold) for value in values]
     state = _state(alarm, is_outside)
     if state == alarm.state and not alarm.repeat_actions:
         return None

@@ -85,25 +85,15 @@ def test_other_statuses_are_failures_and_tried_once(receiver: Receiver, status: 
     assert len(receiver.received) == 1
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [("120", 120), ("1000000000", 10**9), ("9" * 400, 10**9), ("x", None), ("-5", None), ("", None)],
-)
-def test_retry_after_is_read_in_seconds(receiver: Receiver, value: str, seconds: int | None) -> None:
-    receiver.answer(Reply(429, headers={"Retry-After": value}))
+@pytest.mark.parametrize(("headers", "seconds"), [({"Retry-After": "120"}, 120), ({}, None)])
+def test_how_long_a_receiver_asks_to_wait_is_told(
+    receiver: Receiver, headers: dict[str, str], seconds: int | None
+) -> None:
+    receiver.answer(Reply(429, headers=headers))
 
     asked = send(receiver.url).retry_after
 
     assert (asked and asked.total_seconds()) == seconds
-
-
-def test_retry_after_may_be_a_date(receiver: Receiver) -> None:
-    receiver.answer(Reply(503, headers={"Retry-After": "Fri, 31 Dec 2999 23:59:59 GMT"}))
-
-    asked = send(receiver.url).retry_after
-
-    assert asked is not None
-    assert asked.days > 300_000
 
 
 def test_neither_proxies_nor_netrc_are_used(

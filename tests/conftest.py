@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import pytest
 
+from storage.database import Database
+from storage.settings import DatabaseSettings
 from tests.broker import RabbitMQ
 from tests.databases import WithSchema, sqlite_with_schema
 from tests.receiver import Receiver
@@ -65,6 +67,14 @@ def schema_url(request: pytest.FixtureRequest, tmp_path: Path, lenders: dict[str
     if kind == "sqlite":
         return sqlite_with_schema(tmp_path)
     return lenders.setdefault(kind, WithSchema(request.getfixturevalue(kind))).lend()
+
+
+@pytest.fixture
+def database(schema_url: str) -> Iterator[Database]:
+    """The same, open."""
+    database = Database(DatabaseSettings(url=schema_url))
+    yield database
+    database.dispose()
 
 
 @pytest.fixture

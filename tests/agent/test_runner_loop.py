@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
 
@@ -17,6 +16,7 @@ from tests.agent.pretend import (
     HOST,
     drain,
 )
+from tests.running import running
 
 
 class Turns:
@@ -36,23 +36,9 @@ class Turns:
         return HOST
 
 
-@contextmanager
-def running(house: House) -> Iterator[None]:
-    """The agent at work in a thread; told to end after the block, it must."""
-    stop = threading.Event()
-    thread = threading.Thread(target=house.runner.run, args=(stop,), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(10)
-    assert not thread.is_alive()
-
-
 def run(house: House, until: threading.Event) -> float:
     """Run until something happens; returns how long the end took."""
-    with running(house):
+    with running(house.runner.run):
         assert until.wait(20)
         began = time.monotonic()
     return time.monotonic() - began
@@ -98,7 +84,7 @@ def test_polling_keeps_its_beat_while_the_transport_hangs(build: Callable[..., H
     house.sink.before = released.wait  # the broker takes the batch and never answers
 
     try:
-        with running(house):
+        with running(house.runner.run):
             assert source.enough.wait(20)
             released.set()
     finally:

@@ -20,6 +20,7 @@ from collector.pipeline import EventMaker, Message
 from collector.settings import BusSettings, CollectorSettings
 from collector.topology import BrokerState, feeds
 from tests.collector.factories import StubPublisher, metrics, notification, payload, pipeline
+from tests.running import running
 
 SENDER = Path(__file__).with_name("oslo_sender.py")
 SWIFT = Path(__file__).with_name("swift_proxy.py")
@@ -34,18 +35,11 @@ def collecting(
     bus_settings: BusSettings, process: Callable[[Sequence[Message]], None], *, connected: bool = True
 ) -> Iterator[Bus]:
     """A running bus, connected unless told otherwise; it must end in time."""
-    stop = threading.Event()
     bus = Bus(bus_settings, CollectorSettings(batch_wait=0.05), process, metrics())
-    thread = threading.Thread(target=bus.run, args=(stop,), daemon=True)
-    thread.start()
-    try:
+    with running(bus.run):
         if connected:
             until(lambda: bus.is_connected)
         yield bus
-    finally:
-        stop.set()
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 @contextmanager
@@ -102,9 +96,9 @@ def names(count: int) -> list[str]:
     return sorted(f"volume-{number}" for number in range(count))
 
 
-def resources(database: StubPublisher) -> list[str]:
+def resources(keeper: StubPublisher) -> list[str]:
     """The resource of every sample that was stored, sorted."""
-    return sorted(sample.resource_id for sample in database.samples)
+    return sorted(sample.resource_id for sample in keeper.samples)
 
 
 def inspected(bus_settings: BusSettings, *, thoroughly: bool = False) -> BrokerState:

@@ -24,15 +24,15 @@ from tests.collector.brokers import (
 from tests.collector.factories import StubPublisher
 
 
-def test_what_is_acknowledged_is_gone_and_what_is_not_comes_again(url: str, database: StubPublisher) -> None:
-    database.away = True
-    with storing(settings(url), database):
+def test_what_is_acknowledged_is_gone_and_what_is_not_comes_again(url: str, keeper: StubPublisher) -> None:
+    keeper.away = True
+    with storing(settings(url), keeper):
         send(url, *volumes(3))
-        until(lambda: database.attempts >= 1)
-    database.away = False
+        until(lambda: keeper.attempts >= 1)
+    keeper.away = False
 
-    with storing(settings(url), database):
-        until(lambda: len(database.samples) == 3)
+    with storing(settings(url), keeper):
+        until(lambda: len(keeper.samples) == 3)
     again = StubPublisher()
     with storing(settings(url), again):
         time.sleep(0.5)
@@ -56,40 +56,40 @@ def test_a_slow_database_does_not_cost_the_connection(url: str) -> None:
 
 
 def test_an_absent_database_pauses_consuming_and_loses_and_requeues_nothing(
-    url: str, database: StubPublisher
+    url: str, keeper: StubPublisher
 ) -> None:
-    database.away = True
+    keeper.away = True
     few = settings(url, notification_prefetch=10)
-    with capture_logs() as logs, storing(few, database):
+    with capture_logs() as logs, storing(few, keeper):
         send(url, *volumes(40))
-        until(lambda: database.attempts >= 3)
+        until(lambda: keeper.attempts >= 3)
         assert waiting(url, "nephometer.notifications") == 30
-        database.away = False
-        until(lambda: len(database.samples) >= 40, 5)
+        keeper.away = False
+        until(lambda: len(keeper.samples) >= 40, 5)
 
-    assert resources(database) == names(40)
+    assert resources(keeper) == names(40)
     assert waiting(url, "nephometer.dead") == 0
     events = [entry["event"] for entry in logs if entry["event"].startswith("publishing")]
     assert events == ["publishing_paused", "publishing_resumed"]
 
 
 def test_much_that_is_held_is_added_to_slowly_and_loses_nothing(
-    url: str, database: StubPublisher, monkeypatch: pytest.MonkeyPatch
+    url: str, keeper: StubPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consuming, "HELD_BYTES", 4000)  # in truth too much for a test
-    database.away = True
-    with capture_logs() as logs, storing(settings(url, heartbeat=2), database):
+    keeper.away = True
+    with capture_logs() as logs, storing(settings(url, heartbeat=2), keeper):
         send(url, *volumes(500))
-        until(lambda: database.attempts >= 3)
-        database.away = False
-        until(lambda: len(database.samples) >= 500)
+        until(lambda: keeper.attempts >= 3)
+        keeper.away = False
+        until(lambda: len(keeper.samples) >= 500)
 
-    assert resources(database) == names(500)
+    assert resources(keeper) == names(500)
     assert [entry["event"] for entry in logs].count("bus_connected") == 2  # a connection each for both queues
 
 
 def test_an_absence_longer_than_the_brokers_patience_loses_nothing(
-    rabbitmq: RabbitMQ, url: str, database: StubPublisher
+    rabbitmq: RabbitMQ, url: str, keeper: StubPublisher
 ) -> None:
     def be_patient(consumer_timeout_ms: int, channel_tick_ms: int) -> None:
         rabbitmq.management(
@@ -98,23 +98,23 @@ def test_an_absence_longer_than_the_brokers_patience_loses_nothing(
             f"application:set_env(rabbit, channel_tick_interval, {channel_tick_ms}).",
         )
 
-    database.away = True
+    keeper.away = True
     be_patient(1000, 200)
     try:
-        with capture_logs() as logs, storing(settings(url), database):
+        with capture_logs() as logs, storing(settings(url), keeper):
             send(url, *volumes(20))
             until(lambda: "bus_away" in [entry["event"] for entry in logs])
             be_patient(1_800_000, 60_000)  # else a slow machine is never fast enough
-            database.away = False
-            until(lambda: len(database.samples) >= 20)
+            keeper.away = False
+            until(lambda: len(keeper.samples) >= 20)
     finally:
         be_patient(1_800_000, 60_000)
 
-    assert set(resources(database)) == set(names(20))
+    assert set(resources(keeper)) == set(names(20))
     assert waiting(url, "nephometer.dead") == 0
 
 
-def test_a_stop_ends_in_time_also_when_the_batch_does_not(url: str, database: StubPublisher) -> None:
+def test_a_stop_ends_in_time_also_when_the_batch_does_not(url: str, keeper: StubPublisher) -> None:
     begun, never = threading.Event(), threading.Event()
 
     def stuck(_messages: Sequence[Message]) -> None:
@@ -129,11 +129,11 @@ def test_a_stop_ends_in_time_also_when_the_batch_does_not(url: str, database: St
     never.set()
 
     assert elapsed_s < 10
-    with storing(settings(url), database):
-        until(lambda: resources(database) == names(1))
+    with storing(settings(url), keeper):
+        until(lambda: resources(keeper) == names(1))
 
 
-def test_a_stop_lets_the_batch_in_work_finish_and_acknowledges_it(url: str, database: StubPublisher) -> None:
+def test_a_stop_lets_the_batch_in_work_finish_and_acknowledges_it(url: str, keeper: StubPublisher) -> None:
     begun = threading.Event()
 
     def slowly(_messages: Sequence[Message]) -> None:
@@ -144,6 +144,6 @@ def test_a_stop_lets_the_batch_in_work_finish_and_acknowledges_it(url: str, data
         send(url, *volumes(1))
         assert begun.wait(10)
 
-    with storing(settings(url), database):
+    with storing(settings(url), keeper):
         time.sleep(0.5)
-    assert database.samples == []
+    assert keeper.samples == []

@@ -57,18 +57,18 @@ def changed(given: BusSettings, **fields: object) -> BusSettings:
     return given.model_copy(update=fields)
 
 
-def test_batches_and_notifications_travel_by_tls(secure: BusSettings, database: StubPublisher) -> None:
+def test_batches_and_notifications_travel_by_tls(secure: BusSettings, keeper: StubPublisher) -> None:
     assert secure.url is not None
     agent, service = SamplePublisher(secure), NotificationPublisher(secure.url, secure)
 
-    with storing(secure, database):
+    with storing(secure, keeper):
         agent.send(encode_batch([good(1)]))
         service.send("nova", "notifications.info", volumes(1)[0])
-        until(lambda: len(database.samples) == 2)
+        until(lambda: len(keeper.samples) == 2)
     agent.close()
     service.close()
 
-    assert resources(database) == ["vm-1", "volume-0"]
+    assert resources(keeper) == ["vm-1", "volume-0"]
 
 
 def test_oslo_messagings_url_says_all_about_tls(
@@ -119,20 +119,20 @@ def test_files_that_cannot_be_used_are_named(secure: BusSettings, tmp_path: Path
         inspected(changed(secure, tls_ca=tmp_path / "nowhere.pem"))
 
 
-def test_a_broker_that_is_down_holds_up_no_other(url: str, second: RabbitMQ, database: StubPublisher) -> None:
+def test_a_broker_that_is_down_holds_up_no_other(url: str, second: RabbitMQ, keeper: StubPublisher) -> None:
     other = second.create_vhost()
     cells = settings(url, notification_urls=(SecretStr(url), SecretStr(other)))
 
-    with storing(cells, database) as bus:
+    with storing(cells, keeper) as bus:
         send(other, volumes(3)[0])
-        until(lambda: len(database.samples) == 1)
+        until(lambda: len(keeper.samples) == 1)
         second.stop()
         until(lambda: not bus.is_connected)
         send(url, volumes(3)[1])
-        until(lambda: len(database.samples) == 2)
+        until(lambda: len(keeper.samples) == 2)
         second.start()
         until(lambda: bus.is_connected, 30)
         send(other, volumes(3)[2])
-        until(lambda: len(database.samples) == 3)
+        until(lambda: len(keeper.samples) == 3)
 
-    assert resources(database) == names(3)
+    assert resources(keeper) == names(3)

@@ -34,12 +34,12 @@ def told(logs: Sequence[Mapping[str, object]]) -> dict[object, list[object]]:
 
 
 def test_a_broker_restart_heals_by_itself_and_is_said_once(
-    rabbitmq: RabbitMQ, url: str, database: StubPublisher
+    rabbitmq: RabbitMQ, url: str, keeper: StubPublisher
 ) -> None:
     publisher = SamplePublisher(settings(url))
-    with capture_logs() as logs, storing(settings(url), database) as bus:
+    with capture_logs() as logs, storing(settings(url), keeper) as bus:
         publisher.send(encode_batch([good(1)]))
-        until(lambda: len(database.samples) == 1)
+        until(lambda: len(keeper.samples) == 1)
         rabbitmq.stop()
         with pytest.raises(BusUnavailable):
             publisher.send(encode_batch([good(2)]))
@@ -48,23 +48,23 @@ def test_a_broker_restart_heals_by_itself_and_is_said_once(
         until(lambda: bus.is_connected, 15)
         publisher.send(encode_batch([good(2)]))
         send(url, *volumes(1))
-        until(lambda: len(database.samples) == 3)
+        until(lambda: len(keeper.samples) == 3)
     publisher.close()
 
-    assert resources(database) == ["vm-1", "vm-2", "volume-0"]
+    assert resources(keeper) == ["vm-1", "vm-2", "volume-0"]
     for events in told(logs).values():
         assert events[0] == events[-1] == "bus_connected"
         assert all(one != next_one for one, next_one in pairwise(events))
 
 
 def test_a_broker_that_is_away_at_the_start_is_waited_for(
-    rabbitmq: RabbitMQ, url: str, database: StubPublisher
+    rabbitmq: RabbitMQ, url: str, keeper: StubPublisher
 ) -> None:
     rabbitmq.stop()
     try:
         with (
             capture_logs() as logs,
-            collecting(settings(url), pipeline(database).process, connected=False) as bus,
+            collecting(settings(url), pipeline(keeper).process, connected=False) as bus,
         ):
             until(lambda: bool(logs))
             rabbitmq.start()
@@ -90,10 +90,10 @@ def test_a_wrong_password_is_reported_without_it(url: str) -> None:
 
 
 def test_a_broker_that_blocks_publishers_costs_a_bounded_time(
-    rabbitmq: RabbitMQ, url: str, database: StubPublisher
+    rabbitmq: RabbitMQ, url: str, keeper: StubPublisher
 ) -> None:
     publisher = SamplePublisher(settings(url, timeout=1))
-    with storing(settings(url), database):
+    with storing(settings(url), keeper):
         rabbitmq.management("set_vm_memory_high_watermark", "0.00001")
         try:
             started = time.monotonic()
@@ -114,10 +114,10 @@ def test_a_broker_that_blocks_publishers_costs_a_bounded_time(
     publisher.close()
 
 
-def test_an_idle_publisher_keeps_its_connection_by_heartbeats(url: str, database: StubPublisher) -> None:
+def test_an_idle_publisher_keeps_its_connection_by_heartbeats(url: str, keeper: StubPublisher) -> None:
     proxy = Proxy(url)
     publisher = SamplePublisher(settings(proxy.url, heartbeat=2))
-    with storing(settings(url), database):
+    with storing(settings(url), keeper):
         publisher.send(encode_batch([good(1)]))
         time.sleep(5)
         publisher.send(encode_batch([good(2)]))
@@ -127,15 +127,15 @@ def test_an_idle_publisher_keeps_its_connection_by_heartbeats(url: str, database
     assert proxy.connections == 1
 
 
-def test_half_open_connections_are_found_by_heartbeats(url: str, database: StubPublisher) -> None:
+def test_half_open_connections_are_found_by_heartbeats(url: str, keeper: StubPublisher) -> None:
     proxy = Proxy(url)
-    with storing(settings(proxy.url, heartbeat=2, timeout=2), database):
+    with storing(settings(proxy.url, heartbeat=2, timeout=2), keeper):
         publisher = SamplePublisher(settings(proxy.url, heartbeat=2, timeout=2))
         publisher.send(encode_batch([good(1)]))
         proxy.fall_silent()
         with pytest.raises(BusUnavailable):
             publisher.send(encode_batch([good(2)]))
         publisher.send(encode_batch([good(2)]))
-        until(lambda: {"vm-1", "vm-2"} <= set(resources(database)), 40)
+        until(lambda: {"vm-1", "vm-2"} <= set(resources(keeper)), 40)
         publisher.close()
     proxy.close()

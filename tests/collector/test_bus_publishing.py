@@ -50,23 +50,23 @@ def test_an_exchange_that_exists_stays_as_it_is_and_one_that_vanished_is_made_ag
     publisher.close()
 
 
-def test_what_we_publish_our_own_collector_understands(url: str, database: StubPublisher) -> None:
+def test_what_we_publish_our_own_collector_understands(url: str, keeper: StubPublisher) -> None:
     publisher = NotificationPublisher(SecretStr(url), settings(url))
 
-    with storing(settings(url), database):
+    with storing(settings(url), keeper):
         for body in volumes(3):
             publisher.send("openstack", "notifications.info", body)
-        until(lambda: len(database.samples) == 3)
+        until(lambda: len(keeper.samples) == 3)
     publisher.close()
 
 
-def test_a_server_that_is_away_is_passed_over_for_the_next(url: str, database: StubPublisher) -> None:
+def test_a_server_that_is_away_is_passed_over_for_the_next(url: str, keeper: StubPublisher) -> None:
     both = url.replace("amqp://guest:guest@", "rabbit://guest:guest@127.0.0.1:1,guest:guest@")
     publisher = NotificationPublisher(SecretStr(both), settings(both))
 
-    with storing(settings(both), database):
+    with storing(settings(both), keeper):
         publisher.send("openstack", "notifications.info", volumes(1)[0])
-        until(lambda: len(database.samples) == 1)
+        until(lambda: len(keeper.samples) == 1)
     publisher.close()
 
 

@@ -26,10 +26,10 @@ EXPIRING = pika.BasicProperties(delivery_mode=2, expiration="1")
 VOLUME = {"volume_id": "volume-1", "tenant_id": "project-1", "user_id": "user-1", "size": 10}
 
 
-def test_a_full_queue_refuses_agents_who_then_keep_their_batches(url: str, database: StubPublisher) -> None:
+def test_a_full_queue_refuses_agents_who_then_keep_their_batches(url: str, keeper: StubPublisher) -> None:
     bounded = settings(url, queue_max_length=3)
     publisher = SamplePublisher(bounded)
-    with storing(bounded, database):
+    with storing(bounded, keeper):
         pass
 
     def is_full() -> bool:
@@ -40,19 +40,19 @@ def test_a_full_queue_refuses_agents_who_then_keep_their_batches(url: str, datab
         return False
 
     until(is_full)
-    with storing(bounded, database):
-        until(lambda: bool(database.samples))
+    with storing(bounded, keeper):
+        until(lambda: bool(keeper.samples))
         publisher.send(encode_batch([good(2)]))
     publisher.close()
 
 
 @pytest.mark.parametrize("queue_type", ["quorum", "classic"])
 def test_a_full_queue_never_holds_up_a_service_and_keeps_its_oldest_among_the_dead(
-    url: str, database: StubPublisher, queue_type: str
+    url: str, keeper: StubPublisher, queue_type: str
 ) -> None:
     """oslo.messaging waits for confirms: were it refused, it would try again for ever."""
     bounded = settings(url, queue_max_length=20, queue_type=queue_type)
-    with storing(bounded, database):
+    with storing(bounded, keeper):
         pass
 
     told: dict[str, object] = {"event_type": "volume.exists", "payload": VOLUME}
@@ -64,10 +64,10 @@ def test_a_full_queue_never_holds_up_a_service_and_keeps_its_oldest_among_the_de
 
 @pytest.mark.parametrize("queue_type", ["quorum", "classic"])
 def test_what_waited_too_long_is_found_among_the_dead(
-    url: str, database: StubPublisher, queue_type: str
+    url: str, keeper: StubPublisher, queue_type: str
 ) -> None:
     aged = settings(url, queue_type=queue_type, queue_max_age="1d", queue_max_length=100)
-    with storing(aged, database):
+    with storing(aged, keeper):
         pass
     with channel(url) as client:  # as a day later, by the time to live of the message itself
         client.basic_publish("openstack", "notifications.info", volumes(1)[0], EXPIRING)
@@ -77,14 +77,14 @@ def test_what_waited_too_long_is_found_among_the_dead(
 
 
 def test_a_queue_made_otherwise_is_said_with_what_to_do_and_consumed_all_the_same(
-    url: str, database: StubPublisher
+    url: str, keeper: StubPublisher
 ) -> None:
     with channel(url) as client:
         client.queue_declare("nephometer.notifications", durable=True)
 
-    with capture_logs() as logs, storing(settings(url), database):
+    with capture_logs() as logs, storing(settings(url), keeper):
         send(url, *volumes(2))
-        until(lambda: len(database.samples) == 2)
+        until(lambda: len(keeper.samples) == 2)
         differing = inspected(settings(url), thoroughly=True).differing
 
     (said,) = [entry for entry in logs if entry["event"] == "queue_differs"]
@@ -97,7 +97,7 @@ def test_a_queue_made_otherwise_is_said_with_what_to_do_and_consumed_all_the_sam
 
 
 def test_a_thorough_look_finds_queues_of_others_and_of_earlier_settings(
-    url: str, database: StubPublisher
+    url: str, keeper: StubPublisher
 ) -> None:
     with channel(url) as client:
         client.queue_declare("notifications.info")
@@ -107,7 +107,7 @@ def test_a_thorough_look_finds_queues_of_others_and_of_earlier_settings(
         url, sample_queue="mine.samples", notification_queue="mine.notifications", dead_queue="mine.dead"
     )
 
-    with storing(renamed, database):
+    with storing(renamed, keeper):
         state = inspected(renamed, thoroughly=True)
 
     assert state.others == {"notifications.info": Depth(0, 0), "nephometer.samples": Depth(0, 0)}
@@ -115,13 +115,13 @@ def test_a_thorough_look_finds_queues_of_others_and_of_earlier_settings(
 
 
 def test_a_queue_the_broker_does_not_make_is_told_with_its_reason(
-    url: str, database: StubPublisher, monkeypatch: pytest.MonkeyPatch
+    url: str, keeper: StubPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(topology, "SEGMENT_BYTES", -1)  # as a broker would that does not know streams
 
-    with capture_logs() as logs, storing(settings(url, stream="archive"), database):
+    with capture_logs() as logs, storing(settings(url, stream="archive"), keeper):
         send(url, *volumes(1))
-        until(lambda: len(database.samples) == 1)
+        until(lambda: len(keeper.samples) == 1)
 
     (said,) = [entry for entry in logs if entry["event"] == "queues_refused"]
     assert "PRECONDITION_FAILED" in said["errors"]["archive"]

@@ -23,20 +23,20 @@ def deliver(options: BusSettings, *signers: Signer | None) -> None:
 
 
 def test_only_signed_batches_are_stored_where_signatures_are_required(
-    url: str, database: StubPublisher
+    url: str, keeper: StubPublisher
 ) -> None:
     options = settings(url, signing_secrets=(OTHER + "!", MASTER), require_signatures=True)
 
-    with storing(options, database):
+    with storing(options, keeper):
         deliver(options, SIGNED, FORGED, None)
-        until(lambda: len(database.samples) + len(database.refused) == 3)
+        until(lambda: len(keeper.samples) + len(keeper.refused) == 3)
 
-    assert resources(database) == ["vm-0"]
-    assert [refused.reason for refused in database.refused] == [
+    assert resources(keeper) == ["vm-0"]
+    assert [refused.reason for refused in keeper.refused] == [
         "unsigned: the signature of node-1 is wrong",
         "unsigned: the signature of no node is missing",
     ]
-    assert [refused.body for refused in database.refused] == [
+    assert [refused.body for refused in keeper.refused] == [
         encode_batch([good(1)]),
         encode_batch([good(2)]),
     ]
@@ -44,27 +44,27 @@ def test_only_signed_batches_are_stored_where_signatures_are_required(
 
 @pytest.mark.parametrize("secrets", [(), (MASTER,)])
 def test_nobody_is_refused_until_signatures_are_required(
-    url: str, database: StubPublisher, secrets: tuple[str, ...]
+    url: str, keeper: StubPublisher, secrets: tuple[str, ...]
 ) -> None:
     options = settings(url, signing_secrets=secrets)
 
-    with storing(options, database):
+    with storing(options, keeper):
         deliver(options, SIGNED, FORGED, None)
-        until(lambda: len(database.samples) == 3)
+        until(lambda: len(keeper.samples) == 3)
 
-    assert database.refused == []
+    assert keeper.refused == []
 
 
 def test_a_batch_sent_again_by_a_stranger_is_valid_and_the_same_bytes(
-    url: str, database: StubPublisher
+    url: str, keeper: StubPublisher
 ) -> None:
     """A replay needs no protection: the store knows its readings already."""
     options = settings(url, signing_secrets=(MASTER,), require_signatures=True)
 
-    with storing(options, database):
+    with storing(options, keeper):
         for _ in range(2):
             deliver(options, SIGNED)
-        until(lambda: len(database.samples) == 2)
+        until(lambda: len(keeper.samples) == 2)
 
-    first, again = database.samples
+    first, again = keeper.samples
     assert first == again

@@ -21,28 +21,28 @@ def bodies(options: BusSettings, since: datetime | int | None = None) -> list[by
 
 
 def test_every_notification_is_archived_as_it_came_and_collected_all_the_same(
-    url: str, database: StubPublisher
+    url: str, keeper: StubPublisher
 ) -> None:
     options = settings(url, stream="archive")
     sent = volumes(COUNT)
 
-    with storing(options, database):
+    with storing(options, keeper):
         send(url, *sent)
         agent = SamplePublisher(options)
         agent.send(encode_batch([good(1)]))
         agent.close()
-        until(lambda: len(database.samples) == COUNT + 1)
+        until(lambda: len(keeper.samples) == COUNT + 1)
     first, again = bodies(options), bodies(options, 0)
 
     assert first == again == sent
     assert bodies(options, COUNT - 2) == sent[-2:]
     assert bodies(options, COUNT) == []
-    assert len(resources(database)) == COUNT + 1
+    assert len(resources(keeper)) == COUNT + 1
 
 
-def test_reading_ends_at_what_was_the_newest_when_it_began(url: str, database: StubPublisher) -> None:
+def test_reading_ends_at_what_was_the_newest_when_it_began(url: str, keeper: StubPublisher) -> None:
     options = settings(url, stream="archive")
-    with storing(options, database):
+    with storing(options, keeper):
         send(url, *volumes(3))
     assert options.url is not None
 
@@ -54,11 +54,11 @@ def test_reading_ends_at_what_was_the_newest_when_it_began(url: str, database: S
 
 
 def test_reading_may_begin_at_a_time(
-    url: str, database: StubPublisher, monkeypatch: pytest.MonkeyPatch
+    url: str, keeper: StubPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "FIRST_S", 1.0)
     options = settings(url, stream="archive", timeout=1)
-    with storing(options, database):
+    with storing(options, keeper):
         send(url, *volumes(3))
     now = datetime.now(UTC)
 
@@ -67,20 +67,20 @@ def test_reading_may_begin_at_a_time(
 
 
 def test_an_empty_archive_holds_nothing(
-    url: str, database: StubPublisher, monkeypatch: pytest.MonkeyPatch
+    url: str, keeper: StubPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "FIRST_S", 0.2)
     options = settings(url, stream="archive")
-    with storing(options, database):
+    with storing(options, keeper):
         pass
 
     assert bodies(options) == []
 
 
 @pytest.mark.parametrize("queue_type", ["quorum", "classic"])
-def test_what_is_no_stream_is_left_as_it_was(url: str, database: StubPublisher, queue_type: str) -> None:
+def test_what_is_no_stream_is_left_as_it_was(url: str, keeper: StubPublisher, queue_type: str) -> None:
     options = settings(url, queue_type=queue_type, stream="nephometer.notifications")
-    with storing(settings(url, queue_type=queue_type), database):
+    with storing(settings(url, queue_type=queue_type), keeper):
         pass
     send(url, *volumes(2))
 

@@ -1,7 +1,7 @@
 """The loop around leased work: who works when, and what it says when it cannot."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from storage.database import Database
 from storage.errors import DatabaseUnavailable
 from storage.settings import DatabaseSettings
 from storage.upkeep.leases import Leases
-from tests.databases import sqlite_with_schema
 from tests.factories import NOW
 
 LENGTH = timedelta(seconds=60)
@@ -44,13 +43,6 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.now
-
-
-@pytest.fixture
-def leases(tmp_path: Path) -> Iterator[Leases]:
-    database = Database(DatabaseSettings(url=sqlite_with_schema(tmp_path)))
-    yield Leases(database)
-    database.dispose()
 
 
 @pytest.fixture

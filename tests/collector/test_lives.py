@@ -1,6 +1,6 @@
 """Facts of lives on their way through the pipeline, beside the samples of the same messages."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,7 +21,6 @@ from storage.query import EVERYTHING
 from storage.sample import Sample
 from storage.samples import Samples
 from storage.segments import Segments
-from storage.settings import DatabaseSettings
 from tests.collector.factories import (
     MAPPING,
     NOW,
@@ -64,13 +63,6 @@ def lives(store: Store | Segments) -> Lives:
 
 def pipeline(store: Store, publisher: StubPublisher | None = None) -> Pipeline:
     return Pipeline(publisher or StubPublisher(), MAPPING, metrics(), lives=lives(store))
-
-
-@pytest.fixture
-def database(schema_url: str) -> Iterator[Database]:
-    database = Database(DatabaseSettings(url=schema_url))
-    yield database
-    database.dispose()
 
 
 def test_a_notification_is_a_sample_and_a_part_of_a_life(database: Database) -> None:

@@ -1,9 +1,8 @@
 """The loop around maintenance: what it counts and says."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -11,11 +10,9 @@ from structlog.testing import capture_logs
 
 from collector.leased import LeasedLoop
 from collector.maintenance import MaintenanceMetrics, maintenance_loop
-from storage.database import Database
-from storage.settings import DatabaseSettings, MaintenanceSettings
+from storage.settings import MaintenanceSettings
 from storage.upkeep.leases import Leases
 from storage.upkeep.maintenance import Done, Stage
-from tests.databases import sqlite_with_schema
 from tests.factories import NOW
 
 
@@ -32,13 +29,6 @@ class Work:
 
     def waiting(self) -> int:
         return self.late
-
-
-@pytest.fixture
-def leases(tmp_path: Path) -> Iterator[Leases]:
-    database = Database(DatabaseSettings(url=sqlite_with_schema(tmp_path)))
-    yield Leases(database)
-    database.dispose()
 
 
 @pytest.fixture

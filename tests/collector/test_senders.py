@@ -16,22 +16,22 @@ MADE_BY_THE_SENDER = {"timestamp", "id", "generated"}  # every message has an id
 
 
 def test_every_recorded_notification_is_stored_alike_from_both_envelopes(
-    url: str, database: StubPublisher
+    url: str, keeper: StubPublisher
 ) -> None:
-    with storing(settings(url), database, EVENTS):
+    with storing(settings(url), keeper, EVENTS):
         send_by_oslo(url, "openstack", "notifications", ["messaging", "messagingv2"], [*map(_told, RECORDED)])
-        until(lambda: len(database.events) == 2 * len(RECORDED))
+        until(lambda: len(keeper.events) == 2 * len(RECORDED))
 
-    stored = [*map(readable_sample, database.samples), *map(readable_event, database.events)]
-    assert database.refused == []
+    stored = [*map(readable_sample, keeper.samples), *map(readable_event, keeper.events)]
+    assert keeper.refused == []
     assert Counter(map(_comparable, stored)) == Counter(map(_comparable, 2 * _wanted()))
 
 
-def test_requests_to_swift_are_metered_by_ceilometers_middleware(url: str, database: StubPublisher) -> None:
+def test_requests_to_swift_are_metered_by_ceilometers_middleware(url: str, keeper: StubPublisher) -> None:
     headers = {"X-User-Id": "user-1", "X-Project-Id": "project-1", "X-Auth-Token": "do-not-keep"}
     path = "/v1/AUTH_project-1/photos/cat%20one.jpg"
 
-    with storing(settings(url, exchanges=("swift",)), database, EVENTS):
+    with storing(settings(url, exchanges=("swift",)), keeper, EVENTS):
         ask_swift(
             url,
             [
@@ -40,23 +40,23 @@ def test_requests_to_swift_are_metered_by_ceilometers_middleware(url: str, datab
                 {"method": "GET", "path": "/healthcheck", "headers": {}, "sends": 0, "gets": 2},
             ],
         )
-        until(lambda: len(database.events) == 2)
+        until(lambda: len(keeper.events) == 2)
 
-    assert [(sample.meter, sample.type, sample.unit, sample.volume) for sample in database.samples] == [
+    assert [(sample.meter, sample.type, sample.unit, sample.volume) for sample in keeper.samples] == [
         ("storage.api.request", "delta", "request", 1),
         ("storage.objects.incoming.bytes", "delta", "B", 70_000),
         ("storage.api.request", "delta", "request", 1),
         ("storage.objects.outgoing.bytes", "delta", "B", 30_000),
     ]
-    assert {(sample.resource_id, sample.project_id, sample.user_id) for sample in database.samples} == {
+    assert {(sample.resource_id, sample.project_id, sample.user_id) for sample in keeper.samples} == {
         ("project-1", "project-1", "user-1")
     }
-    assert {sample.metadata["object"] for sample in database.samples} == {"cat%20one.jpg"}
-    assert len({sample.id for sample in database.samples}) == 4
-    assert [(event.event_type, event.project_id) for event in database.events] == [
+    assert {sample.metadata["object"] for sample in keeper.samples} == {"cat%20one.jpg"}
+    assert len({sample.id for sample in keeper.samples}) == 4
+    assert [(event.event_type, event.project_id) for event in keeper.events] == [
         ("objectstore.http.request", "project-1")
     ] * 2
-    assert "do-not-keep" not in repr((database.samples, database.events))
+    assert "do-not-keep" not in repr((keeper.samples, keeper.events))
 
 
 def _told(path: Path) -> dict[str, object]:

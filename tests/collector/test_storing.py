@@ -1,11 +1,10 @@
 """The pipeline on real databases: whatever normalization lets through, each of them keeps."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import update
 
 from collector.event_definitions import load_event_rules
@@ -18,7 +17,6 @@ from storage.quarantine import Quarantine
 from storage.query import EVERYTHING, SampleQuery
 from storage.sample import Sample, to_microseconds
 from storage.samples import Samples
-from storage.settings import DatabaseSettings
 from storage.tables_tiles import watermark
 from tests.collector.corpus import RECORDED, expected, readable_event, readable_sample
 from tests.collector.factories import (
@@ -52,13 +50,6 @@ ODD_NAMES = [
     "'\"\\;--",
     "a\ufffdb",
 ]
-
-
-@pytest.fixture
-def database(schema_url: str) -> Iterator[Database]:
-    opened = Database(DatabaseSettings(url=schema_url))
-    yield opened
-    opened.dispose()
 
 
 def test_who_posts_readings_older_than_the_retention_is_told(database: Database) -> None:

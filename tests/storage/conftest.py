@@ -11,14 +11,6 @@ from tests.storage.aging import DAY, MIDNIGHT, days, maintain
 
 
 @pytest.fixture
-def database(schema_url: str) -> Iterator[Database]:
-    """A database of every kind in turn, with the schema of this program."""
-    database = Database(DatabaseSettings(url=schema_url))
-    yield database
-    database.dispose()
-
-
-@pytest.fixture
 def filled(database: Database) -> Database:
     """Five days of samples until this morning, all of it in day tiles but the last."""
     samples = days(MIDNIGHT - 5 * DAY, 5)

@@ -29,14 +29,6 @@ def served(request: pytest.FixtureRequest, lenders: dict[str, WithSchema]) -> It
     server.start()
 
 
-@pytest.fixture
-def database(schema_url: str) -> Iterator[Database]:
-    """A database of every kind in turn, with the schema of this program."""
-    database = Database(DatabaseSettings(url=schema_url))
-    yield database
-    database.dispose()
-
-
 def migrated(url: str) -> str:
     """The database of this address, with the schema."""
     database = Database(DatabaseSettings(url=url))

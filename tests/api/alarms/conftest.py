@@ -1,20 +1,10 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from api.settings import AuthSettings, StaticToken
-from storage.database import Database
-from storage.settings import DatabaseSettings
 from tests.api.world import TOKENS, World, empty_database
-
-
-@pytest.fixture
-def database(schema_url: str) -> Iterator[Database]:
-    database = Database(DatabaseSettings(url=schema_url))
-    yield database
-    database.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.api.alarms.factories import alarm, change, delivery
 from tests.api.world import empty_database
 from tests.factories import NOW
 from tests.receiver import Receiver
+from tests.running import running
 from tests.web import Reply
 
 TAKEN, REFUSED = Result(204, ""), Result(500, "the receiver answered 500")
@@ -79,23 +79,9 @@ def loop(
     return DeliveryLoop(deliveries, sender, signer, metrics, clock, limits=limits)
 
 
-@contextmanager
-def started(running: DeliveryLoop) -> Iterator[None]:
-    """The loop at work in a thread; told to end after the block, it must."""
-    stop = threading.Event()
-    thread = threading.Thread(target=running.run, args=(stop,), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(10)
-    assert not thread.is_alive()
-
-
-def finish(running: DeliveryLoop, clock: Clock) -> int:
-    started = running.start_due(clock.now)
-    assert running.wait(10)
+def finish(delivering: DeliveryLoop, clock: Clock) -> int:
+    started = delivering.start_due(clock.now)
+    assert delivering.wait(10)
     return started
 
 
@@ -132,10 +118,10 @@ def test_retry_after_lengthens_a_wait_up_to_an_hour(asked_s: int, waits_s: int) 
 
 def test_a_webhook_is_retried_under_the_same_id_until_it_is_taken(database: Database, clock: Clock) -> None:
     deliveries, sender = owe(database, delivery()), Scripted(REFUSED, REFUSED, TAKEN)
-    running = loop(deliveries, sender, clock)
+    delivering = loop(deliveries, sender, clock)
 
     for _ in range(3):
-        assert finish(running, clock) == 1
+        assert finish(delivering, clock) == 1
         clock.now += timedelta(minutes=6)
 
     (done,) = deliveries.find(EVERYTHING, 9)
@@ -143,7 +129,7 @@ def test_a_webhook_is_retried_under_the_same_id_until_it_is_taken(database: Data
     assert sender.ids == [done.delivery_id] * 3
     log = deliveries.attempts(EVERYTHING, done.delivery_id)
     assert [(one.number, one.status) for one in log] == [(1, 500), (2, 500), (3, 204)]
-    assert finish(running, clock) == 0
+    assert finish(delivering, clock) == 0
 
 
 def test_a_webhook_whose_sender_died_is_sent_again_under_the_same_id(
@@ -194,7 +180,7 @@ def test_a_receiver_that_hangs_delays_nobody_else(database: Database) -> None:
         sender = WebhookSender(Policy(["127.0.0.0/8"]), 30)
         clock.now = NOW + timedelta(seconds=2)
 
-        with started(loop(deliveries, sender, clock)):
+        with running(loop(deliveries, sender, clock).run):
             received = good.wait(10, timeout_s=10)
             waiting = len(dead.wait(2))
             release.set()
@@ -212,7 +198,7 @@ def test_the_loop_delivers_signed_webhooks_and_stops(database: Database, receive
         def __call__(self) -> datetime:
             return datetime.now(UTC)  # the verifying library compares with the real clock
 
-    with started(loop(deliveries, sender, Now())):
+    with running(loop(deliveries, sender, Now()).run):
         received = receiver.wait(2)
 
     verifier = Webhook(Signer(deliveries, None, Now()).secret("project-a"))
@@ -235,9 +221,9 @@ def test_the_loop_waits_out_a_database_that_is_away(
             raise DatabaseUnavailable("away")
 
     owe(database, delivery(url=receiver.url))
-    running = loop(Flaky(database), WebhookSender(Policy(["127.0.0.0/8"]), 10), clock)
+    delivering = loop(Flaky(database), WebhookSender(Policy(["127.0.0.0/8"]), 10), clock)
 
-    with started(running):
+    with running(delivering.run):
         assert asked.wait(10)
         back.set()
         assert receiver.wait(1)
@@ -252,14 +238,14 @@ def test_no_more_is_under_way_than_allowed(database: Database, clock: Clock) -> 
             release.wait(10)
             return TAKEN
 
-    running = loop(deliveries, Waiting(), clock, replace(Limits(), total=4))
+    delivering = loop(deliveries, Waiting(), clock, replace(Limits(), total=4))
 
-    started = [running.start_due(clock.now) for _ in range(2)]
+    started = [delivering.start_due(clock.now) for _ in range(2)]
     release.set()
 
     assert started == [4, 0]
-    assert running.wait(10)
-    assert finish(running, clock) == 2
+    assert delivering.wait(10)
+    assert finish(delivering, clock) == 2
 
 
 def test_attempts_are_counted_by_their_result(database: Database, clock: Clock) -> None:
@@ -282,7 +268,7 @@ def test_a_thread_the_system_refuses_costs_no_place(
     database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliveries, sender = owe(database, *(delivery() for _ in range(3))), Scripted(TAKEN)
-    running = loop(deliveries, sender, clock)
+    delivering = loop(deliveries, sender, clock)
 
     def refuse(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -290,7 +276,7 @@ def test_a_thread_the_system_refuses_costs_no_place(
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
         with pytest.raises(RuntimeError):
-            running.start_due(clock.now)
+            delivering.start_due(clock.now)
     clock.now += timedelta(seconds=61)
 
-    assert finish(running, clock) == 2
+    assert finish(delivering, clock) == 2

@@ -16,6 +16,7 @@ from tests.api.alarms.factories import alarm
 from tests.api.alarms.watching import bodies, create, current, evaluator, measured, transitions
 from tests.api.world import empty_database
 from tests.factories import MINUTE, NOW
+from tests.running import running
 
 
 def test_two_evaluators_that_race_make_one_transition(database: Database) -> None:
@@ -140,16 +141,9 @@ def test_the_loop_goes_on_when_the_database_comes_back_and_stops_when_told(tmp_p
             fired.set()
             return after
 
-    stop = threading.Event()
-    thread = threading.Thread(
-        target=evaluator(database, alarms=Flaky(database)).run, args=(stop,), daemon=True
-    )
-    thread.start()
-    assert asked.wait(10)
-    back.set()
-    assert fired.wait(10)
-    stop.set()
-    thread.join(10)
+    with running(evaluator(database, alarms=Flaky(database)).run):
+        assert asked.wait(10)
+        back.set()
+        assert fired.wait(10)
 
-    assert not thread.is_alive()
     assert current(database)[0].state == "alarm"

@@ -1,7 +1,7 @@
 """Transformers at work on a store: what people expect of the pipelines they have."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from storage.events import Events
 from storage.query import EVERYTHING, SampleQuery
 from storage.sample import Sample
 from storage.samples import Samples
-from storage.settings import DatabaseSettings
 from storage.transforming import Overtaken, Transforming
 from storage.upkeep.leases import Leases
 from storage.window import Window
@@ -30,13 +29,6 @@ from tests.factories import MINUTE, NOW, sample, series
 ROCKY = Path(__file__).parent / "rocky.yaml"
 CYCLE, SETTLE = timedelta(seconds=30), timedelta(seconds=60)
 HEAD = "sources: [{name: a, meters: [cpu], sinks: [s]}]\n"
-
-
-@pytest.fixture
-def database(schema_url: str) -> Iterator[Database]:
-    database = Database(DatabaseSettings(url=schema_url))
-    yield database
-    database.dispose()
 
 
 class Outlets:

@@ -4,7 +4,7 @@ import functools
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 
-import uvicorn
+from bench.peers.serving import serve
 
 Message = MutableMapping[str, object]
 
@@ -28,16 +28,7 @@ def _body(size: int) -> bytes:
 
 def main(port: str) -> None:
     """Serves until it is told to stop."""
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=int(port),
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        log_level="warning",
-        lifespan="off",
-    )
+    serve(app, port)
 
 
 if __name__ == "__main__":

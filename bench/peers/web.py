@@ -7,11 +7,11 @@ thread. Answers hold what ours hold; metadata stays the text PostgreSQL gave.
 import sys
 
 import msgspec
-import uvicorn
 from fastapi import FastAPI
 from starlette.responses import Response
 
 from bench.peers.rollup import HourRow, Rollup, SampleRow, Span
+from bench.peers.serving import serve
 
 HOUR = 3_600_000_000
 
@@ -75,15 +75,7 @@ def _json(rows: list[dict[str, object]]) -> Response:
 def main(url: str, port: str) -> None:
     """Serves until it is told to stop."""
     app = create_app(Rollup(url))
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=int(port),
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        log_level="warning",
-    )
+    serve(app, port)
 
 
 if __name__ == "__main__":

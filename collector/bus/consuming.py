@@ -119,7 +119,9 @@ class _Session:
         deadline = time.monotonic() + FINISH_S
         while self._work.is_going_on and time.monotonic() < deadline:
             self._connection.process_data_events(time_limit=TICK_S)
-            self._work.turn(time.monotonic(), start=False)
+        self._work.turn(
+            time.monotonic(), start=False
+        )  # also of a batch that was done while queues were bound
 
     def _take_in(self) -> None:
         """Read what came, or wait for it; only a sip, and seldom, while too much is held."""

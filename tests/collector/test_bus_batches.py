@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import pytest
 from structlog.testing import capture_logs
 
-from collector.bus import consuming
+from collector.bus import Bus, consuming
 from collector.pipeline import Message
+from collector.settings import CollectorSettings
+from collector.wiring import Bound, Wiring
 from tests.broker import RabbitMQ
 from tests.collector.brokers import (
     collecting,
@@ -21,7 +23,7 @@ from tests.collector.brokers import (
     volumes,
     waiting,
 )
-from tests.collector.factories import StubPublisher
+from tests.collector.factories import StubPublisher, metrics
 
 
 def test_what_is_acknowledged_is_gone_and_what_is_not_comes_again(url: str, keeper: StubPublisher) -> None:
@@ -147,3 +149,31 @@ def test_a_stop_lets_the_batch_in_work_finish_and_acknowledges_it(url: str, keep
     with storing(settings(url), keeper):
         time.sleep(0.5)
     assert keeper.samples == []
+
+
+def test_a_stop_acknowledges_a_batch_that_was_done_while_the_connection_was_busy(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was left in the queue, to be found as duplicates by the next one."""
+    given, stop, bind = settings(url), threading.Event(), Wiring.bind
+    processed = threading.Event()
+
+    def bind_for_long(wiring: Wiring) -> Bound:
+        if processed.wait(0.2):
+            stop.set()
+            for thread in threading.enumerate():
+                if thread.name == "collector-batch":
+                    thread.join()
+        return bind(wiring)
+
+    monkeypatch.setattr(consuming, "REBIND_S", 0)
+    monkeypatch.setattr(Wiring, "bind", bind_for_long)
+    bus = Bus(given, CollectorSettings(batch_wait=0.05), lambda _: processed.set(), metrics())
+    running = threading.Thread(target=bus.run, args=(stop,), daemon=True)
+    running.start()
+    until(lambda: bus.is_connected)
+    send(url, *volumes(3))
+    running.join(20)
+
+    assert processed.is_set()
+    assert waiting(url, given.notification_queue) == 0

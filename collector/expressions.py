@@ -31,7 +31,7 @@ _STEP = re.compile(r'(?:"([^"]+)"|([^\s."\[\]|]+))(?:\[([^=\]]+)=([^\]]+)\])?(?:
 class Expression(Protocol):
     """Something that finds a value in a notification."""
 
-    def value(self, document: object) -> object:
+    def value(self, document: object, /) -> object:
         """What it finds, or None when there is nothing."""
         ...
 
@@ -89,7 +89,7 @@ class Constant:
 
     written: int | float | str
 
-    def value(self, document: object) -> object:  # noqa: ARG002  the protocol's argument
+    def value(self, _document: object) -> object:
         """What is written, whatever the notification says."""
         return self.written
 
@@ -154,7 +154,7 @@ def named(names: Mapping[str, str]) -> Alteration:
 
 def scaled(factor: int | float) -> Alteration:
     """A number times a factor; what is no number stays as it is, for the normalization to refuse."""
-    return lambda found: found * factor if type(found) in (int, float) else found  # type: ignore[operator]  # a number
+    return lambda found: found * factor if type(found) is int or type(found) is float else found
 
 
 def otherwise(default: int | float | str) -> Alteration:

@@ -178,7 +178,11 @@ class _Reader:
         return Slice(first, self._whole())
 
     def _whole(self) -> int | None:
-        return self._take().value if isinstance(self._next.value, int) else None  # type: ignore[return-value]  # looked at
+        value = self._next.value
+        if not isinstance(value, int):
+            return None
+        self._take()
+        return value
 
     def _comparisons(self) -> list[Comparison]:
         """Comparisons joined by `&`, alone or together in parentheses."""

@@ -26,7 +26,7 @@ class Match:
 class Step(Protocol):
     """A part of a path."""
 
-    def matches(self, start: Match) -> list[Match]:
+    def matches(self, start: Match, /) -> list[Match]:
         """What it leads to, in the order of the document."""
         ...
 
@@ -179,8 +179,11 @@ class Comparison:
 
     def _compares(self, value: object) -> bool:
         try:
-            left = int(value) if isinstance(self.value, int) else value  # type: ignore[call-overload]  # or TypeError
-            return bool(COMPARISONS[self.sign](left, self.value))
+            if isinstance(self.value, int):
+                if not isinstance(value, str | int | float):
+                    return False
+                value = int(value)
+            return bool(COMPARISONS[self.sign](value, self.value))
         except (TypeError, ValueError, OverflowError):
             return False
 
@@ -223,7 +226,7 @@ class Literal:
 
     value: str | int | float
 
-    def matches(self, start: Match) -> list[Match]:  # noqa: ARG002  the protocol's argument
+    def matches(self, _start: Match) -> list[Match]:
         """Itself."""
         return [Match(self.value)]
 

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 class Outlets(Protocol):
     """Where samples go beside the database."""
 
-    def offer(self, publishers: Sequence[str], samples: Sequence[Sample], now: datetime) -> None:
+    def offer(self, publishers: Sequence[str], samples: Sequence[Sample], now: datetime, /) -> None:
         """Owes these samples to publishers, named by URL; may be called again for the same ones."""
         ...
 

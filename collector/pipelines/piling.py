@@ -104,7 +104,7 @@ class Accumulator:
         memory.pile.waiting.setdefault(place, []).append(Kept.of(sample))
         return None
 
-    def flush(self, memory: Memory, place: str, end: int) -> Sequence[Sample | ValueError]:  # noqa: ARG002  as above
+    def flush(self, memory: Memory, place: str, _end: int) -> Sequence[Sample | ValueError]:
         """All that wait, when they are enough."""
         if len(memory.pile.waiting.get(place, ())) < max(self.size, 1):
             return ()

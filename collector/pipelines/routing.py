@@ -87,7 +87,7 @@ class DerivedOutlets:
         self._outlets, self._names = outlets, names
         self._everybody = [one.name for one in everybody if "samples" in one.takes]
 
-    def offer(self, publishers: Sequence[str], samples: Sequence[Sample], now: datetime) -> None:  # noqa: ARG002  the protocol's
+    def offer(self, publishers: Sequence[str], samples: Sequence[Sample], _now: datetime) -> None:
         """Puts samples into the queues; raises PublisherUnavailable."""
         names = {self._names[url] for url in publishers if url in self._names}
         batch = arrange(samples)

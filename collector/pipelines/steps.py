@@ -24,11 +24,11 @@ class Step(Protocol):
         """What samples of this meter are called behind it."""
         ...
 
-    def take(self, sample: Sample, memory: Memory, place: str) -> Sample | None:
+    def take(self, sample: Sample, memory: Memory, place: str, /) -> Sample | None:
         """What goes on at once, if anything; raises ValueError when the sample cannot be reckoned with."""
         ...
 
-    def flush(self, memory: Memory, place: str, end: int) -> Sequence[Sample | ValueError]:
+    def flush(self, memory: Memory, place: str, end: int, /) -> Sequence[Sample | ValueError]:
         """What goes on at the end of a cycle, in order, and what could not be worked out."""
         ...
 
@@ -43,14 +43,14 @@ class UnitConversion:
         """As the conversion says."""
         return self.conversion.name_of(name)
 
-    def take(self, sample: Sample, memory: Memory, place: str) -> Sample | None:  # noqa: ARG002  the protocol's
+    def take(self, sample: Sample, _memory: Memory, _place: str) -> Sample | None:
         """The sample converted, or as it is where its unit is not the one to convert."""
         conversion = self.conversion
         if not conversion.is_of(sample):
             return sample
         return converted(sample, conversion, conversion.limited(conversion.scaled(sample)))
 
-    def flush(self, memory: Memory, place: str, end: int) -> Sequence[Sample | ValueError]:  # noqa: ARG002  as above
+    def flush(self, _memory: Memory, _place: str, _end: int) -> Sequence[Sample | ValueError]:
         """Nothing waits."""
         return ()
 
@@ -79,7 +79,7 @@ class RateOfChange:
         volume = conversion.limited(conversion.factor(sample) * rate)
         return converted(sample, replace_type(conversion, "gauge"), volume)
 
-    def flush(self, memory: Memory, place: str, end: int) -> Sequence[Sample | ValueError]:  # noqa: ARG002  as above
+    def flush(self, _memory: Memory, _place: str, _end: int) -> Sequence[Sample | ValueError]:
         """Nothing waits."""
         return ()
 
@@ -107,7 +107,7 @@ class Delta:
             sample, meter=self.name_of(sample.meter), type="delta", volume=increase, generation=None
         )
 
-    def flush(self, memory: Memory, place: str, end: int) -> Sequence[Sample | ValueError]:  # noqa: ARG002  as above
+    def flush(self, _memory: Memory, _place: str, _end: int) -> Sequence[Sample | ValueError]:
         """Nothing waits."""
         return ()
 

@@ -38,7 +38,7 @@ class Cells:
         if len(self._cells) == size:
             return column
         if not fill:
-            whole: Volumes = np.zeros(size, column.dtype)  # type: ignore[assignment]  # of the same kind
+            whole = _zeros(size, column)
             whole[self._cells] = column
             return whole
         return column[self._neighbours]
@@ -111,7 +111,7 @@ class Day:
         restart = np.zeros(len(volume), bool)
         restart[1:] = (generation[1:] != generation[:-1]) | (later < earlier)
         restart[begins] = False
-        restarted: Volumes = np.zeros(len(begins), volume.dtype)  # type: ignore[assignment]  # of the same kind
+        restarted = _zeros(len(begins), volume)
         if restart.any():
             added = np.zeros_like(volume)
             added[1:][restart[1:]] = earlier[restart[1:]]
@@ -172,3 +172,7 @@ def _sums(volume: Floats, begins: Integers) -> Floats | None:
         return np.array([math.fsum(piece.tolist()) for piece in np.split(volume, begins[1:])])
     except OverflowError:
         return None
+
+
+def _zeros(size: int, like: Volumes) -> Volumes:
+    return np.zeros(size) if is_real(like) else np.zeros(size, np.int64)

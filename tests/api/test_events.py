@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -20,7 +21,13 @@ MINUTE = timedelta(minutes=1)
 INSTANCE = "0b6f9b1e-8f3e-4f0a-9d59-95b5d2a6f0c1"
 
 
-def event(name: str, minute: float, project: str | None, user: str | None, **changes: object) -> Event:
+def event(
+    name: str,
+    minute: float,
+    project: str | None,
+    user: str | None,
+    **changes: Any,  # Any: fields of one
+) -> Event:
     """An event of a server's creation, with what every trait type looks like."""
     traits = [
         Trait("instance_id", "text", INSTANCE),
@@ -33,7 +40,7 @@ def event(name: str, minute: float, project: str | None, user: str | None, **cha
     made = Event(
         name, "compute.1", "compute.instance.create.end", NOW + minute * MINUTE, tuple(traits), project, user
     )
-    return replace(made, **changes)  # type: ignore[arg-type]  # fields of an event
+    return replace(made, **changes)
 
 
 EVENTS = [

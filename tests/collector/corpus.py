@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from storage.event import Event
 from storage.sample import Sample
@@ -20,9 +21,9 @@ def name_of(path: Path) -> str:
     return f"{path.parent.name}/{path.stem}"
 
 
-def expected(path: Path) -> dict[str, object]:
+def expected(path: Path) -> dict[str, Any]:  # Any: JSON
     """What stands beside a recorded notification."""
-    found: dict[str, object] = json.loads(path.with_suffix(".expected.json").read_text())
+    found: dict[str, Any] = json.loads(path.with_suffix(".expected.json").read_text())
     return found
 
 

@@ -9,6 +9,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterable
 from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.types import WSGIEnvironment
 
 from ceilometermiddleware import swift
 
@@ -16,14 +17,14 @@ from ceilometermiddleware import swift
 class Quiet(WSGIRequestHandler):
     """Says nothing of requests."""
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
+    def log_message(self, *_: object) -> None:
         """Nothing."""
 
 
-def store(environ: dict[str, object], start_response: Callable[..., object]) -> Iterable[bytes]:
+def store(environ: WSGIEnvironment, start_response: Callable[..., object]) -> Iterable[bytes]:
     """Takes what is sent and answers with as many bytes as the header X-Answer says."""
-    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))  # type: ignore[attr-defined, call-overload]
-    size = int(environ.get("HTTP_X_ANSWER", 0))  # type: ignore[call-overload]  # WSGI promises text
+    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    size = int(environ.get("HTTP_X_ANSWER", 0))
     start_response("200 OK", [("Content-Length", str(size))])
     return [b"x" * size]
 

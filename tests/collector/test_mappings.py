@@ -11,8 +11,13 @@ from collector.settings import CollectorSettings
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 METERS = """
 metric:
-- {name: volume.size, event_type: volume.exists, type: gauge, unit: B, volume: $.payload.bytes, resource_id: $.payload.volume_id}
-"""  # noqa: E501
+- name: volume.size
+  event_type: volume.exists
+  type: gauge
+  unit: B
+  volume: $.payload.bytes
+  resource_id: $.payload.volume_id
+"""
 EVENTS = "[{event_type: volume.exists, traits: {mine: {fields: payload.mine}}}]"
 OWN = "{service: x, events: [{events: [volume.exists], traits: {own: payload.mine}}]}"
 PAYLOAD = {"volume_id": "v", "tenant_id": "p", "size": 10, "bytes": 7, "mine": "m", "status": "in-use"}

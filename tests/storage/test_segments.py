@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from storage.database import Database
 from storage.fact import Attributes, Fact, happened, seen, told
+from storage.lifecycle import Segment
 from storage.query import EVERYTHING, Scope
 from storage.segments import SegmentQuery, Segments
 from storage.tables_lifecycle import fact as facts_table
@@ -38,11 +39,8 @@ def history(resource_id: str = "vm-1", said: Attributes = OURS) -> list[Fact]:
     ]
 
 
-def spans(found: Sequence[object]) -> list[tuple[object, ...]]:
-    return [
-        (one.resource_id, one.attributes.project_id, one.start, one.end)  # type: ignore[attr-defined]  # segments
-        for one in found
-    ]
+def spans(found: Sequence[Segment]) -> list[tuple[object, ...]]:
+    return [(one.resource_id, one.attributes.project_id, one.start, one.end) for one in found]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ DOCUMENT = {
     "payload": {
         "a": 10, "b": 3, "c": 2, "half": 0.5, "text": "x#y#z", "none": None, "yes": True, "d.e": 5, "a-b": 6,
         "list": [{"k": 1, "v": "one"}, {"k": 2, "v": "two"}, {"k": 3}],
-        "deep": {"x": {"v": [1, [2, 3]]}},
+        "deep": {"x": {"v": [1, [2, 3]]}}, "held": [{"w": [1]}],
     },
 }  # fmt: skip
 
@@ -44,6 +44,7 @@ DOCUMENT = {
         ("$.payload.list[?v~'t.*'].k", [2]),
         ("$.payload.list[?v<1].k", []),
         ("$.payload.a[?v=1]", []),
+        ("$.payload.held[?(@.w != 1)]", []),  # a list is compared with no number
         ("$..v", ["one", "two", [1, [2, 3]]]),
         ("(ctxt.nobody)|(ctxt.user)", ["v"]),
         ("ctxt.user_id|ctxt.user", []),  # | binds more tightly than the dot, as in jsonpath-rw

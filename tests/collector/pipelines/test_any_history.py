@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from storage.database import Database
 from storage.events import Events
 from storage.ingest.batch import SampleBatch
 from storage.query import EVERYTHING, SampleQuery, Stored
-from storage.sample import Refused, Sample, make_id
+from storage.sample import Refused, Sample, SampleType, make_id
 from storage.samples import Samples, nothing_else
 from storage.settings import DatabaseSettings
 from storage.transforming import Transforming
@@ -33,7 +33,7 @@ from tests.factories import NOW
 SECOND = timedelta(seconds=1)
 CYCLE, SETTLE = 30 * SECOND, 60 * SECOND
 RAW = {"cpu", "memory", "memory.usage", "requests"}
-KINDS = {
+KINDS: Mapping[str, tuple[SampleType, str]] = {
     "cpu": ("cumulative", "ns"),
     "memory": ("gauge", "MB"),
     "memory.usage": ("gauge", "MB"),
@@ -86,11 +86,16 @@ sinks:
 def sinks() -> list[tuple[set[str], list[reference.Transformer]]]:
     """The same, as plain functions."""
 
+    def per_cpu(one: Sample) -> float:
+        cpus = one.metadata["cpu_number"]
+        assert isinstance(cpus, int)
+        return 100 / (10**9 * cpus)
+
     def share(usage: float, memory: float) -> float:
         return 100 * usage / memory
 
     return [
-        ({"cpu"}, [reference.Rate("cpu_util", "%", lambda one: 100 / (10**9 * one.metadata["cpu_number"]), 100)]),  # type: ignore[operator]
+        ({"cpu"}, [reference.Rate("cpu_util", "%", per_cpu, 100)]),
         ({"cpu"}, [reference.Growth("cpu.delta", growth_only=True)]),
         ({"cpu"}, [reference.Accumulate(4), reference.Rate("cpu.rate", "ns/s", lambda _: 1, float("inf"))]),
         ({"memory", "memory.usage"}, [reference.Convert(lambda one: {
@@ -205,7 +210,7 @@ def arrivals(draw: st.DrawFn) -> list[Arrival]:
         kind, unit = KINDS[meter]
         volume = draw(st.integers(0, 10**10 if meter == "cpu" else 50))
         identity = make_id(meter, resource, str(project), str(second)) if kind == "delta" else None
-        sample = Sample(meter, kind, unit, volume if kind != "gauge" else float(volume), resource, project,  # type: ignore[arg-type]
+        sample = Sample(meter, kind, unit, volume if kind != "gauge" else float(volume), resource, project,
             NOW + second * SECOND, metadata={"cpu_number": 2, "second": second // 100}, id=identity)  # fmt: skip
         found.append(Arrival(sample, draw(st.integers(0, 59)) * SECOND))
     return found

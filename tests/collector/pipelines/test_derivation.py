@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -203,10 +204,10 @@ def test_what_two_do_at_once_is_done_once(database: Database, monkeypatch: pytes
     Samples(database).store(series(3), received_at=NOW)
     read = Window.samples
 
-    def slowly(window: Window, *arguments: object) -> list[Sample]:
+    def slowly(window: Window, *arguments: Any) -> list[Sample]:  # Any: passed on
         monkeypatch.setattr(Window, "samples", read)
         other.turn(NOW + 5 * MINUTE, never)
-        return read(window, *arguments)  # type: ignore[arg-type]  # passed on
+        return read(window, *arguments)
 
     monkeypatch.setattr(Window, "samples", slowly)
 

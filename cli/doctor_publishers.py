@@ -73,8 +73,10 @@ def _look(standing: Standing, now: datetime) -> Finding:
 def _aside(standing: Standing | None) -> list[Finding]:
     found = []
     if standing is not None and standing.aside:
-        message = f"{standing.name} refused {standing.aside} samples and events for good; they are set aside"
-        advice = "mend what it says in the collector's log, then `nephometer publishers replay`"
+        message = f"{standing.name} refused {standing.aside} samples and events: {standing.reason}; they are set aside"
+        advice = (
+            "mend what it says, then `nephometer publishers replay`; the collector's log has every reason"
+        )
         found.append(Finding("publisher", "warning", message, advice))
     if standing is not None and standing.dropped:
         message = f"{standing.name}: {standing.dropped} samples and events were dropped, waiting too long or too many"

@@ -1,40 +1,39 @@
 """One publisher with its queue: takes batches, delivers them, and copes with a destination that is away."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import structlog
 
 from collector.backoff import Backoff
 from collector.errors import BatchRefused, InvalidMessage, PublisherUnavailable
 from collector.outlet_metrics import OutletMetrics
-from collector.parcels import encode_events, encode_samples, events_of, samples_of
+from collector.parcels import Parcel, events_of, opened, samples_of
 from collector.publishers.publisher import Publisher
+from collector.telling_apart import Examination, tell_apart
 from storage.errors import StorageError
 from storage.event import Event
 from storage.faults import reach
-from storage.ingest.arranged import arrange
 from storage.ingest.batch import NO_SAMPLES, SampleBatch, join
 from storage.outgoing import Leased, Outgoing
-from storage.sample import Sample
 from storage.standings import Standings
 
-LEASE = timedelta(minutes=2)  # longer than any attempt takes
+LEASE = timedelta(minutes=2)  # renewed while a delivery goes on
+LEASED = 20_000  # pieces leased at once
 PIECES, BYTES = 5_000, 4 * 2**20  # of one delivery
 IDLE_S = 2.0  # what other processes put into the queue is noticed within this time
 LONGEST_WAIT_S = 30.0
-HALVINGS = 64  # attempts to tell what a destination refuses of a batch from the rest of it
 PUZZLED = 5  # attempts that failed in a way nobody foresaw, before the batch is set aside
+DOUBTED = 8  # attempts that failed, about a minute, before it is asked whether the batch is at fault
+# From one such question to the next when it found nothing: twice as long each time.
+DOUBT_AFTER, LEAST_OFTEN = timedelta(minutes=1), timedelta(hours=1)
 
 log = structlog.get_logger()
 
-T = TypeVar("T", Sample, Event)
-
 
 class Outlet:
-    """Delivers what is owed to one publisher, oldest first; one thread may use it, but `wake` any."""
+    """Delivers what is owed to one publisher, oldest first; one thread may use it, but `wake` and `renew` any."""
 
     def __init__(
         self,
@@ -55,10 +54,22 @@ class Outlet:
         self._error = ""
         self._is_database_away = False
         self._is_known = False
+        self._doubt_at, self._doubt_after = clock(), DOUBT_AFTER
+        self._lock = threading.Lock()
+        self._held: list[Leased] = []  # what is to be delivered under this lease, in order
+        self._held_until = clock()
 
     def wake(self) -> None:
         """There may be something to deliver, or it is time to end."""
         self._woken.set()
+
+    def renew(self) -> None:
+        """Holds on to what is being delivered when half of the lease is over; raises StorageError."""
+        with self._lock:
+            now = self._clock()
+            if self._held and now >= self._held_until - LEASE / 2:
+                self._outgoing.again(self.name, self._held, now + LEASE)
+                self._held_until = now + LEASE
 
     def run(self, stop: threading.Event) -> None:
         """Delivers until `stop` is set; an attempt under way is not interrupted."""
@@ -80,19 +91,27 @@ class Outlet:
         self._publisher.close()
 
     def turn(self) -> float | None:
-        """One delivery; seconds to wait then, None when nothing is due. Raises StorageError."""
+        """Delivers what one lease gives; seconds to wait then, None when nothing is due. Raises StorageError."""
         if not self._is_known:
             self._introduce()
-        leased = self._outgoing.lease(self.name, self._clock(), LEASE, pieces=PIECES, size=BYTES)
+        now = self._clock()
+        leased = self._outgoing.lease(self.name, now, LEASE, pieces=LEASED, size=BYTES)
         if leased is None:
             return None
         if not leased:  # others were quicker
             return 0.0
         reach("outlet.leased")
+        with self._lock:
+            self._held, self._held_until = list(leased), now + LEASE
         try:
-            self._deliver(leased)
+            for delivery in _deliveries(leased):
+                self._deliver(delivery)
         except PublisherUnavailable as error:
-            return self._fail(leased, error)
+            if not self._is_at_fault(error):
+                return self._fail(error)
+            self._let_go(self._clock())
+        finally:
+            self._let_go()
         self._succeed()
         return 0.0
 
@@ -108,7 +127,7 @@ class Outlet:
             self._tell_apart(leased[0], str(error))
         else:
             reach("outlet.published")
-            self._outgoing.delivered(self.name, leased)
+            self._delivered(leased)
 
     def _attempt(self, leased: Sequence[Leased]) -> None:
         samples: list[SampleBatch] = []
@@ -124,47 +143,77 @@ class Outlet:
         self._publish(join(samples) if samples else NO_SAMPLES, events, leased[0].attempts)
 
     def _tell_apart(self, batch: Leased, reason: str) -> None:
-        """Delivers what can be delivered of a refused batch and sets the rest aside."""
+        """Delivers what can be delivered of a refused batch and sets the rest aside; raises PublisherUnavailable."""
         try:
-            if batch.kind == "samples":
-                bad = self._refused(
-                    samples_of(batch.body).samples(),
-                    lambda part: self._publish(arrange(part), (), batch.attempts),
-                )
-                pieces, body = len(bad), encode_samples(bad) if bad else b""
-            else:
-                left = self._refused(
-                    events_of(batch.body), lambda part: self._publish(NO_SAMPLES, part, batch.attempts)
-                )
-                pieces, body = len(left), encode_events(left)
+            parcel = _opened(batch)
         except InvalidMessage:
-            pieces, body = batch.pieces, batch.body
-        if not pieces:
-            self._outgoing.delivered(self.name, [batch])
+            self._set_aside(batch, reason, batch.pieces, batch.body)
             return
+
+        def takes(places: Sequence[int]) -> bool:
+            try:
+                self._publish(*parcel.given(places), batch.attempts)
+            except BatchRefused:
+                return False
+            return True
+
+        self._settle(batch, parcel, tell_apart(len(parcel), takes), reason)
+
+    def _is_at_fault(self, error: PublisherUnavailable) -> bool:
+        """Whether the oldest batch fails while others arrive; then what does not arrive of it is set aside."""
+        batch, now = self._held[0], self._clock()
+        if batch.attempts < DOUBTED or now < self._doubt_at or error.wait is not None:
+            return False
+        self._doubt_at, self._doubt_after = now + self._doubt_after, min(self._doubt_after * 2, LEAST_OFTEN)
+        try:
+            parcel, others = _opened(batch), [(one, _opened(one)) for one in self._held[1:2]]
+        except InvalidMessage:
+            return False
+        found = Examination(
+            lambda places: self._arrives(batch, parcel, places),
+            lambda: any(self._arrives(one, other, range(len(other))) for one, other in others),
+        ).culprits(len(parcel))
+        log.info(
+            "batch_examined", publisher=self.name, attempts=batch.attempts, is_at_fault=found is not None
+        )
+        if found is None:
+            return False
+        self._settle(batch, parcel, found, f"does not arrive while others do: {error}")
+        return True
+
+    def _arrives(self, batch: Leased, parcel: Parcel, places: Sequence[int]) -> bool:
+        try:
+            self._publish(*parcel.given(places), batch.attempts)
+        except (BatchRefused, PublisherUnavailable):
+            return False
+        return True
+
+    def _settle(self, batch: Leased, parcel: Parcel, refused: Sequence[int], reason: str) -> None:
+        if refused:
+            self._set_aside(batch, reason, len(refused), parcel.body(refused))
+        else:
+            self._delivered([batch])
+
+    def _set_aside(self, batch: Leased, reason: str, pieces: int, body: bytes) -> None:
         self._outgoing.set_aside(self.name, batch, reason, pieces=pieces, body=body)
+        self._done([batch])
         self._metrics.refused.labels(self.name).inc(pieces)
         log.warning("batch_set_aside", publisher=self.name, pieces=pieces, error=reason)
 
-    def _refused(self, pieces: Sequence[T], publish: Callable[[Sequence[T]], None]) -> list[T]:
-        """Of pieces that were refused together, those that are refused; at last as many as are undecided.
+    def _delivered(self, batches: Sequence[Leased]) -> None:
+        self._outgoing.delivered(self.name, batches)
+        self._done(batches)
 
-        The others are delivered in their order: some destinations take no older one afterwards.
-        """
-        undecided, refused = _halves(pieces), list(pieces[:1]) if len(pieces) == 1 else []
-        for _ in range(HALVINGS):
-            if not undecided:
-                break
-            part = undecided.pop()
-            try:
-                publish(part)
-            except BatchRefused:
-                undecided += _halves(part)
-                if len(part) == 1:
-                    refused += part
-        for part in reversed(undecided):
-            refused += part
-        return refused
+    def _done(self, batches: Sequence[Leased]) -> None:
+        with self._lock:
+            self._held = [batch for batch in self._held if batch not in batches]
+
+    def _let_go(self, due: datetime | None = None) -> None:
+        """What is held is no longer, and due at this time; without one when the lease is over."""
+        with self._lock:
+            held, self._held = self._held, []
+        if held and due is not None:
+            self._outgoing.again(self.name, held, due)
 
     def _publish(self, samples: SampleBatch, events: Sequence[Event], attempts: int) -> None:
         try:
@@ -179,7 +228,7 @@ class Outlet:
         self._metrics.delivered.labels(self.name, "samples").inc(len(samples))
         self._metrics.delivered.labels(self.name, "events").inc(len(events))
 
-    def _fail(self, leased: Sequence[Leased], error: PublisherUnavailable) -> float:
+    def _fail(self, error: PublisherUnavailable) -> float:
         """Seconds to wait before the next attempt."""
         now, reason = self._clock(), str(error)
         wait_s = self._backoff.next_s()
@@ -192,7 +241,7 @@ class Outlet:
         if reason != self._error:
             self._error = reason
             self._standings.failing(self.name, reason, self._failing_since)
-        self._outgoing.again(self.name, leased, now + timedelta(seconds=wait_s))
+        self._let_go(now + timedelta(seconds=wait_s))
         return wait_s
 
     def _succeed(self) -> None:
@@ -200,6 +249,7 @@ class Outlet:
             self._standings.working(self.name)
             log.info("publisher_up", publisher=self.name, away_since=self._failing_since.isoformat())
         self._failing_since, self._error = None, ""
+        self._doubt_at, self._doubt_after = self._clock(), DOUBT_AFTER
         self._backoff.reset()
 
     def _introduce(self) -> None:
@@ -217,7 +267,16 @@ class Outlet:
         return self._backoff.next_s()
 
 
-def _halves(pieces: Sequence[T]) -> list[Sequence[T]]:
-    """The second half and the first, none of a single piece."""
-    middle = len(pieces) // 2
-    return [pieces[middle:], pieces[:middle]] if middle else []
+def _opened(batch: Leased) -> Parcel:
+    return opened(batch.kind, batch.body)
+
+
+def _deliveries(leased: Sequence[Leased]) -> Iterator[list[Leased]]:
+    """As many of them together as one delivery takes, in their order."""
+    chosen: list[Leased] = []
+    for batch in leased:
+        if chosen and sum(one.pieces for one in chosen) + batch.pieces > PIECES:
+            yield chosen
+            chosen = []
+        chosen.append(batch)
+    yield chosen

@@ -142,7 +142,12 @@ class Outlets:
         self._database.dispose()
 
     def watch(self) -> None:
-        """Drops what waited too long or is too much, and looks how each queue fares. Raises StorageError."""
+        """Renews leases, drops what waited too long or is too much, and looks how each queue fares.
+
+        Raises StorageError.
+        """
+        for outlet in self._outlets:
+            outlet.renew()
         now = self._clock()
         dropped = self._outgoing.drop_before(now - self._bounds.age)
         for standing in self._standings.all():

@@ -1,6 +1,7 @@
 """Samples and events as bytes that wait in a queue, and back; nothing of them is lost on the way."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from collector import frame
 from collector.draft import Draft
@@ -9,8 +10,8 @@ from collector.listed import encode_json, parse_json
 from collector.parcel_frame import decode_batch, encode_batch
 from storage.event import Event, Trait
 from storage.ingest.arranged import arrange
-from storage.ingest.batch import SampleBatch, cut, pieces
-from storage.outgoing import Owed
+from storage.ingest.batch import NO_SAMPLES, SampleBatch, cut, pieces
+from storage.outgoing import Kind, Owed
 from storage.sample import Sample, from_microseconds, to_microseconds
 
 PIECES = 2_000
@@ -29,9 +30,34 @@ def owed_events(outlet: str, events: Sequence[Event]) -> Iterator[Owed]:
         yield from _events(outlet, events[start : start + PIECES])
 
 
-def encode_samples(samples: Sequence[Sample]) -> bytes:
-    """The batch of these samples, of which there is at least one."""
-    return encode_batch(arrange(samples))
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A batch opened: its samples or its events, one by one."""
+
+    samples: Sequence[Sample]
+    events: Sequence[Event]
+
+    def __len__(self) -> int:
+        return len(self.samples) + len(self.events)
+
+    def given(self, places: Sequence[int]) -> tuple[SampleBatch, Sequence[Event]]:
+        """Some of them, as publishers are given them."""
+        if self.events:
+            return NO_SAMPLES, [self.events[place] for place in places]
+        return arrange([self.samples[place] for place in places]), ()
+
+    def body(self, places: Sequence[int]) -> bytes:
+        """Some of them as a batch; at least one."""
+        samples, events = self.given(places)
+        return encode_events(events) if self.events else encode_batch(samples)
+
+
+def opened(kind: Kind, body: bytes) -> Parcel:
+    """What a batch holds; raises InvalidMessage when the bytes were damaged."""
+    try:
+        return Parcel(samples_of(body).samples(), ()) if kind == "samples" else Parcel((), events_of(body))
+    except ValueError as error:  # metadata that are no JSON
+        raise InvalidMessage(f"a damaged batch: {error}") from error
 
 
 def samples_of(body: bytes) -> SampleBatch:

@@ -45,6 +45,10 @@ class Leased:
     body: bytes = b""
 
 
+class _OthersWereQuicker(Exception):
+    """Some of the batches are not free any more."""
+
+
 class Outgoing:
     """The queues, by the names of their outlets; every method raises DatabaseUnavailable."""
 
@@ -77,7 +81,8 @@ class Outgoing:
     ) -> list[Leased] | None:
         """Takes the oldest batches that are due, of one kind, at most so many pieces and bytes, or a single one.
 
-        Empty when others were quicker, None when none is due. Not delivered within `length`, they are due again.
+        Empty when others were quicker with any of them, None when none is due.
+        Not delivered within `length`, they are due again.
         """
         chosen = _fitting(self._candidates(name, now), pieces, size)
         if not chosen:
@@ -85,17 +90,21 @@ class Outgoing:
         until, moment = to_microseconds(now + length), to_microseconds(now)
 
         def work(connection: Connection) -> list[Leased]:
-            taken = [batch for batch in chosen if _is_leased(connection, name, batch, moment, until)]
-            if not taken:
-                return []
-            statement = select(OWED.at, OWED.id, OWED.body).where(_named(name, taken))
+            free = and_(or_(*(_held(name, batch, batch.attempts) for batch in chosen)), OWED.due_at <= moment)
+            taking = update(outgoing).where(free).values(attempts=OWED.attempts + 1, due_at=until)
+            if connection.execute(taking).rowcount != len(chosen):
+                raise _OthersWereQuicker
+            statement = select(OWED.at, OWED.id, OWED.body).where(_named(name, chosen))
             bodies = {(row.at, bytes(row.id)): bytes(row.body) for row in connection.execute(statement)}
             return [
                 replace(batch, attempts=batch.attempts + 1, body=bodies[batch.at, batch.id])
-                for batch in taken
+                for batch in chosen
             ]
 
-        return self._database.write_retrying(work)
+        try:
+            return self._database.write_retrying(work)
+        except _OthersWereQuicker:
+            return []
 
     def delivered(self, name: str, batches: Sequence[Leased]) -> None:
         """Forgets batches that arrived: that is a fact, whoever holds them by now."""
@@ -215,12 +224,6 @@ def _held(name: str, batch: Leased, attempts: int) -> ColumnElement[bool]:
         OWED.state == WAITS,
         OWED.attempts == attempts,
     )
-
-
-def _is_leased(connection: Connection, name: str, batch: Leased, moment: int, until: int) -> bool:
-    held = and_(_held(name, batch, batch.attempts), OWED.due_at <= moment)
-    values = {"attempts": batch.attempts + 1, "due_at": until}
-    return connection.execute(update(outgoing).where(held).values(values)).rowcount == 1
 
 
 def _named(name: str, batches: Sequence[Leased]) -> ColumnElement[bool]:

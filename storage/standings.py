@@ -20,7 +20,8 @@ class Standing:
     """How an outlet fares: batches that wait and their bytes, when the oldest came, samples and events set aside.
 
     `error` is what the last attempt met, None when it worked; then `failing_since` is None, too. `dropped` counts
-    samples and events that waited too long or were too many, ever.
+    samples and events that waited too long or were too many, ever. `reason` is one of those for which some are set
+    aside.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Standing:
     error: str | None
     failing_since: datetime | None
     dropped: int
+    reason: str | None = None
 
 
 class Standings:
@@ -65,11 +67,12 @@ class Standings:
                 func.sum(_if_waiting(OWED.size)).label("size"),
                 func.min(_if_waiting(OWED.at)).label("oldest"),
                 func.sum(case((OWED.state == ASIDE, OWED.pieces))).label("aside"),
+                func.max(case((OWED.state == ASIDE, OWED.reason))).label("reason"),
             )
             .group_by(OWED.outlet)
             .subquery()
         )
-        columns = (outlet, owed.c.batches, owed.c.size, owed.c.oldest, owed.c.aside)
+        columns = (outlet, owed.c.batches, owed.c.size, owed.c.oldest, owed.c.aside, owed.c.reason)
         statement = select(*columns).join(owed, owed.c.outlet == STATE.outlet, isouter=True)
         with self._database.read() as connection:
             rows = connection.execute(statement).all()
@@ -83,6 +86,7 @@ class Standings:
                 row.error,
                 _moment(row.failing_since),
                 row.dropped,
+                row.reason,
             )
             for row in rows
         ]

@@ -95,17 +95,19 @@ def test_a_publisher_that_fails_is_a_problem_with_advice() -> None:
 
 
 def test_one_that_lags_one_that_refused_and_one_nobody_names_are_warnings() -> None:
-    lagging = replace(FINE, batches=1, oldest=NOW - timedelta(minutes=6), aside=5, dropped=7)
+    lagging = replace(
+        FINE, batches=1, oldest=NOW - timedelta(minutes=6), aside=5, dropped=7, reason="HTTP 400"
+    )
     left = replace(FINE, name="udp://gone", batches=2)
 
     found = doctor_publishers.findings([NAME, "file:///new"], [lagging, left], NOW)
 
-    assert [(one.level, one.message.partition(" ")[2][:20]) for one in found] == [
-        ("warning", "is 360 s behind; 1 b"),
-        ("warning", "refused 5 samples an"),
-        ("warning", "7 samples and events"),
+    assert [(one.level, one.message.partition(" ")[2][:39]) for one in found] == [
+        ("warning", "is 360 s behind; 1 batches of 0 bytes w"),
+        ("warning", "refused 5 samples and events: HTTP 400;"),
+        ("warning", "7 samples and events were dropped, wait"),
         ("ok", "idle"),
-        ("warning", "is no longer among c"),
+        ("warning", "is no longer among collector.publishers"),
     ]
 
 

@@ -49,7 +49,10 @@ class Clock:
 
 
 class Stub:
-    """Keeps what it is given; away while `away`, and refuses batches with samples of the meters in `poison`."""
+    """Keeps what it is given; away while `away`, refuses batches with samples of the meters in `poison`.
+
+    It answers as if it was away to those with the meters in `crashes_on`.
+    """
 
     def __init__(self, name: str = "stub://", takes: frozenset[Kind] = EVERYTHING) -> None:
         self.name, self.takes = name, takes
@@ -58,6 +61,7 @@ class Stub:
         self.away: PublisherUnavailable | None = None
         self.broken = False
         self.poison: frozenset[str] = frozenset()
+        self.crashes_on: frozenset[str] = frozenset()
         self.attempts = 0
         self.is_closed = False
         self._changed = threading.Condition()
@@ -71,6 +75,8 @@ class Stub:
         given = [sample.meter for sample in samples.samples()]
         if any(meter in self.poison for meter in given):
             raise BatchRefused("HTTP 400: poison")
+        if any(meter in self.crashes_on for meter in given):
+            raise PublisherUnavailable("HTTP 500: it crashed")
         with self._changed:
             self.samples += samples.samples()
             self.events += events

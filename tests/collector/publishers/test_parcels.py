@@ -4,8 +4,8 @@ from pathlib import Path
 from collector import framing
 from collector.errors import InvalidMessage
 from collector.frame import take_apart
-from collector.parcel_frame import decode_batch
-from collector.parcels import encode_samples, events_of, owed_events, owed_samples, samples_of
+from collector.parcel_frame import decode_batch, encode_batch
+from collector.parcels import events_of, owed_events, owed_samples, samples_of
 from collector.pipelines.files import read_pipelines
 from collector.pipelines.routing import ByPipeline
 from storage.ingest.arranged import arrange
@@ -77,8 +77,8 @@ def test_what_an_older_version_left_in_a_queue_is_delivered() -> None:
 
 
 def test_bytes_that_were_damaged_are_never_taken_for_samples() -> None:
-    whole = encode_samples(
-        [*series(3), sample(type="delta", meter="requests", id=make_id("one"), generation=None)]
+    whole = encode_batch(
+        arrange([*series(3), sample(type="delta", meter="requests", id=make_id("one"), generation=None)])
     )
     for place in range(len(whole)):
         for damaged in (whole[:place], whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :]):

@@ -26,6 +26,9 @@ class AgentMetrics:
             ["pollster", "outcome"],
             registry=registry,
         )
+        self.failed_polls = Counter(
+            "nephometer_agent_failed_polls", "Polls that failed as a whole", registry=registry
+        )
         self.last_success = Gauge(
             "nephometer_agent_last_success_timestamp_seconds",
             "When a pollster last succeeded",

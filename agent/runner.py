@@ -94,6 +94,7 @@ class Runner:
             try:
                 self.poll_once(datetime.now(UTC), due)
             except Exception:
+                self._metrics.failed_polls.inc()
                 log.exception("poll_failed", pollsters=sorted(due))
         delivery.join(JOIN_S)
 

@@ -49,6 +49,11 @@ class CollectorMetrics:
             ["publisher"],
             registry=registry,
         )
+        self.batch_failures = Counter(
+            "nephometer_collector_batch_failures",
+            "Attempts at a batch from the bus that failed; it is held and tried again",
+            registry=registry,
+        )
         self.publish_failures = Counter(
             "nephometer_collector_publish_failures",
             "Batches a publisher did not take",

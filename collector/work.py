@@ -10,6 +10,7 @@ import structlog
 from collector.backoff import Backoff
 from collector.errors import PublisherUnavailable
 from collector.gathering import Gathered, Gathering
+from collector.guard import Count
 from collector.message import Message, Origin
 
 log = structlog.get_logger()
@@ -24,7 +25,7 @@ class Work:
 
     Held messages stay ours and no more than the prefetch arrive, so nothing is requeued however long the
     database is away; `held_bytes` says when to take in no more before that. `acknowledge(origin, tag)` is called in
-    the thread of `turn`, `wake` in that of a batch.
+    the thread of `turn`, `wake` in that of a batch. `failures` counts attempts that are to be made again.
     """
 
     def __init__(
@@ -33,7 +34,9 @@ class Work:
         process: Process,
         acknowledge: Callable[[Origin, int], None],
         wake: Callable[[], None],
+        failures: Count,
     ) -> None:
+        self._failures = failures
         self._gathering, self._process = gathering, process
         self._acknowledge, self._wake = acknowledge, wake
         self._backoff = Backoff()
@@ -83,6 +86,7 @@ class Work:
         for job in self._held:
             if job.has_failed and not job.is_noticed:
                 job.is_noticed = True
+                self._failures.inc()
                 self._pause(now_s, str(job.error))
 
     def _pause(self, now_s: float, error: str) -> None:

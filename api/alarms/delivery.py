@@ -142,8 +142,10 @@ class DeliveryLoop:
         try:
             self.attempt(delivery)
         except StorageError as error:
+            self._metrics.attempts.labels(result="not recorded").inc()
             log.warning("attempt_not_recorded", delivery_id=delivery.delivery_id, error=str(error))
         except Exception:
+            self._metrics.attempts.labels(result="error").inc()
             log.exception("attempt_failed", delivery_id=delivery.delivery_id)
         finally:
             self._end(delivery)

@@ -99,7 +99,9 @@ class _Session:
         self._unbound: list[str] = []
         self._refused: Mapping[str, str] = {}
         self._gathering = Gathering(topology.limits(wiring.settings, needs.options), needs.options.batch_wait)
-        self._work = Work(self._gathering, needs.process, self._acknowledge, self._wake)
+        self._work = Work(
+            self._gathering, needs.process, self._acknowledge, self._wake, needs.metrics.batch_failures
+        )
         self._is_cancelled = False
         self._is_done = threading.Event()  # a batch, or more
         self._bind()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
 
+import pytest
 from structlog.testing import capture_logs
 
 from agent.pollsters import catalog
@@ -112,3 +113,20 @@ def test_a_broken_transport_is_said_once_and_heals(build: Callable[..., House]) 
     events = [entry["event"] for entry in logs if entry["event"].startswith("delivery")]
     assert events == ["delivery_down", "delivery_up"]
     assert house.sink.samples
+
+
+def test_a_poll_that_fails_as_a_whole_is_said_and_counted(
+    build: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Turns(1)
+    house = build(Part(source, [catalog.HOST[1]()]), interval=60)
+
+    def fail(_samples: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(house.outbox, "put", fail)
+    with capture_logs() as logs:
+        run(house, source.enough)
+
+    assert [entry["exc_info"] for entry in logs if entry["event"] == "poll_failed"] == [True]
+    assert house.value("failed_polls_total") == 1

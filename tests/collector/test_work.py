@@ -4,6 +4,8 @@ import threading
 from collections.abc import Sequence
 
 import pytest
+from prometheus_client import CollectorRegistry, Counter
+from structlog.testing import capture_logs
 
 from collector.backoff import LONGEST_S, Backoff
 from collector.confirmation import Confirmation
@@ -17,6 +19,10 @@ LIMITS: dict[Origin, Limits] = {
     "notifications": Limits(3, 1000, 2**20),
     "agent": Limits(2, 1000, 2 * BYTES_LIMIT),
 }
+
+
+def counter(registry: CollectorRegistry | None = None) -> Counter:
+    return Counter("failures", "Attempts that failed", registry=registry)
 
 
 def gathering_of(*origins: Origin) -> Gathering:
@@ -94,6 +100,7 @@ def test_deliveries_are_acknowledged_only_after_their_batch_is_processed() -> No
         database.process,
         lambda *tag: acknowledged.append(tag),
         database.done.set,
+        counter(),
     )
 
     work.turn(11)
@@ -110,7 +117,9 @@ def test_an_absent_database_is_asked_again_with_the_same_batch_and_nothing_is_ac
     database, acknowledged = Database(), list[tuple[Origin, int]]()
     database.away = True
     gathering = gathering_of("agent")
-    work = Work(gathering, database.process, lambda *tag: acknowledged.append(tag), database.done.set)
+    work = Work(
+        gathering, database.process, lambda *tag: acknowledged.append(tag), database.done.set, counter()
+    )
 
     now_s = 11.0
     for _ in range(6):
@@ -140,7 +149,7 @@ def test_two_batches_are_in_work_at_once_and_are_acknowledged_in_their_order() -
         begun.release()
         assert may_end[0 if messages[0].body == b"body" else 1].wait(5)
 
-    work = Work(gathering, process, lambda *tag: acknowledged.append(tag), woken.release)
+    work = Work(gathering, process, lambda *tag: acknowledged.append(tag), woken.release, counter())
     work.turn(10)
     for tag in (3, 4, 5, 6):
         gathering.add("agent", tag, b"later", NOW, 10)
@@ -168,7 +177,7 @@ def test_a_batch_that_failed_is_tried_again_and_keeps_its_successor_from_being_a
         if messages[0].body == b"body" and failures.pop(0):
             raise PublisherUnavailable("away")
 
-    work = Work(gathering, process, lambda *tag: acknowledged.append(tag), woken.release)
+    work = Work(gathering, process, lambda *tag: acknowledged.append(tag), woken.release, counter())
     work.turn(10)
     for tag in (3, 4):
         gathering.add("agent", tag, b"later", NOW, 10)
@@ -184,18 +193,24 @@ def test_a_batch_that_failed_is_tried_again_and_keeps_its_successor_from_being_a
     assert acknowledged == [("agent", 2), ("agent", 4)]
 
 
-def test_a_program_error_is_no_reason_to_acknowledge() -> None:
+def test_a_program_error_is_said_and_counted_and_no_reason_to_acknowledge() -> None:
+    registry = CollectorRegistry()
     done, acknowledged = threading.Event(), list[tuple[Origin, int]]()
 
     def fail(_messages: Sequence[Message]) -> None:
         raise ZeroDivisionError
 
-    work = Work(gathering_of("agent"), fail, lambda *tag: acknowledged.append(tag), done.set)
-    work.turn(11)
-    assert done.wait(5)
-    work.turn(11)
+    work = Work(
+        gathering_of("agent"), fail, lambda *tag: acknowledged.append(tag), done.set, counter(registry)
+    )
+    with capture_logs() as logged:
+        work.turn(11)
+        assert done.wait(5)
+        work.turn(11)
 
     assert acknowledged == []
+    assert ("batch_failed", True) in [(line["event"], line.get("exc_info")) for line in logged]
+    assert registry.get_sample_value("failures_total") == 1
 
 
 def test_nothing_is_to_be_done_until_the_batch_is_due_or_may_be_tried_again() -> None:
@@ -206,7 +221,7 @@ def test_nothing_is_to_be_done_until_the_batch_is_due_or_may_be_tried_again() ->
             raise PublisherUnavailable("away")
 
     gathering = gathering_of()
-    work = Work(gathering, process, lambda *_tag: None, done.release)
+    work = Work(gathering, process, lambda *_tag: None, done.release, counter())
     assert work.idle_s(10) == math.inf
     gathering.add("agent", 1, b"body", NOW, now_s=10)
     assert work.idle_s(10) == pytest.approx(0.1)

@@ -13,13 +13,13 @@ from api.alarms.delivery import SCHEDULE, DeliveryLoop, outcome
 from api.alarms.metrics import AlarmMetrics
 from api.alarms.sender import Result, Sender, WebhookSender
 from api.alarms.webhook import Signer
-from storage.alarm import Delivery, Transition
-from storage.alarms import Alarms
+from storage.alarm import Delivery
 from storage.database import Database
 from storage.deliveries import Deliveries, Limits
 from storage.errors import DatabaseUnavailable
 from storage.query import EVERYTHING
-from tests.api.alarms.factories import alarm, change, delivery
+from tests.api.alarms.factories import delivery
+from tests.api.alarms.watching import owe
 from tests.api.world import empty_database
 from tests.factories import NOW
 from tests.receiver import Receiver
@@ -57,13 +57,6 @@ def database(tmp_path: Path) -> Database:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-def owe(database: Database, *owed: Delivery) -> Deliveries:
-    alarms, one = Alarms(database), alarm()
-    alarms.create(one, change(one))
-    alarms.record(Transition(one, None, owed))
-    return Deliveries(database)
 
 
 def loop(

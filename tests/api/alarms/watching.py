@@ -11,14 +11,14 @@ from api.alarms.decision import Rule
 from api.alarms.evaluator import Evaluator, rules
 from api.alarms.metrics import AlarmMetrics
 from api.settings import AlarmSettings
-from storage.alarm import Alarm, AlarmChange, AlarmFilter, HistoryFilter
+from storage.alarm import Alarm, AlarmChange, AlarmFilter, Delivery, HistoryFilter, Transition
 from storage.alarms import Alarms
 from storage.database import Database
 from storage.deliveries import Deliveries
 from storage.query import EVERYTHING
 from storage.samples import Samples
 from storage.statistics import Statistics
-from tests.api.alarms.factories import change
+from tests.api.alarms.factories import alarm, change
 from tests.factories import CPU_UTIL, MINUTE, NOW
 
 
@@ -64,3 +64,11 @@ def transitions(database: Database, one: Alarm) -> list[AlarmChange]:
 
 def bodies(database: Database) -> list[dict[str, object]]:
     return [json.loads(one.body) for one in Deliveries(database).find(EVERYTHING, 100)]
+
+
+def owe(database: Database, *owed: Delivery) -> Deliveries:
+    """A store that owes these."""
+    alarms, one = Alarms(database), alarm()
+    alarms.create(one, change(one))
+    alarms.record(Transition(one, None, owed))
+    return Deliveries(database)

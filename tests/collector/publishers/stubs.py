@@ -9,15 +9,19 @@ from prometheus_client import CollectorRegistry
 from collector.errors import BatchRefused, PublisherUnavailable
 from collector.outlet import Outlet
 from collector.outlet_metrics import OutletMetrics
+from collector.outlets import Bounds, Outlets, ToAll
 from collector.publishers.publisher import EVERYTHING, Publisher
 from storage.database import Database
 from storage.event import Event, Trait
+from storage.ingest.arranged import arrange
 from storage.ingest.batch import SampleBatch
 from storage.outgoing import Kind, Outgoing
 from storage.sample import Sample
-from storage.standings import Standings
+from storage.standings import Standing, Standings
 from tests.factories import NOW
 
+SECOND = timedelta(seconds=1)
+AWAY = PublisherUnavailable("connection refused")
 EVENT = Event(
     "5f1e0b1c-5df3-4b5f-9c5b-7f3b0c0a1d11",
     "compute.node-1",
@@ -94,3 +98,32 @@ def outlet(database: Database, publisher: Publisher, clock: Clock) -> Outlet:
     """The outlet of a publisher as another process has it."""
     metrics = OutletMetrics(CollectorRegistry())
     return Outlet(publisher, Outgoing(database), Standings(database), metrics, clock)
+
+
+def outlets(database: Database, clock: Clock, *publishers: Stub, bounds: Bounds | None = None) -> Outlets:
+    registry = CollectorRegistry()
+    return Outlets(
+        database,
+        publishers,
+        ToAll(publishers),
+        OutletMetrics(registry),
+        clock,
+        bounds=bounds,
+        longest_wait_s=0.1,
+    )
+
+
+def keep(
+    database: Database, clock: Clock, stub: Stub, samples: Sequence[Sample] = (), events: Sequence[Event] = ()
+) -> None:
+    outlets(database, clock, stub).keep(arrange(samples), events)
+
+
+def drain(one: Outlet) -> None:
+    while one.turn() is not None:
+        """There is more."""
+
+
+def standing(database: Database) -> Standing:
+    (found,) = Standings(database).all()
+    return found

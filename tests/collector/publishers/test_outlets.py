@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from collector.errors import PublisherUnavailable
-from collector.outlet import LEASE, PIECES, Outlet
+from collector.outlet import LEASE, PIECES
 from collector.outlet_metrics import OutletMetrics
 from collector.outlets import Bounds, Outlets, Share, ToAll
 from collector.publishers.publisher import SAMPLES
@@ -15,43 +15,21 @@ from storage.database import Database
 from storage.event import Event
 from storage.ingest.arranged import arrange
 from storage.ingest.batch import SampleBatch, cut
-from storage.sample import Sample
 from storage.settings import DatabaseSettings
-from storage.standings import Standing, Standings
-from tests.collector.publishers.stubs import EVENT, Clock, Stub, outlet
+from storage.standings import Standings
+from tests.collector.publishers.stubs import (
+    AWAY,
+    EVENT,
+    SECOND,
+    Clock,
+    Stub,
+    drain,
+    keep,
+    outlet,
+    outlets,
+    standing,
+)
 from tests.factories import MINUTE, NOW, sample, series
-
-SECOND = timedelta(seconds=1)
-AWAY = PublisherUnavailable("connection refused")
-
-
-def outlets(database: Database, clock: Clock, *publishers: Stub, bounds: Bounds | None = None) -> Outlets:
-    registry = CollectorRegistry()
-    return Outlets(
-        database,
-        publishers,
-        ToAll(publishers),
-        OutletMetrics(registry),
-        clock,
-        bounds=bounds,
-        longest_wait_s=0.1,
-    )
-
-
-def keep(
-    database: Database, clock: Clock, stub: Stub, samples: Sequence[Sample] = (), events: Sequence[Event] = ()
-) -> None:
-    outlets(database, clock, stub).keep(arrange(samples), events)
-
-
-def drain(one: Outlet) -> None:
-    while one.turn() is not None:
-        """There is more."""
-
-
-def standing(database: Database) -> Standing:
-    (found,) = Standings(database).all()
-    return found
 
 
 def test_everything_kept_is_delivered_once_and_in_order(store: Database, clock: Clock) -> None:
@@ -291,166 +269,3 @@ def test_a_database_that_is_away_keeps_the_message_unacknowledged(clock: Clock) 
 
     with pytest.raises(PublisherUnavailable, match="cannot be kept"):
         outlets(away, clock, stub).keep(arrange(series(1)), ())
-
-
-def keep_each(store: Database, clock: Clock, stub: Stub, *batches: Sequence[Sample]) -> None:
-    """Puts batches into the queue, a second apart."""
-    for batch in batches:
-        keep(store, clock, stub, batch)
-        clock.pass_by(SECOND)
-
-
-def delivered(stub: Stub) -> set[tuple[str, datetime]]:
-    return {(one.resource_id, one.timestamp) for one in stub.samples}
-
-
-def for_minutes(one: Outlet, clock: Clock, minutes: int) -> None:
-    for _ in range(minutes):
-        drain_until_it_fails(one)
-        clock.pass_by(MINUTE)
-
-
-def drain_until_it_fails(one: Outlet) -> None:
-    while one.turn() == 0:
-        """There is more."""
-
-
-CRASHING = sample(meter="bad", resource_id="bad")
-
-
-@pytest.mark.parametrize(
-    ("first", "aside"),
-    [
-        ([*series(100), CRASHING, *series(50, resource_id="other")], 1),
-        ([CRASHING], 1),
-        (series(40, resource_id="bad", meter="bad"), 40),
-        ([*series(30), *series(3, resource_id="bad", meter="bad")], 3),
-    ],
-)
-def test_what_makes_a_destination_fail_is_set_aside_while_others_arrive(
-    store: Database, clock: Clock, first: list[Sample], aside: int
-) -> None:
-    stub = Stub()
-    stub.crashes_on = frozenset({"bad"})
-    keep_each(store, clock, stub, first, series(10, resource_id="behind"))
-
-    for_minutes(outlet(store, stub, clock), clock, 12)
-
-    good = [one for one in [*first, *series(10, resource_id="behind")] if one.meter != "bad"]
-    assert delivered(stub) == {(one.resource_id, one.timestamp) for one in good}
-    assert (standing(store).aside, standing(store).batches) == (aside, 0)
-    assert "HTTP 500: it crashed" in (standing(store).reason or "")
-    assert standing(store).error is None
-
-
-def test_every_batch_that_makes_it_fail_is_told_apart_even_where_none_is_good(
-    store: Database, clock: Clock
-) -> None:
-    stub = Stub()
-    stub.crashes_on = frozenset({"bad"})
-    keep_each(
-        store, clock, stub, *([*series(9, resource_id=f"vm-{number}"), CRASHING] for number in range(6))
-    )
-
-    for_minutes(outlet(store, stub, clock), clock, 30)
-
-    assert len(delivered(stub)) == 54
-    assert (standing(store).aside, standing(store).batches) == (6, 0)
-
-
-def test_a_lonely_batch_that_fails_waits_until_another_one_shows_whose_fault_it_is(
-    store: Database, clock: Clock
-) -> None:
-    stub = Stub()
-    stub.crashes_on = frozenset({"bad"})
-    keep_each(store, clock, stub, [CRASHING])
-    one = outlet(store, stub, clock)
-
-    for_minutes(one, clock, 20)
-    alone = standing(store).aside
-    keep_each(store, clock, stub, series(1))
-    for_minutes(one, clock, 70)
-
-    assert (alone, standing(store).aside) == (0, 1)
-    assert len(delivered(stub)) == 1
-
-
-def test_a_destination_that_is_away_for_long_is_asked_little_more_and_misses_nothing(
-    store: Database, clock: Clock
-) -> None:
-    stub = Stub()
-    stub.away = AWAY
-    keep_each(store, clock, stub, series(100), series(10, resource_id="behind"))
-    one = outlet(store, stub, clock)
-
-    for_minutes(one, clock, 300)
-    attempts, aside = stub.attempts, standing(store).aside
-    stub.away = None
-    for_minutes(one, clock, 2)
-
-    assert aside == 0
-    assert attempts < 300 + 13 * 11
-    assert len(delivered(stub)) == 110
-
-
-@pytest.mark.parametrize("failures", range(7, 40))
-def test_one_that_returns_or_goes_while_it_is_asked_loses_nothing(
-    store: Database, clock: Clock, failures: int
-) -> None:
-    class Flapping(Stub):
-        def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:
-            self.away = AWAY if self.attempts < failures or failures + 3 <= self.attempts < 60 else None
-            super().publish(samples, events)
-
-    stub = Flapping()
-    keep_each(store, clock, stub, series(10), series(1, resource_id="behind"))
-
-    for_minutes(outlet(store, stub, clock), clock, 60)
-
-    assert standing(store).aside == 0
-    assert len(delivered(stub)) == 11
-
-
-def test_a_destination_that_asks_for_time_is_not_asked_anything_else(store: Database, clock: Clock) -> None:
-    stub = Stub()
-    stub.away = PublisherUnavailable("HTTP 429", wait=timedelta(seconds=45))
-    keep_each(store, clock, stub, series(100), series(1))
-
-    for_minutes(outlet(store, stub, clock), clock, 30)
-
-    assert stub.attempts == 30
-
-
-def test_a_delivery_that_takes_longer_than_a_lease_is_not_begun_by_another(
-    store: Database, clock: Clock
-) -> None:
-    begun, over = threading.Event(), threading.Event()
-
-    class Slow(Stub):
-        def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:
-            begun.set()
-            assert over.wait(20)
-            super().publish(samples, events)
-
-    slow, other = Slow(), Stub()
-    kept = outlets(store, clock, slow)
-    kept.keep(arrange(series(3)), ())
-    clock.pass_by(SECOND)
-    stop = threading.Event()
-    running = threading.Thread(target=kept.run, args=(stop,))
-    running.start()
-    assert begun.wait(20)
-
-    turns = []
-    for _ in range(4):
-        clock.pass_by(LEASE * 0.7)
-        kept.watch()
-        turns.append(outlet(store, other, clock).turn())
-    over.set()
-    slow.wait(3)
-    stop.set()
-    running.join(20)
-
-    assert turns == [None] * 4
-    assert (len(slow.samples), other.samples) == (3, [])
-    assert standing(store).batches == 0

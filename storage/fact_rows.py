@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, func, or_, select, tuple_, update
+from sqlalchemy import Connection, delete, func, or_, select, tuple_, update
 
 from storage.dialects import Dialect
-from storage.dialects.texts import Span
+from storage.dialects.texts import Into, Rows, Span
 from storage.fact import EVIDENCES, WHATS, Attributes, Fact, Scalar
 from storage.sample import from_microseconds, to_microseconds
 from storage.tables_lifecycle import fact as facts_table
@@ -18,11 +18,12 @@ from storage.tables_lifecycle import life
 
 ROWS_A_STATEMENT = 500
 FACT_COLUMNS = tuple(column.name for column in facts_table.columns)
-LIFE_COLUMNS = ("resource_id", "kind", "project_id", "began")
 WHAT_NUMBERS = {what: number for number, what in enumerate(WHATS)}
 EVIDENCE_NUMBERS = {evidence: number for number, evidence in enumerate(EVIDENCES)}
 ENDS = WHAT_NUMBERS["ends"]
-SEEN_BETWEEN, BEGAN_BEFORE = Span("at", "until"), Span("began")
+FACTS = Into(facts_table, FACT_COLUMNS)
+SIGHTINGS = Into(facts_table, FACT_COLUMNS, Span("at", "until"))
+LIVES = Into(life, ("resource_id", "kind", "project_id", "began"), Span("began"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ def insert_facts(connection: Connection, dialect: Dialect, facts: Sequence[Fact]
     ordered = sorted(facts, key=_key)
     looks = [_row(fact) for fact in ordered if fact.evidence == "seen"]
     others = [_row(fact) for fact in ordered if fact.evidence != "seen"]
-    count = _insert(connection, dialect, facts_table, FACT_COLUMNS, others, None)
-    return count + _insert(connection, dialect, facts_table, FACT_COLUMNS, looks, SEEN_BETWEEN)
+    count = _insert(connection, dialect, FACTS, others)
+    return count + _insert(connection, dialect, SIGHTINGS, looks)
 
 
 def erase(connection: Connection, facts: Sequence[Fact]) -> None:
@@ -98,7 +99,7 @@ def lives_of(facts: Iterable[Fact]) -> list[Life]:
 def insert_lives(connection: Connection, dialect: Dialect, lives: Sequence[Life]) -> None:
     """Makes `life` hold these, and the end of what ended, as far as facts tell by now."""
     rows = [(*one.key, to_microseconds(one.began)) for one in lives]
-    _insert(connection, dialect, life, LIFE_COLUMNS, rows, BEGAN_BEFORE)
+    _insert(connection, dialect, LIVES, rows)
     resource_ids = sorted({one.resource_id for one in lives})
     for first in range(0, len(resource_ids), ROWS_A_STATEMENT):
         _end(connection, dialect, resource_ids[first : first + ROWS_A_STATEMENT])
@@ -117,17 +118,10 @@ def _end(connection: Connection, dialect: Dialect, resource_ids: Sequence[str]) 
     connection.execute(update(life).where(same, is_later).values(ended=ends.c.ended))
 
 
-def _insert(
-    connection: Connection,
-    dialect: Dialect,
-    table: Table,
-    columns: Sequence[str],
-    rows: Sequence[tuple[object, ...]],
-    span: Span | None,
-) -> int:
+def _insert(connection: Connection, dialect: Dialect, into: Into, rows: Rows) -> int:
     """Inserts or widens rows sorted by key, many in a statement; how many were new or changed."""
     return sum(
-        dialect.texts.insert(connection, table, columns, rows[first : first + ROWS_A_STATEMENT], span)
+        dialect.texts.insert(connection, into, rows[first : first + ROWS_A_STATEMENT])
         for first in range(0, len(rows), ROWS_A_STATEMENT)
     )
 

@@ -18,14 +18,13 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     String,
-    Table,
     Text,
     any_,
     literal,
 )
 
 from storage.dialects.postgresql_binary import OIDS, BinaryArray
-from storage.dialects.texts import Rows, Span
+from storage.dialects.texts import Into, Rows
 
 _ARRAYS = (
     (String, "text"),
@@ -39,25 +38,19 @@ _ARRAYS = (
 class Arrays:
     """An array for each column, written here, which is faster than psycopg."""
 
-    def insert(
-        self,
-        connection: Connection,
-        table: Table,
-        columns: Sequence[str],
-        rows: Rows,
-        span: Span | None = None,
-    ) -> int:
+    def insert(self, connection: Connection, into: Into, rows: Rows) -> int:
         """One statement, widening included."""
         if not rows:
             return 0
-        arrays = ", ".join(f"%s::{_array_of(table.columns[name])}[]" for name in columns)
+        columns = [into.table.columns[name] for name in into.columns]
+        arrays = ", ".join(f"%s::{_array_of(column)}[]" for column in columns)
         statement = (
-            f"INSERT INTO {table.name} ({', '.join(columns)})"  # noqa: S608 - our tables
-            f" SELECT * FROM unnest({arrays}) ON CONFLICT {_otherwise(table, span)}"
+            f"INSERT INTO {into.table.name} ({', '.join(into.columns)})"  # noqa: S608 - our tables
+            f" SELECT * FROM unnest({arrays}) ON CONFLICT {_otherwise(into)}"
         )
         values = tuple(
-            _writer(table.columns[name])(list(column))
-            for name, column in zip(columns, zip(*rows, strict=True), strict=True)
+            _writer(column)(list(values))
+            for column, values in zip(columns, zip(*rows, strict=True), strict=True)
         )
         return int(connection.exec_driver_sql(statement, values).rowcount)
 
@@ -66,7 +59,8 @@ class Arrays:
         return column == any_(literal(values, ARRAY(Text)))
 
 
-def _otherwise(table: Table, span: Span | None) -> str:
+def _otherwise(into: Into) -> str:
+    table, span = into.table, into.span
     if span is None:
         return "DO NOTHING"
     sides = [(span.first, "least", ">"), (span.last, "greatest", "<")]

@@ -7,6 +7,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from storage.database import Database
+from storage.dialects.texts import Into
 from storage.ingest.keys import VersionKey
 from storage.ingest.numbering import find_versions, reserve
 from storage.tables import version
@@ -18,7 +19,7 @@ AT_ONCE = 200  # of one statement: bodies have 64 kB at most, and MariaDB takes 
 
 New = tuple[int, VersionKey]  # a content nobody is known to have written, and the number it may get
 
-_COLUMNS = ("ver", "digest", "user_id", "source", "generation", "counters_only", "metadata")
+_VERSIONS = Into(version, ("ver", "digest", "user_id", "source", "generation", "counters_only", "metadata"))
 
 
 class Versions:
@@ -61,7 +62,7 @@ class Versions:
             return {}
         values = [_values(ver, key) for ver, key in rows]
         numbers = {key.digest: ver for ver, key in rows}
-        if self._database.dialect.texts.insert(connection, version, _COLUMNS, values) == len(rows):
+        if self._database.dialect.texts.insert(connection, _VERSIONS, values) == len(rows):
             return numbers
         return find_versions(connection, list(numbers))
 
@@ -88,5 +89,5 @@ class Versions:
 
 
 def _values(ver: int, key: VersionKey) -> tuple[object, ...]:
-    """In the order of `_COLUMNS`."""
+    """In the order of `_VERSIONS`."""
     return ver, key.digest, key.user_id, key.source, key.generation, int(key.counters_only), key.body

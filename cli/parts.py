@@ -22,7 +22,7 @@ from collector.publishing import Owing
 from collector.sightings import Witness
 from storage.database import Database
 from storage.events import Events
-from storage.samples import Samples
+from storage.intake import Intake
 from storage.segments import Segments
 from storage.tiles.kept_rows import KeptRows
 
@@ -105,7 +105,7 @@ def _pipeline(
     secret = options.telemetry_secret
     lives = load_life_rules(own_folder(options))
     return Pipeline(
-        DatabasePublisher(Samples(intake, kept_rows), metrics, Events(intake)),
+        DatabasePublisher(Intake(intake, kept_rows), metrics, Events(intake)),
         meter_mapping(options),
         metrics,
         events=event_mapping(options),

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from collector.ceilometer_files.events import load_rules
-from collector.ceilometer_files.meters import load_meters, with_meters
 from collector.definitions import load_definitions
 from collector.event_definitions import load_event_rules
 from collector.event_mapping import EventMapping
@@ -15,14 +13,23 @@ from collector.settings import CollectorSettings
 
 def meter_mapping(settings: CollectorSettings) -> MeterMapping:
     """What makes samples; raises InvalidDefinition naming file, entry and key."""
-    imported = load_meters(_texts(settings.meter_files))
-    return MeterMapping(with_meters(load_definitions(own_folder(settings)), imported))
+    entries = load_definitions(own_folder(settings))
+    if settings.meter_files:
+        from collector.ceilometer_files.meters import load_meters, with_meters
+
+        entries = with_meters(entries, load_meters(_texts(settings.meter_files)))
+    return MeterMapping(entries)
 
 
 def event_mapping(settings: CollectorSettings) -> EventMapping:
     """What makes events; raises InvalidDefinition naming file, entry and key."""
+    rules = load_event_rules(own_folder(settings))
+    if settings.event_files:
+        from collector.ceilometer_files.events import load_rules
+
+        rules = [*rules, *load_rules(_texts(settings.event_files))]
     return EventMapping(
-        [*load_event_rules(own_folder(settings)), *load_rules(_texts(settings.event_files))],
+        rules,
         drop_unmatched=settings.drop_unmatched_events,
         store_raw=frozenset(settings.store_raw),
     )

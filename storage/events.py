@@ -10,7 +10,6 @@ from storage.database import Database
 from storage.errors import DataRefused
 from storage.event import Event
 from storage.event_rows import Layout, Row, facets, layout_of, row_of
-from storage.event_search import EventSearch
 from storage.faults import reach
 from storage.sample import to_microseconds
 from storage.tables_events import event as event_table
@@ -28,10 +27,9 @@ class StoredEvents:
 
 
 class Events:
-    """The store of events; `search` finds them again."""
+    """The store of events (`storage.event_search.EventSearch` finds them again)."""
 
     def __init__(self, database: Database) -> None:
-        self.search = EventSearch(database)
         self._database = database
         self._shapes: set[int] = set()  # those that are written
 

@@ -21,6 +21,7 @@ from collector.publishers.database import DatabasePublisher
 from storage.alarms import Alarms
 from storage.database import Database
 from storage.deliveries import Deliveries
+from storage.event_search import EventSearch
 from storage.events import Events
 from storage.resources import Resources
 from storage.sample import Sample
@@ -71,7 +72,7 @@ class World:
             "samples": self.samples,
             "statistics": Statistics(self.database),
             "resources": Resources(self.database),
-            "events": self.events.search,
+            "events": EventSearch(self.database),
             "segments": self.segments,
             "alarms": Alarms(self.database),
             "deliveries": deliveries,

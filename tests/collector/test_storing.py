@@ -12,6 +12,7 @@ from collector.event_mapping import EventMapping
 from collector.pipeline import Message, Pipeline
 from collector.publishers.database import DatabasePublisher
 from storage.database import Database
+from storage.event_search import EventSearch
 from storage.events import Events
 from storage.quarantine import Quarantine
 from storage.query import EVERYTHING, SampleQuery
@@ -112,7 +113,7 @@ def test_every_recorded_notification_is_kept_as_it_is_expected(database: Databas
     stored = [readable_sample(one.sample) for one in samples.find(SampleQuery(EVERYTHING), 1000)]
     wanted = [readable_sample(sample) for sample in _first_ones(bodies)]
     assert sorted(map(_figures, stored)) == sorted(map(_figures, wanted))
-    kept = [readable_event(event) for event in events.search.between(NOW - timedelta(days=2), NOW)]
+    kept = [readable_event(event) for event in EventSearch(database).between(NOW - timedelta(days=2), NOW)]
     told = [expected(path)["event"] for path in RECORDED]
     assert sorted(map(_text, kept)) == sorted(map(_text, told))
     assert Quarantine(database).count() == 0

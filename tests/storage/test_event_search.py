@@ -68,9 +68,8 @@ EVENTS = [happened(number, Random(number)) for number in range(400)]
 @pytest.fixture
 def search(database: Database) -> EventSearch:
     """The store with all of `EVENTS`."""
-    events = Events(database)
-    events.store(EVENTS, received_at=NOW)
-    return events.search
+    Events(database).store(EVENTS, received_at=NOW)
+    return EventSearch(database)
 
 
 def expected(query: EventQuery, order: Order) -> list[Event]:
@@ -168,9 +167,9 @@ def test_events_come_back_as_they_went_in(database: Database) -> None:
     events = Events(database)
     events.store([CREATED], received_at=NOW)
 
-    assert events.search.get(EVERY_EVENT, CREATED.message_id) == CREATED
+    assert EventSearch(database).get(EVERY_EVENT, CREATED.message_id) == CREATED
     by_trait = EventQuery(EVERY_EVENT, traits=(TraitMatch("memory_mb", "lt", "integer", 0),))
-    assert events.search.find(by_trait, 10) == [CREATED]
+    assert EventSearch(database).find(by_trait, 10) == [CREATED]
 
 
 def test_types_and_traits_are_those_of_the_events(search: EventSearch) -> None:

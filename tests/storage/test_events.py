@@ -14,6 +14,7 @@ from storage.database import Database
 from storage.errors import DataRefused
 from storage.event import Event, Trait
 from storage.event_query import EVERY_EVENT, EventQuery, TraitMatch
+from storage.event_search import EventSearch
 from storage.events import Events, StoredEvents
 from storage.tables_events import event as event_table
 from tests.factories import NOW
@@ -102,6 +103,6 @@ def test_events_are_stored_on_after_some_that_came_twice(database: Database) -> 
     stored = [events.store(given[first : first + 10], received_at=NOW).new for first in (0, 5, 10, 15, 20)]
 
     assert stored == [10, 5, 5, 5, 5]
-    assert len(events.search.find(EventQuery(EVERY_EVENT), 100)) == 30
+    assert len(EventSearch(database).find(EventQuery(EVERY_EVENT), 100)) == 30
     by_instance = TraitMatch("instance_id", "eq", "text", str(given[0].traits[1].value))
-    assert len(events.search.find(EventQuery(EVERY_EVENT, traits=(by_instance,)), 100)) == 30
+    assert len(EventSearch(database).find(EventQuery(EVERY_EVENT, traits=(by_instance,)), 100)) == 30

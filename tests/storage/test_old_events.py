@@ -7,6 +7,7 @@ import pytest
 
 from storage.database import Database
 from storage.event_query import EVERY_EVENT, EventQuery, Order
+from storage.event_search import EventSearch
 from storage.events import Events
 from storage.settings import RetentionSettings
 from storage.tables_events import event, event_facet, event_shape
@@ -37,7 +38,7 @@ def test_events_are_kept_for_as_many_days_as_are_set(
 
     maintain(database, KEPT_A_WEEK)
 
-    left = events.search.find(EventQuery(EVERY_EVENT), 100, Order(time_descends=True))
+    left = EventSearch(database).find(EventQuery(EVERY_EVENT), 100, Order(time_descends=True))
     assert [one.generated for one in left] == times[:7]
     assert count(database, event_facet) == 7 * facets
     assert count(database, event_shape) == 1
@@ -50,6 +51,6 @@ def test_a_type_without_events_is_none(database: Database) -> None:
     maintain(database, KEPT_A_WEEK)
 
     assert count(database, event) == 0
-    assert events.search.types() == []
+    assert EventSearch(database).types() == []
     assert events.store([CREATED], received_at=NOW).new == 1
-    assert events.search.types() == [CREATED.event_type]
+    assert EventSearch(database).types() == [CREATED.event_type]

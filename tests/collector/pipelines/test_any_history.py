@@ -20,9 +20,10 @@ from collector.publishers.database import DatabasePublisher
 from storage.database import Database
 from storage.events import Events
 from storage.ingest.batch import SampleBatch
+from storage.intake import nothing_else
 from storage.query import EVERYTHING, SampleQuery, Stored
 from storage.sample import Refused, Sample, SampleType, make_id
-from storage.samples import Samples, nothing_else
+from storage.samples import Samples
 from storage.settings import DatabaseSettings
 from storage.transforming import Transforming
 from storage.window import Window

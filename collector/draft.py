@@ -1,6 +1,10 @@
 """What somebody claims to be a sample, before anything about it has been checked."""
 
+import dataclasses
+
 import msgspec
+
+from storage.sample import Sample
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):  # made for every reading, in a fifth of a dataclass' time
@@ -25,6 +29,47 @@ class Draft(msgspec.Struct, frozen=True, gc=False):  # made for every reading, i
     flaw: str | None = None
 
 
+def as_draft(sample: Sample) -> Draft:
+    """What a sample claims."""
+    return Draft(**{entry.name: getattr(sample, entry.name) for entry in dataclasses.fields(sample)})
+
+
 def unreadable(flaw: str) -> Draft:
     """The draft of something in which no fields could be made out."""
     return Draft(None, None, None, None, None, None, None, flaw=flaw)
+
+
+# Of one reading: meter, type, unit and volume, of any type; and the id of a delta reading.
+Reading = tuple[object, object, object, object, bytes | None]
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """What a notification says of one resource at one time: what all `readings` share, and these.
+
+    The fields are those of drafts.
+    """
+
+    resource_id: object
+    project_id: object
+    timestamp: object
+    user_id: object
+    metadata: object
+    readings: list[Reading]
+
+    def drafts(self) -> list[Draft]:
+        """Each reading by itself."""
+        return [
+            Draft(
+                meter=meter,
+                type=kind,
+                unit=unit,
+                volume=volume,
+                resource_id=self.resource_id,
+                project_id=self.project_id,
+                timestamp=self.timestamp,
+                user_id=self.user_id,
+                metadata=self.metadata,
+                id=identity,
+            )
+            for meter, kind, unit, volume, identity in self.readings
+        ]

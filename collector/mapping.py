@@ -1,13 +1,15 @@
 """Notifications become drafts of samples, as definition files say."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from collector.definitions import Entry, Meter
-from collector.draft import Draft
+from collector.draft import Draft, Reading, Told
 from collector.envelope import Notification
 from collector.event_types import ByEventType
-from collector.expressions import Expression, unwrapped
+from collector.expressions import Constant, Expression, unwrapped
 from collector.getters import Getter, getter
 from storage.sample import make_id
 
@@ -22,29 +24,32 @@ class MeterMapping:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._plans = ByEventType((entry.events, _Plan.of(entry)) for entry in entries)
 
-    def drafts(self, notification: Notification) -> list[Draft]:
-        """The readings a notification holds; all of one resource share time and metadata.
+    def told(self, notification: Notification) -> list[Told]:
+        """What a notification says, resource by resource; each of them has a reading.
 
         Empty for event types no definition names, for reports of failures, and for the `.start` of
         operations on things that have no id yet.
         """
         if notification.priority in FAILURES:
             return []
-        drafts: list[Draft] = []
+        told: list[Told] = []
         replaced: set[str] = set()  # a name may turn out to be anything
         for plan in self._plans.of(notification.event_type):
-            entry = plan.entry
             found = [
-                draft
-                for number, document in enumerate(documents(entry, notification))
-                for draft in _drafts(plan, notification, document, number)
+                one
+                for number, document in enumerate(documents(plan.entry, notification))
+                if (one := _told(plan, notification, document, number)) is not None
             ]
-            if replaced and not entry.replaces:
-                found = [draft for draft in found if str(draft.meter) not in replaced]
-            drafts += found
-            if entry.replaces:
-                replaced.update(str(draft.meter) for draft in found)
-        return drafts
+            if plan.entry.replaces:
+                replaced.update(str(name) for one in found for name, *_ in one.readings)
+            elif replaced:
+                found = [_without(one, replaced) for one in found]
+            told += [one for one in found if one.readings]
+        return told
+
+    def drafts(self, notification: Notification) -> list[Draft]:
+        """The same reading by reading."""
+        return [draft for told in self.told(notification) for draft in told.drafts()]
 
 
 def document_of(notification: Notification) -> dict[str, object]:
@@ -73,11 +78,22 @@ def documents(entry: Entry, notification: Notification) -> list[dict[str, object
 
 @dataclass(frozen=True, slots=True)
 class _Meter:
+    """A meter whose expressions are prepared; `fixed` are its name, type and unit where nothing has to be looked up."""
+
     meter: Meter
     name: Getter
     type: Getter
     unit: Getter
     volume: Getter
+    fixed: tuple[object, object, object] | None
+
+    @classmethod
+    def of(cls, meter: Meter) -> "_Meter":
+        about = meter.name, meter.type, meter.unit
+        written = [one.written for one in about if isinstance(one, Constant)]
+        name, kind, unit = map(getter, about)
+        fixed = (written[0], written[1], written[2]) if len(written) == len(about) else None
+        return cls(meter, name, kind, unit, getter(meter.volume), fixed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,39 +112,40 @@ class _Plan:
     def of(cls, entry: Entry) -> "_Plan":
         owner = getter(entry.resource), getter(entry.project), getter(entry.user)
         metadata = [(key, getter(value)) for key, value in entry.metadata.items()]
-        meters = [
-            _Meter(one, getter(one.name), getter(one.type), getter(one.unit), getter(one.volume))
-            for one in entry.meters
-        ]
-        return cls(entry, *owner, getter(entry.timestamp), metadata, meters)
+        return cls(entry, *owner, getter(entry.timestamp), metadata, [_Meter.of(one) for one in entry.meters])
 
 
-def _drafts(
-    plan: _Plan, notification: Notification, document: dict[str, object], number: int
-) -> Iterator[Draft]:
+def _told(plan: _Plan, notification: Notification, document: dict[str, object], number: int) -> Told | None:
+    """What an entry finds of the resource it names with this number; None where there is nothing."""
     resource_id = plan.resource(document)
     if resource_id is None and notification.event_type.endswith(".start"):
-        return
-    project_id, user_id = plan.project(document), plan.user(document)
-    metadata, timestamp = _metadata(plan, document), plan.timestamp(document)
+        return None
+    readings: list[Reading] = []
     for meter in plan.meters:
         volume = meter.volume(document)
         if _says_nothing(meter.meter, volume):
             continue
-        name, kind = meter.name(document), meter.type(document)
-        identity = (notification.publisher_id, notification.message_id, f"{name}/{number}")
-        yield Draft(
-            meter=name,
-            type=kind,
-            unit=meter.unit(document),
-            volume=volume,
-            resource_id=resource_id,
-            project_id=project_id,
-            timestamp=notification.timestamp if timestamp is None else timestamp,
-            user_id=user_id,
-            metadata=metadata,
-            id=make_id(*identity) if kind == "delta" else None,  # resource and time name all others
-        )
+        name, kind, unit = meter.fixed or (meter.name(document), meter.type(document), meter.unit(document))
+        identity = None
+        if kind == "delta":  # resource and time name all others
+            identity = make_id(notification.publisher_id, notification.message_id, f"{name}/{number}")
+        readings.append((name, kind, unit, volume, identity))
+    if not readings:
+        return None
+    timestamp = plan.timestamp(document)
+    return Told(
+        resource_id,
+        plan.project(document),
+        notification.timestamp if timestamp is None else timestamp,
+        plan.user(document),
+        _metadata(plan, document),
+        readings,
+    )
+
+
+def _without(told: Told, names: set[str]) -> Told:
+    """The same but for meters of these names."""
+    return msgspec.structs.replace(told, readings=[one for one in told.readings if str(one[0]) not in names])
 
 
 def _says_nothing(meter: Meter, volume: object) -> bool:

@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import cast
 
-from collector.draft import Draft
+from collector.draft import Draft, Told
 from collector.instants import read_instant
 from collector.text import clean, tidy_metadata
-from storage.sample import DEFAULT_SOURCE, INT64_MAX, INT64_MIN, Sample, SampleType
+from storage.ingest.keys import MeterKey, ResourceKey, bits_of
+from storage.ingest.together import Together
+from storage.sample import DEFAULT_SOURCE, INT64_MAX, INT64_MIN, Sample, SampleType, to_microseconds
 
 IDENTIFIER_LIMIT = 255  # characters
 FUTURE_LIMIT = timedelta(minutes=5)
@@ -61,6 +64,45 @@ def normalize(draft: Draft, now: datetime, tidy: Tidy = tidy_metadata) -> Sample
         return _normalize(draft, now, tidy)
     except _Flaw as flaw:
         return Unfit(str(flaw))
+
+
+def normalize_together(told: Told, now: datetime) -> Together | None:
+    """What `normalize` makes of each of these readings, all at once.
+
+    None where it refuses one, or two are of one meter: then each has to be judged alone.
+    """
+    try:
+        polled: dict[MeterKey, int] = {}
+        deltas: list[tuple[MeterKey, int, bytes]] = []
+        for meter, kind, unit, claimed, identity in told.readings:
+            key, real_key = _keys(meter, kind, unit)
+            volume = _in_range(_volume(claimed, key.unit), key.type)
+            found = real_key if type(volume) is float else key
+            if key.type == "delta":
+                deltas.append((found, bits_of(volume), _id(identity)))
+            elif key in polled or real_key in polled:
+                return None
+            else:
+                polled[found] = bits_of(volume)
+        project_id = _optional(told.project_id, "project")
+        return Together(
+            ResourceKey(project_id or "", _identifier(told.resource_id, "resource")),
+            _optional(told.user_id, "user"),
+            DEFAULT_SOURCE,
+            to_microseconds(_timestamp(told.timestamp, now)),
+            _metadata(told.metadata, tidy_metadata),
+            polled,
+            deltas,
+        )
+    except (_Flaw, TypeError):  # TypeError: a name that is an object or a list
+        return None
+
+
+@lru_cache(4096)
+def _keys(meter: object, kind: object, unit: object) -> tuple[MeterKey, MeterKey]:
+    """A meter of whole and of real numbers."""
+    name, its_kind, its_unit = _identifier(meter, "meter"), _kind(kind), _unit(unit)
+    return MeterKey(name, its_kind, its_unit, real=False), MeterKey(name, its_kind, its_unit, real=True)
 
 
 class _Flaw(Exception):
@@ -141,7 +183,7 @@ def _from_text(text: str) -> int | float:
     return int(number) if is_exact or text.lstrip("+-").isdigit() else float(text)
 
 
-def _in_range(volume: int | float, kind: SampleType) -> int | float:
+def _in_range(volume: int | float, kind: str) -> int | float:
     if isinstance(volume, int) and not INT64_MIN <= volume <= INT64_MAX:
         raise _Flaw("volume is beyond 64 bits")
     if volume < 0 and kind != "gauge":

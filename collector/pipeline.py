@@ -21,7 +21,7 @@ from collector import frame
 from collector.ceilometer import ceilometer_drafts, is_ceilometer
 from collector.ceilometer_events import is_events, published, published_event
 from collector.checking import Checker
-from collector.draft import Draft
+from collector.draft import Draft, Told, as_draft
 from collector.envelope import Notification, decode_drafts, decode_notification
 from collector.errors import InvalidMessage, PublisherUnavailable
 from collector.judging import Judging
@@ -29,9 +29,10 @@ from collector.lives import Lives
 from collector.mapping import MeterMapping
 from collector.message import Message, Origin, refusal
 from collector.metrics import CollectorMetrics
-from collector.normalize import Unfit, normalize
+from collector.normalize import Unfit, normalize, normalize_together
+from collector.pending import Pending
 from collector.publishers import Keeper
-from collector.publishing import Owing, Pending, Publishing, as_draft
+from collector.publishing import Owing, Publishing
 from collector.text import remembering_metadata
 from storage.event import Event
 from storage.ingest.batch import SampleBatch, pieces
@@ -191,13 +192,13 @@ class Pipeline:
             return
         if self._events is not None:
             make = partial(self._events.event, notification, message.received_at)
-            self._add_events(batch, message, [make])
+            self._add_events(batch, message, (make,))
         if self._lives is not None:
             batch.facts += self._lives.facts(notification, message.received_at)
-        found = self._mapping.drafts(notification)
-        if not found:
+        told = self._mapping.told(notification)
+        if not told:
             self._metrics.unmapped.inc()
-        self._add_together(batch, message, found)
+        self._add_told(batch, message, told)
 
     def _add_readings(self, batch: Pending, drafts: Iterable[Draft], message: Message) -> None:
         self._add_all(batch, message, _identified(drafts, message.body))
@@ -213,8 +214,20 @@ class Pipeline:
             self._publish_if_full(batch)
         batch.refused += judging.rest()
 
-    def _add_together(self, batch: Pending, message: Message, drafts: Sequence[Draft]) -> None:
-        """Add the readings of one notification: refused ones are quarantined as that notification, once."""
+    def _add_told(self, batch: Pending, message: Message, told: Sequence[Told]) -> None:
+        """Add the readings of one notification, together where nothing is wrong with them."""
+        doubtful: list[Draft] = []
+        for one in told:
+            found = normalize_together(one, message.received_at)
+            if found is None:
+                doubtful += one.drafts()
+            else:
+                batch.add_together(found, message)
+        if doubtful:
+            self._add_doubtful(batch, message, doubtful)
+
+    def _add_doubtful(self, batch: Pending, message: Message, drafts: Sequence[Draft]) -> None:
+        """Add readings of one notification: refused ones are quarantined as that notification, once."""
         reasons: dict[str, None] = {}
         tidy = remembering_metadata()
         for draft in drafts:

@@ -8,10 +8,10 @@ from datetime import datetime
 
 import structlog
 
+from collector.draft import as_draft
 from collector.normalize import Unfit, normalize
 from collector.pipelines.files import Sink
 from collector.pipelines.memory import Memory, owner_of
-from collector.publishing import as_draft
 from collector.text import remembering_metadata
 from storage.sample import Sample, make_id, to_microseconds
 

@@ -23,7 +23,7 @@ def arrange(samples: Iterable[Sample]) -> SampleBatch:
     for sample in held:
         body = bodies.get(id(sample.metadata))
         if body is None:
-            body = bodies[id(sample.metadata)] = _text_of(sample.metadata)
+            body = bodies[id(sample.metadata)] = text_of(sample.metadata)
         arrangement.add(sample, (sample.user_id, sample.source, body), sample.id)
     columns = arrangement.arranged()
     rows = integers(columns.rows).reshape(-1, 4).T
@@ -41,7 +41,7 @@ def arrange(samples: Iterable[Sample]) -> SampleBatch:
     )
 
 
-def _text_of(metadata: Mapping[str, object]) -> str:
+def text_of(metadata: Mapping[str, object]) -> str:
     """What `canonical` makes of it, mostly in a sixth of the time: both write the same but for floats."""
     try:
         written = _write(metadata)

@@ -122,7 +122,7 @@ def test_a_program_error_in_one_message_costs_only_that_message() -> None:
     publisher = StubPublisher()
 
     class Failing:
-        def drafts(self, notification: object) -> list[object]:
+        def told(self, notification: object) -> list[object]:
             raise ZeroDivisionError
 
     failing = Pipeline(publisher, Failing(), metrics())  # type: ignore[arg-type]  # a mapping with a fault

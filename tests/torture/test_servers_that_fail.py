@@ -4,10 +4,11 @@ Nothing acknowledged is lost or counted twice, the errors say to try again, and 
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -134,7 +135,7 @@ def test_a_server_killed_in_the_middle_of_sealing_is_gone_on_with_when_it_is_bac
     thread = threading.Thread(target=loop.run, args=(stop,))
     thread.start()
     for number in (1, 2):
-        eventually(lambda number=number: len(killed) == number, "the server is killed")  # type: ignore[misc]  # a lambda with a default
+        eventually(partial(_are_so_many, killed, number), "the server is killed")
         served.server.start()
 
     eventually(lambda: _is_sealed(store), "everything is sealed")
@@ -142,6 +143,10 @@ def test_a_server_killed_in_the_middle_of_sealing_is_gone_on_with_when_it_is_bac
     thread.join(30)
     assert killed == ["seal.written", "seal.moved"]
     assert store.is_right()
+
+
+def _are_so_many(killed: Sequence[str], number: int) -> bool:
+    return len(killed) == number
 
 
 def _is_sealed(store: Store) -> bool:

@@ -1,10 +1,8 @@
 """TLS of publishers that speak HTTP: verified unless told otherwise, with a certificate of our own where asked for."""
 
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from collector.settings import BusSettings
 from storage.ingest.arranged import arrange
 from tests.certificates import Authority
 from tests.factories import sample
+from tests.web import Reply, Request, WebServer
 
 
 @dataclass
@@ -43,27 +42,18 @@ def secure(tmp_path: Path) -> Iterator[Secure]:
     own, client = authority.issue("localhost"), authority.issue("client")
     made = Secure(authority.file, f"clientcert={client.cert}&clientkey={client.key}")
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            made.taken.append(self.path)
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
+    def take(request: Request) -> Reply:
+        made.taken.append(request.path)
+        return Reply(204)
 
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.file))
     context.load_cert_chain(own.cert, own.key)
     context.verify_mode = ssl.CERT_REQUIRED
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # refused handshakes are what is tested
-    made.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    server = WebServer(take, tls=context)
+    made.port = server.port
+    server.start()
     yield made
-    server.shutdown()
-    server.server_close()
+    server.close()
 
 
 def test_a_server_nobody_vouches_for_gets_nothing(secure: Secure) -> None:

@@ -23,7 +23,8 @@ from storage.database import Database
 from storage.errors import StorageError
 from storage.event import Event
 from storage.ingest.batch import NO_SAMPLES, SampleBatch
-from storage.outgoing import Outgoing, Owed
+from storage.intake import Beside
+from storage.outgoing import Outgoing, Owed, put_within
 from storage.standings import Standings
 
 WATCH_S = 10.0
@@ -104,18 +105,19 @@ class Outlets:
 
     def keep(self, samples: SampleBatch, events: Sequence[Event]) -> None:
         """Returns when everything is in the queues it belongs to; raises PublisherUnavailable, and then none is."""
-        self.owe(self._routing.route(samples, events))
-
-    def owe(self, shares: Iterable[Share]) -> None:
-        """The same of what is routed already."""
-        owed: list[Owed] = []
-        for share in shares:
-            owed += owed_samples(share.publisher, share.samples)
-            owed += owed_events(share.publisher, share.events)
         try:
-            self._outgoing.put(owed, self._clock())
+            self._outgoing.put(_owed(self._routing.route(samples, events)), self._clock())
         except StorageError as error:
             raise PublisherUnavailable(f"what is owed to publishers cannot be kept: {error}") from error
+        self.wake()
+
+    def promise(self, shares: Iterable[Share]) -> Beside:
+        """What puts shares into the queues within a transaction of somebody else, who calls `wake` then."""
+        owed = _owed(shares)
+        return lambda connection: put_within(connection, owed, self._clock())
+
+    def wake(self) -> None:
+        """There may be something to deliver."""
         for outlet in self._outlets:
             outlet.wake()
 
@@ -173,3 +175,11 @@ class Outlets:
             self._is_away = True
         else:
             self._is_away = False
+
+
+def _owed(shares: Iterable[Share]) -> list[Owed]:
+    owed: list[Owed] = []
+    for share in shares:
+        owed += owed_samples(share.publisher, share.samples)
+        owed += owed_events(share.publisher, share.events)
+    return owed

@@ -30,6 +30,16 @@ def nothing_else(connection: Connection) -> None:
     """Writes nothing beside samples."""
 
 
+def both(first: Beside, second: Beside) -> Beside:
+    """Writes the one, then the other."""
+
+    def write(connection: Connection) -> None:
+        first(connection)
+        second(connection)
+
+    return write
+
+
 @dataclass(frozen=True, slots=True)
 class _Done:
     """What a transaction did; `versions` are the numbers of those it wrote, by digest.

@@ -57,24 +57,8 @@ class Outgoing:
 
     def put(self, batches: Sequence[Owed], now: datetime) -> None:
         """Adds batches to the ends of their queues, all or none."""
-        moment = to_microseconds(now)
-        rows = [
-            {
-                "outlet": key_of(batch.outlet),
-                "at": moment + place,
-                "id": secrets.token_bytes(16),
-                "state": WAITS,
-                "kind": batch.kind,
-                "pieces": batch.pieces,
-                "size": len(batch.body),
-                "attempts": 0,
-                "due_at": moment,
-                "body": batch.body,
-            }
-            for place, batch in enumerate(batches)
-        ]
-        if rows:
-            self._database.write_retrying(lambda connection: connection.execute(insert(outgoing), rows))
+        if batches:
+            self._database.write_retrying(lambda connection: put_within(connection, batches, now))
 
     def lease(
         self, name: str, now: datetime, length: timedelta, *, pieces: int, size: int
@@ -198,6 +182,28 @@ class Outgoing:
             return count
 
         return self._database.write_retrying(work)
+
+
+def put_within(connection: Connection, batches: Sequence[Owed], now: datetime) -> None:
+    """Adds batches to the ends of their queues in a transaction of somebody else."""
+    moment = to_microseconds(now)
+    rows = [
+        {
+            "outlet": key_of(batch.outlet),
+            "at": moment + place,
+            "id": secrets.token_bytes(16),
+            "state": WAITS,
+            "kind": batch.kind,
+            "pieces": batch.pieces,
+            "size": len(batch.body),
+            "attempts": 0,
+            "due_at": moment,
+            "body": batch.body,
+        }
+        for place, batch in enumerate(batches)
+    ]
+    if rows:
+        connection.execute(insert(outgoing), rows)
 
 
 def key_of(name: str) -> bytes:

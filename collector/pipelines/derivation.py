@@ -21,6 +21,7 @@ from collector.pipelines.memory import Memory, Owner, Remembered, owner_of, owne
 from collector.publishers import Keeper
 from storage.errors import DataRefused
 from storage.ingest.arranged import arrange
+from storage.intake import Beside, both
 from storage.sample import Sample, from_microseconds, to_microseconds
 from storage.samples import Samples
 from storage.transforming import WHOLE, State, Transforming
@@ -33,12 +34,18 @@ TIDIED_EVERY = timedelta(hours=1)
 
 log = structlog.get_logger()
 
+_MadeBy = list[tuple[Sequence[str], Sequence[Sample]]]  # publishers, by URL, and what they are owed
+
 
 class Outlets(Protocol):
     """Where samples go beside the database."""
 
-    def offer(self, publishers: Sequence[str], samples: Sequence[Sample], now: datetime, /) -> None:
-        """Owes these samples to publishers, named by URL; may be called again for the same ones."""
+    def promise(self, derived: Iterable[tuple[Sequence[str], Sequence[Sample]]]) -> Beside:
+        """What owes samples to publishers, named by URL, once the transaction in which it is called is committed."""
+        ...
+
+    def wake(self) -> None:
+        """What was promised is committed."""
         ...
 
 
@@ -109,19 +116,19 @@ class Derivation:
         lines = self._lines(found, inputs, until)
         ends = range((start // self._cycle + 1) * self._cycle, end + 1, self._cycle)
         kept: list[Sample] = []
-        derived = 0
+        made_by: _MadeBy = []
         for line in lines:
             mine = [sample for sample in found if line.sink.name in inputs[sample.meter]]
             made = line.run(mine, ends, now)
-            derived += len(made)
             kept += [sample for sample in made if sample.meter in own_names]
             if made:
-                self._outlets.offer(line.sink.publishers, made, now)
+                made_by.append((line.sink.publishers, made))
             dropped[line.sink.name] += sum(line.dropped.values())
             self._tell(line)
         states = [state for line in lines for state in self._changed(line)]
-        self._keep(kept, partial(self._store.transforming.move, start=begin, end=until, states=states), now)
-        return len(found), derived
+        move = partial(self._store.transforming.move, start=begin, end=until, states=states)
+        self._keep(kept, made_by, move, now)
+        return len(found), sum(len(made) for _, made in made_by)
 
     def _inputs(self, meters: Iterable[str]) -> tuple[Mapping[str, frozenset[str]], frozenset[str]]:
         """Which meters go through which sinks, by name, and how those are called that become meters of their own.
@@ -170,13 +177,17 @@ class Derivation:
         if body != memory.pile_before:
             yield State(key, WHOLE, body)
 
-    def _keep(self, samples: Sequence[Sample], move: Callable[..., None], now: datetime) -> None:
-        store = self._store.samples.store_batch
+    def _keep(self, samples: Sequence[Sample], made_by: _MadeBy, move: Beside, now: datetime) -> None:
+        """Stores what is kept, owes what was made and moves on, in one transaction; raises Overtaken and others."""
+        store, promise = self._store.samples.store_batch, self._outlets.promise
         try:
-            store(arrange(samples), received_at=now, beside=move)
+            store(arrange(samples), received_at=now, beside=both(move, promise(made_by)))
         except DataRefused:  # one of them: all others are kept, and the work goes on behind them
-            self._store.keeper.publish(samples, (), now)
-            store(arrange(()), received_at=now, beside=move)
+            taken = self._store.keeper.publish(samples, (), now)
+            refused = {id(samples[one.index]) for one in taken.rejected}
+            others = [(to, [one for one in made if id(one) not in refused]) for to, made in made_by]
+            store(arrange(()), received_at=now, beside=both(move, promise(others)))
+        self._outlets.wake()
 
     def _tell(self, line: Line) -> None:
         """Says once of each sink and reason that samples are dropped."""

@@ -1,7 +1,6 @@
 """Which publishers get what, as the sinks of pipelines say."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +11,7 @@ from storage.event import Event
 from storage.ingest.arranged import arrange
 from storage.ingest.batch import SampleBatch
 from storage.ingest.choosing import of_meters
+from storage.intake import Beside, nothing_else
 from storage.sample import Sample
 
 REMEMBERED = 4_000  # meters and event types, which whoever sends them may call as he likes
@@ -87,15 +87,26 @@ class DerivedOutlets:
         self._outlets, self._names = outlets, names
         self._everybody = [one.name for one in everybody if "samples" in one.takes]
 
-    def offer(self, publishers: Sequence[str], samples: Sequence[Sample], _now: datetime) -> None:
-        """Puts samples into the queues; raises PublisherUnavailable."""
-        names = {self._names[url] for url in publishers if url in self._names}
-        batch = arrange(samples)
-        self._outlets.owe([Share(name, batch) for name in sorted(names | {*self._everybody})])
+    def promise(self, derived: Iterable[tuple[Sequence[str], Sequence[Sample]]]) -> Beside:
+        """What puts samples into the queues within a transaction."""
+        shares = []
+        for publishers, samples in derived:
+            names = {self._names[url] for url in publishers if url in self._names}
+            batch = arrange(samples)
+            shares += [Share(name, batch) for name in sorted(names | {*self._everybody})]
+        return self._outlets.promise(shares)
+
+    def wake(self) -> None:
+        """There may be something to deliver."""
+        self._outlets.wake()
 
 
 class NoOutlets:
     """There is nobody else."""
 
-    def offer(self, publishers: Sequence[str], samples: Sequence[Sample], now: datetime) -> None:
+    def promise(self, derived: Iterable[tuple[Sequence[str], Sequence[Sample]]]) -> Beside:  # noqa: ARG002  the protocol's
+        """Nothing to be written."""
+        return nothing_else
+
+    def wake(self) -> None:
         """Does nothing."""

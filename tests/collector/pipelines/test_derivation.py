@@ -1,7 +1,7 @@
 """Transformers at work on a store: what people expect of the pipelines they have."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from collector.publishers.database import DatabasePublisher
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
 from storage.events import Events
+from storage.intake import Beside
 from storage.query import EVERYTHING, SampleQuery
 from storage.sample import Sample
 from storage.samples import Samples
@@ -36,12 +37,17 @@ class Outlets:
     def __init__(self) -> None:
         self.offered: list[tuple[list[str], Sample]] = []
 
-    def offer(self, publishers: Sequence[str], samples: Sequence[Sample], now: datetime) -> None:
-        self.offered += [(list(publishers), one) for one in samples]
+    def promise(self, derived: Iterable[tuple[Sequence[str], Sequence[Sample]]]) -> Beside:
+        """Offers them when the transaction is written, without looking whether it is committed."""
+        return lambda _: self.offered.extend((list(to), one) for to, made in derived for one in made)
+
+    def wake(self) -> None: ...
 
 
-def derivation(database: Database, file: Path = ROCKY, outlets: Outlets | None = None) -> Derivation:
-    samples = Samples(database)
+def derivation(
+    database: Database, file: Path = ROCKY, outlets: Outlets | None = None, samples: Samples | None = None
+) -> Derivation:
+    samples = samples or Samples(database)
     keeper = DatabasePublisher(samples, CollectorMetrics(CollectorRegistry()), Events(database))
     store = Store(Window(database), samples, Transforming(database), keeper)
     return Derivation(read_pipelines(file), store, outlets or NoOutlets(), Pace(CYCLE, SETTLE))

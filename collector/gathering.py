@@ -34,11 +34,13 @@ class Gathered:
 class Gathering:
     """The batch that is being gathered. Times are monotonic seconds.
 
-    Its first message waits for others at most `wait_s`, and a tenth of it after the last one that came.
+    Its first message waits for others at most `wait_s`, and a tenth of it after the last one that came. For the first
+    batch this share of the limits is enough, for each next one twice as much, until it is all: whoever dies soon after
+    its start has by then stored something.
     """
 
-    def __init__(self, limits: dict[Origin, Limits], wait_s: float) -> None:
-        self._limits = limits
+    def __init__(self, limits: dict[Origin, Limits], wait_s: float, *, first_share: float = 1.0) -> None:
+        self._limits, self._share = limits, first_share
         self._wait_s, self._pause_s = wait_s, wait_s * PAUSE
         self._start_anew()
 
@@ -73,7 +75,8 @@ class Gathering:
         if not self._gathered.messages:
             return math.inf
         is_full = self._gathered.nbytes >= BYTES_LIMIT or any(
-            count >= self._limits[origin].deliveries or self._samples[origin] >= self._limits[origin].samples
+            count >= self._share * self._limits[origin].deliveries
+            or self._samples[origin] >= self._share * self._limits[origin].samples
             for origin, count in self._counts.items()
         )
         return self._since_s if is_full else min(self._since_s + self._wait_s, self._last_s + self._pause_s)
@@ -86,6 +89,7 @@ class Gathering:
     def take(self) -> Gathered:
         """The batch; gathering begins anew."""
         gathered = self._gathered
+        self._share = min(1.0, 2 * self._share)
         self._start_anew()
         return gathered
 

@@ -39,6 +39,7 @@ TICK_S = 0.25
 # alive: pika reads at most 100 kB at once (its `_MAX_CONSUME_BYTES`).
 HELD_BYTES = 128 * 2**20
 SIPS_A_HEARTBEAT = 4
+FIRST_SHARE = 1 / 16  # of a batch: 0.1 s after the start something is stored instead of 1 s
 FINISH_S = 7.0  # how long a batch may still take once the program is to end
 
 
@@ -98,7 +99,8 @@ class _Session:
         self._broker, self._metrics = broker, needs.metrics
         self._unbound: list[str] = []
         self._refused: Mapping[str, str] = {}
-        self._gathering = Gathering(topology.limits(wiring.settings, needs.options), needs.options.batch_wait)
+        limits = topology.limits(wiring.settings, needs.options)
+        self._gathering = Gathering(limits, needs.options.batch_wait, first_share=FIRST_SHARE)
         self._work = Work(
             self._gathering, needs.process, self._acknowledge, self._wake, needs.metrics.batch_failures
         )

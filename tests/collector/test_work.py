@@ -56,6 +56,19 @@ def test_a_batch_is_due_at_once_when_one_queue_has_given_enough() -> None:
     assert gathering_of("agent", "notifications", "agent").is_due(10)
 
 
+def test_the_first_batches_are_small_and_each_next_one_may_be_twice_as_large() -> None:
+    limits: dict[Origin, Limits] = {"notifications": Limits(16, 1000, 2**20)}
+    gathering = Gathering(limits, 1.0, first_share=1 / 4)
+    sizes = []
+
+    for tag in range(1, 45):
+        gathering.add("notifications", tag, b"body", NOW, now_s=10)
+        if gathering.is_due(10):
+            sizes.append(len(gathering.take().messages))
+
+    assert sizes == [4, 8, 16, 16]
+
+
 def test_a_batch_is_due_at_once_when_it_is_large() -> None:
     gathering = gathering_of()
 

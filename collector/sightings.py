@@ -12,10 +12,11 @@ from collector.lifecycle_reading import Reading, identifier
 from storage.fact import Attributes, Fact, seen
 from storage.ingest.batch import SampleBatch
 from storage.ingest.keys import ResourceKey, VersionKey
+from storage.lately import Lately
 from storage.sample import from_microseconds
 
 HOUR_US = 3_600_000_000
-KNOWN_LIMIT = 100_000
+KNOWN_LIMIT = 75_000  # twice as many keys of 0.7 kB: 106 MB at most
 
 _Key = tuple[str, str]
 
@@ -44,12 +45,12 @@ class Witness:
     unless another collector took the batches between: then within the hour.
     """
 
-    def __init__(self, rules: Iterable[LifeRule]) -> None:
+    def __init__(self, rules: Iterable[LifeRule], known_limit: int = KNOWN_LIMIT) -> None:
         self._rules: dict[str, list[tuple[str, Reading]]] = {}
         for rule in rules:
             for meter in rule.polled:
                 self._rules.setdefault(meter, []).append((rule.kind, Reading(rule)))
-        self._noted: dict[_Key, _Look] = {}
+        self._noted: Lately[_Key, _Look] = Lately(known_limit)
 
     def sightings(self, batch: SampleBatch) -> list[Sighting]:
         """What the samples of these batch show and was not noted yet."""
@@ -61,9 +62,8 @@ class Witness:
 
     def note(self, sightings: Iterable[Sighting]) -> None:
         """These are stored."""
-        if len(self._noted) > KNOWN_LIMIT:
-            self._noted.clear()  # they are stored once more, which changes nothing
-        self._noted.update((one.key, one.look) for one in sightings)
+        for one in sightings:  # those for which there is no room are stored once more, which changes nothing
+            self._noted.put(one.key, one.look)
 
     def _of_meter(self, batch: SampleBatch, meter: int, kind: str, reading: Reading) -> Iterator[Sighting]:
         shapes = [number for number, shape in enumerate(batch.shapes) if meter in shape]
@@ -86,7 +86,10 @@ class Witness:
                 continue
             look = _Look(hour, reading.attributes(found, is_over=False), shown)
             if last is not None and last[:2] == look[:2]:  # what changed is nothing that counts
-                (self._noted if here is None else looks)[key] = look
+                if here is None:
+                    self._noted.put(key, look)
+                else:
+                    looks[key] = look
                 continue
             looks[key] = look
             yield Sighting(key, look, seen(kind, resource_id, from_microseconds(at), look.said))

@@ -12,13 +12,14 @@ from sqlalchemy import ColumnElement, Connection, or_, select, tuple_
 from storage.database import Database
 from storage.fact import Fact
 from storage.fact_rows import Life, as_fact, erase, insert_facts, insert_lives, lives_of
+from storage.lately import Lately
 from storage.lifecycle import Segment, chain, condense
 from storage.query import Scope
 from storage.sample import to_microseconds
 from storage.tables_lifecycle import fact as facts_table
 from storage.tables_lifecycle import life
 
-KNOWN_LIMIT = 100_000
+KNOWN_LIMIT = 75_000  # twice as many of each, 0.36 kB a resource: 53 MB at most
 # Two writers may miss each other's word of an end, the earlier of which then stands in `life`.
 SLACK = timedelta(hours=1)
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -52,8 +53,10 @@ class Segments:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[bytes, tuple[datetime, datetime]] = {}  # spans of facts that are stored
-        self._listed: dict[tuple[str, str, str], datetime] = {}  # when lives began, as `life` has it
+        self._known: Lately[bytes, tuple[datetime, datetime]] = Lately(KNOWN_LIMIT)  # spans of stored facts
+        self._listed: Lately[tuple[str, str, str], datetime] = Lately(
+            KNOWN_LIMIT
+        )  # when lives began, as in `life`
         self._lock = threading.Lock()
 
     def store(self, facts: Iterable[Fact]) -> int:
@@ -124,21 +127,18 @@ class Segments:
         return [
             one
             for one in lives_of(facts)
-            if one.began < self._listed.get(one.key, NEVER) or (one.resource_id, one.kind) in over
+            if one.began < (self._listed.get(one.key) or NEVER) or (one.resource_id, one.kind) in over
         ]
 
     def _remember(self, facts: Iterable[Fact], lives: Iterable[Life]) -> None:
         """These are committed. Only what comes again and again is worth its room."""
         with self._lock:
-            for known in (self._known, self._listed):
-                if len(known) > KNOWN_LIMIT:
-                    known.clear()  # the database still knows
             for one in lives:
-                self._listed[one.key] = min(one.began, self._listed.get(one.key, one.began))
+                self._listed.put(one.key, min(one.began, self._listed.get(one.key) or one.began))
             for fact in facts:
                 if fact.evidence != "event":
-                    at, until = self._known.get(fact.id, (fact.at, fact.until))
-                    self._known[fact.id] = min(at, fact.at), max(until, fact.until)
+                    at, until = self._known.get(fact.id) or (fact.at, fact.until)
+                    self._known.put(fact.id, (min(at, fact.at), max(until, fact.until)))
 
 
 def _write(database: Database, facts: Sequence[Fact], lives: Sequence[Life], connection: Connection) -> int:

@@ -122,6 +122,25 @@ def test_what_an_agent_measures_shows_that_a_server_is_there() -> None:
     assert said.more == (("vcpus", 1),)
 
 
+def test_a_cloud_larger_than_what_is_remembered_costs_what_is_beyond_that_and_no_more() -> None:
+    store = Store()
+    taking = Pipeline(
+        StubPublisher(),
+        MAPPING,
+        metrics(),
+        lives=Lives(LifecycleMapping(RULES), Witness(RULES, known_limit=10), store, metrics()),
+    )
+
+    for minutes in range(0, 60, 5):
+        at = CPU.timestamp + timedelta(minutes=minutes)
+        servers = [replace(CPU, resource_id=f"vm-{number}", timestamp=at) for number in range(30)]
+        for one in servers:
+            taking.process([batch(one)])
+
+    assert len({fact.resource_id for fact in store.facts}) == 30
+    assert len(store.facts) == 30 + 11 * 10
+
+
 def test_a_server_that_changes_between_two_polls_is_noted_at_once() -> None:
     store = Store()
     taking = pipeline(store)

@@ -29,6 +29,7 @@ from storage.query import (
     StatisticsQuery,
 )
 from storage.reading.answers import StatisticsTable
+from storage.reading.hours import Hours
 from storage.reading.stored import FoundSample
 from storage.sample import Refused, Sample, StoredSample
 from storage.segments import SegmentPage, SegmentQuery
@@ -62,7 +63,7 @@ class StatisticsStore(Protocol):
         """Ordered by period, then groups, then unit."""
         ...
 
-    async def table_soon(self, query: StatisticsQuery) -> StatisticsTable | None:
+    async def soon(self, query: StatisticsQuery) -> Hours | StatisticsTable | None:
         """The same, if it takes no thread to tell; None otherwise."""
         ...
 

@@ -13,6 +13,7 @@ from storage.reading.allocation import keep_freed_memory
 from storage.reading.answers import StatisticsTable
 from storage.reading.brief import Brief
 from storage.reading.counting import count
+from storage.reading.hours import Hours
 from storage.reading.lines import Grain, gather
 from storage.reading.overall import Overall
 from storage.reading.readings import Reader
@@ -43,9 +44,9 @@ class Statistics:
         names = self._names.lent()
         start, keys = query.samples.start, {*query.groupby, *query.cardinality}
         if start is not None and keys <= {"resource_id", "project_id"}:
-            table = self._brief.by_hour(names, query)
-            if table is not None:
-                return table
+            hours = self._brief.by_hour(names, query)
+            if hours is not None:
+                return hours.table() if isinstance(hours, Hours) else hours
             grain = _grain(query, to_microseconds(start))
             found = self._brief.figures(names, query.samples, grain.wanted)
             if found is not None:
@@ -61,7 +62,7 @@ class Statistics:
         self._overall.remember(reader.moment)
         return count(query, parts, grain, names)
 
-    async def table_soon(self, query: StatisticsQuery) -> StatisticsTable | None:
+    async def soon(self, query: StatisticsQuery) -> Hours | StatisticsTable | None:
         """The same for an event loop, where one short statement tells; None where a thread has to ask for `table`."""
         keys = {*query.groupby, *query.cardinality}
         if query.samples.start is None or not keys <= {"resource_id", "project_id"}:

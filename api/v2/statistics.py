@@ -15,12 +15,14 @@ from api.policy import may
 from api.settings import ApiSettings
 from api.v2 import answer, statistics_text
 from api.v2.arguments import Aggregate, Arguments, Asked
+from api.v2.hourly_text import hourly
 from api.v2.parameters import described
 from api.v2.query import SAMPLE_FIELDS, Question, question
 from api.v2.schemas import STANDARD, Statistics
 from collector.text import clean
 from storage.query import Cardinality, GroupKey, Scope, StatisticsQuery
 from storage.reading.answers import StatisticsTable
+from storage.reading.hours import Hours
 
 MAX_PERIOD_S: Final = 100 * 366 * 86400
 
@@ -49,15 +51,23 @@ async def compute_statistics(name: str, asked: Asked, scope: InScope, parts: Par
     """Statistics of one meter, by period, group and unit; periods without samples are left out."""
     wanted = _wanted(name, asked, scope)
     if _has_few_periods(wanted.query, parts.settings):
-        table = await parts.statistics.table_soon(wanted.query)
-        if table is not None:
-            return _written(wanted, table, parts.settings)
+        found = await parts.statistics.soon(wanted.query)
+        if found is not None:
+            return _soon_written(wanted, found, parts.settings)
     return await run_in_threadpool(_computed, wanted, parts.statistics, parts.settings)
 
 
 def _computed(wanted: _Wanted, store: StatisticsStore, settings: ApiSettings) -> Response:
     _check_periods(wanted.query, store, settings)
     return _written(wanted, store.table(wanted.query), settings)
+
+
+def _soon_written(wanted: _Wanted, found: Hours | StatisticsTable, settings: ApiSettings) -> Response:
+    if not isinstance(found, Hours):
+        return _written(wanted, found, settings)
+    is_few = len(found.rows) <= settings.max_statistics and not wanted.aggregates
+    text = hourly(found, (wanted.asked.start, wanted.asked.end)) if is_few else None
+    return _written(wanted, found.table(), settings) if text is None else answer.text(text)
 
 
 def _written(wanted: _Wanted, table: StatisticsTable, settings: ApiSettings) -> Response:

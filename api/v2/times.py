@@ -37,12 +37,18 @@ def text_of(microseconds: int) -> str:
     """The same of microseconds since 1970; samples of one poll share their times, those of an hour its text."""
     seconds, rest = divmod(microseconds, 1_000_000)
     hour, second = divmod(seconds, len(_SECONDS))
-    text = _hour(hour) + _SECONDS[second]
+    text = hour_text(hour) + _SECONDS[second]
     return f"{text}.{rest:06}" if rest else text
 
 
+def in_hour(microseconds: int) -> str:
+    """What stands behind the `hour_text` of a moment so long after the hour began."""
+    second, rest = divmod(microseconds, 1_000_000)
+    return f"{_SECONDS[second]}.{rest:06}" if rest else _SECONDS[second]
+
+
 @lru_cache(1000)
-def _hour(hour: int) -> str:
+def hour_text(hour: int) -> str:
     """The beginning of the text of every moment in this hour since 1970."""
     return (_EPOCH + timedelta(hours=hour)).isoformat(timespec="hours")
 

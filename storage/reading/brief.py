@@ -21,9 +21,10 @@ from storage.query import SampleQuery, StatisticsQuery
 from storage.reading.abreast import readings_in
 from storage.reading.answers import StatisticsTable
 from storage.reading.brief_statement import OPEN, PLACED, ROLLED, TILED, Asked, Gaps, Row, statement
-from storage.reading.by_hour import Found, is_by_hour, table
+from storage.reading.by_hour import Found, answer, is_by_hour
 from storage.reading.counted import Uncounted
 from storage.reading.hourly import Day, figures_of
+from storage.reading.hours import Hours
 from storage.reading.layer import Layer, opened, places_before, records_in
 from storage.reading.moment import Moment
 from storage.reading.packed_statement import Packed, PackedStatement, hot_rows, unpacked
@@ -94,22 +95,22 @@ class Brief:
                 return list(_figures(names, asked, self._told(names, asked, self._rows(asked))))
         return None
 
-    def by_hour(self, names: Names, query: StatisticsQuery) -> StatisticsTable | None:
+    def by_hour(self, names: Names, query: StatisticsQuery) -> Hours | StatisticsTable | None:
         """The whole answer, where that is one of a meter by the hour; None where that has to be counted."""
         with suppress(*_LONG_WAY):
             asked = self._asked(names, query.samples, _HOURLY) if is_by_hour(query) else None
             if asked is not None and len(asked.mids) == 1:
-                return self._table(names, query, asked, self._database.ask(*self._hourly(asked)))
+                return self._answer(names, query, asked, self._database.ask(*self._hourly(asked)))
         return None
 
-    async def by_hour_soon(self, names: Names, query: StatisticsQuery) -> StatisticsTable | None:
+    async def by_hour_soon(self, names: Names, query: StatisticsQuery) -> Hours | StatisticsTable | None:
         """The same where an event loop can tell; None where a thread has to ask."""
         with suppress(*_LONG_WAY):
             asked = self._asked(names, query.samples, _HOURLY) if is_by_hour(query) else None
             if asked is None or len(asked.mids) > 1 or asked.end - asked.start > SOON:
                 return None
             rows = await self._database.ask_soon(*self._hourly(asked))
-            return None if rows is None else self._table(names, query, asked, rows)
+            return None if rows is None else self._answer(names, query, asked, rows)
         return None
 
     def _hourly(self, asked: Asked) -> tuple[str, Sequence[int | str | bytes]]:
@@ -123,15 +124,15 @@ class Brief:
     def _packs(self, asked: Asked) -> bool:
         return self._database.dialect.name == PostgreSQL.name and None not in asked.gaps
 
-    def _table(
+    def _answer(
         self, names: Names, query: StatisticsQuery, asked: Asked, rows: Sequence[Row]
-    ) -> StatisticsTable | None:
+    ) -> Hours | StatisticsTable | None:
         if self._packs(asked):
             rid, found = self._unpacked(names, asked, unpacked(rows[0]))
         else:
             told = self._told(names, asked, rows)
             rid, found = told.place[1], _of_told(asked, told)
-        return table(names, query, rid, found)
+        return answer(names, query, rid, found)
 
     def _asked(self, names: Names, query: SampleQuery, wanted: Wanted) -> Asked | None:
         moment, (start, end) = self._moment, times_of(query)

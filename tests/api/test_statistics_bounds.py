@@ -39,7 +39,7 @@ def test_a_range_within_the_bound_is_not_even_looked_at_first(measured: World) -
             self.calls += 1
             return nothing(())
 
-        async def table_soon(self, query: object) -> None:
+        async def soon(self, query: object) -> None:
             return None
 
     store = Once()

@@ -17,6 +17,7 @@ from storage.names import Names
 from storage.query import EVERYTHING, SampleQuery, Scope, StatisticsQuery, StatisticsRow
 from storage.reading.answers import StatisticsTable
 from storage.reading.brief import Brief
+from storage.reading.hours import Hours
 from storage.statistics import Statistics
 from storage.tables_tiles import day_roll
 from tests.factories import NOW, sample, series
@@ -54,10 +55,11 @@ class Watched:
         with self._counted():
             found = self._statistics.compute(query)
         assert found == Statistics(self._database).compute(query)
-        soon = asyncio.run(self._statistics.table_soon(query))
+        soon = asyncio.run(self._statistics.soon(query))
         if soon is not None:
             self.soon += 1
-            assert list(soon.rows()) == found
+            table = soon.table() if isinstance(soon, Hours) else soon
+            assert list(table.rows()) == found
         return found
 
     @contextmanager
@@ -73,7 +75,9 @@ class Watched:
 
         by_hour = Brief.by_hour
 
-        def counted_hours(brief: Brief, names: Names, query: StatisticsQuery) -> StatisticsTable | None:
+        def counted_hours(
+            brief: Brief, names: Names, query: StatisticsQuery
+        ) -> Hours | StatisticsTable | None:
             answer = by_hour(brief, names, query)
             self.brief += answer is not None
             self.hourly += answer is not None

@@ -1,0 +1,63 @@
+"""A few hours of one resource and meter as JSON text: the five standard statistics, in one pass over the hours."""
+
+from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring_ascii
+from typing import Final
+
+from api.v2.statistics_rows import EXACT, Bounds
+from api.v2.time_columns import SECOND
+from api.v2.times import hour_text, in_hour
+from storage.query import GroupKey
+from storage.reading.hours import FEW, Hour, Hours
+from storage.sample import to_microseconds
+from storage.watermarks import HOUR
+
+_PERIOD: Final = HOUR // SECOND
+
+
+def hourly(hours: Hours, bounds: Bounds) -> bytes | None:
+    """What `statistics_text.statistics` says it is, of these hours; None where that has to be asked."""
+    rows = hours.rows
+    if not 0 < len(rows) <= FEW or not _are_within(rows, bounds):
+        return None
+    _, _, _, _, least, most, total = zip(*rows, strict=True)
+    dot = ""
+    if isinstance(total[0], int):
+        if min(*least, *total) <= -EXACT or max(*most, *total) >= EXACT:
+            return None
+        dot = ".0"
+    unit = encode_basestring_ascii(hours.unit or "")
+    return _text(rows, f'{{"groupby": {_groups(hours.groups)}, "unit": {unit}, "max": ', dot).encode()
+
+
+def _text(rows: Sequence[Hour], head: str, dot: str) -> str:
+    """`dot` is what makes floats of the numbers."""
+    texts = []
+    for start, count, first, last, least, most, total in rows:
+        hour = start // HOUR
+        begin = hour_text(hour)
+        texts.append(
+            f'{head}{most}{dot}, "min": {least}{dot}, "sum": {total}{dot}, "avg": {total / count},'
+            f' "count": {count}, "aggregate": null, "duration": {(last - first) / SECOND},'
+            f' "duration_start": "{begin}{in_hour(first - start)}",'
+            f' "duration_end": "{begin}{in_hour(last - start)}", "period": {_PERIOD},'
+            f' "period_start": "{begin}:00:00", "period_end": "{hour_text(hour + 1)}:00:00"}}'
+        )
+    return f"[{', '.join(texts)}]"
+
+
+def _are_within(rows: Sequence[Hour], bounds: Bounds) -> bool:
+    """Whether all readings are within the bounds, so that no duration has to be cut."""
+    start, end = bounds
+    is_begun = start is None or to_microseconds(start) <= rows[0][2]
+    return is_begun and (end is None or rows[-1][3] <= to_microseconds(end))
+
+
+def _groups(groups: Mapping[GroupKey, str | None]) -> str:
+    if not groups:
+        return "null"
+    texts = [
+        f'"{key}": {"null" if name is None else encode_basestring_ascii(name)}'
+        for key, name in groups.items()
+    ]
+    return f"{{{', '.join(texts)}}}"

@@ -160,7 +160,10 @@ class Names:
     def know(self, place: Place, owner: Owner) -> None:
         """What a resource is called, and where it is."""
         gid, rid, slot = place
-        self._slots.setdefault(gid, np.zeros(SLOTS, np.int64))[slot] = rid
+        known = self._slots.get(gid)
+        if known is None:
+            known = self._slots.setdefault(gid, np.zeros(SLOTS, np.int64))
+        known[slot] = rid
         self._owners[rid] = owner
 
     def knows(self, place: Place) -> bool:

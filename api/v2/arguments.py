@@ -161,6 +161,9 @@ def _values(text: bytes) -> dict[str, list[str]]:
 
 def _pairs(piece: str) -> tuple[tuple[str, str], ...]:
     """What a piece of the query string between `&` says: nothing, or one value of a name."""
+    name, equals, value = piece.partition("=")
+    if equals and "%" not in piece and "+" not in piece:  # as most are, and it takes a tenth of the time
+        return ((name, clean(value)),)
     return tuple((name, clean(value)) for name, value in parse_qsl(piece, keep_blank_values=True))
 
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring_ascii
+from operator import truediv
 from typing import Final
 
-from api.v2.statistics_rows import EXACT, Bounds
+import msgspec
+
+from api.v2.statistics_rows import EXACT, LEAST_ALIKE, MOST_ALIKE, Bounds
 from api.v2.time_columns import SECOND
 from api.v2.times import hour_text, in_hour
 from storage.query import GroupKey
@@ -20,30 +23,37 @@ def hourly(hours: Hours, bounds: Bounds) -> bytes | None:
     rows = hours.rows
     if not 0 < len(rows) <= FEW or not _are_within(rows, bounds):
         return None
-    _, _, _, _, least, most, total = zip(*rows, strict=True)
-    dot = ""
-    if isinstance(total[0], int):
-        if min(*least, *total) <= -EXACT or max(*most, *total) >= EXACT:
+    _, counts, firsts, lasts, least, most, totals = zip(*rows, strict=True)
+    dot = ""  # what makes floats of integers
+    if isinstance(totals[0], int):
+        if min(*least, *totals) <= -EXACT or max(*most, *totals) >= EXACT:
             return None
         dot = ".0"
-    unit = encode_basestring_ascii(hours.unit or "")
-    return _text(rows, f'{{"groupby": {_groups(hours.groups)}, "unit": {unit}, "max": ', dot).encode()
-
-
-def _text(rows: Sequence[Hour], head: str, dot: str) -> str:
-    """`dot` is what makes floats of the numbers."""
+    unit, means = encode_basestring_ascii(hours.unit or ""), map(truediv, totals, counts)
+    head = f'{{"groupby": {_groups(hours.groups)}, "unit": {unit}, "max": '
+    numbers = _numbers(
+        [*means, *[(last - first) / SECOND for first, last in zip(firsts, lasts, strict=True)]]
+    )
     texts = []
-    for start, count, first, last, least, most, total in rows:
+    for row, mean, lasted in zip(rows, numbers, numbers[len(rows) :], strict=False):
+        start, count, first, last, low, high, total = row
         hour = start // HOUR
         begin = hour_text(hour)
         texts.append(
-            f'{head}{most}{dot}, "min": {least}{dot}, "sum": {total}{dot}, "avg": {total / count},'
-            f' "count": {count}, "aggregate": null, "duration": {(last - first) / SECOND},'
+            f'{head}{high}{dot}, "min": {low}{dot}, "sum": {total}{dot}, "avg": {mean},'
+            f' "count": {count}, "aggregate": null, "duration": {lasted},'
             f' "duration_start": "{begin}{in_hour(first - start)}",'
             f' "duration_end": "{begin}{in_hour(last - start)}", "period": {_PERIOD},'
             f' "period_start": "{begin}:00:00", "period_end": "{hour_text(hour + 1)}:00:00"}}'
         )
-    return f"[{', '.join(texts)}]"
+    return f"[{', '.join(texts)}]".encode()
+
+
+def _numbers(floats: list[float]) -> list[str]:
+    """As Python writes them."""
+    if min(floats) >= LEAST_ALIKE and max(floats) < MOST_ALIKE:
+        return msgspec.json.encode(floats).decode()[1:-1].split(",")
+    return list(map(repr, floats))
 
 
 def _are_within(rows: Sequence[Hour], bounds: Bounds) -> bool:

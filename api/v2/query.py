@@ -57,18 +57,23 @@ class _Span:
     until: datetime | None
 
 
-def question(conditions: Sequence[Condition], scope: Scope, fields: frozenset[str]) -> Question:
+def question(
+    conditions: Sequence[Condition], scope: Scope, fields: frozenset[str], meter: str | None = None
+) -> Question:
     """The question of these conditions (all must hold), within the scope.
 
-    `fields` are the fields the endpoint knows. Of several lower or upper time bounds the last one counts.
-    Raises BadRequest for what cannot be asked, NotAuthorized for a project outside the scope.
+    `fields` are the fields the endpoint knows; `meter` is asked for whatever they say of one. Of several lower or
+    upper time bounds the last one counts. Raises BadRequest for what cannot be asked, NotAuthorized for a project
+    outside the scope.
     """
     is_short = all(len(one.field) <= SHORT and len(one.value) <= SHORT for one in conditions)
     asked = _known_question if is_short and len(conditions) <= FEW else _question
-    return asked(tuple(conditions), scope, fields)
+    return asked(tuple(conditions), scope, fields, meter)
 
 
-def _question(conditions: Sequence[Condition], scope: Scope, fields: frozenset[str]) -> Question:
+def _question(
+    conditions: Sequence[Condition], scope: Scope, fields: frozenset[str], meter: str | None
+) -> Question:
     plain: dict[str, str] = {}
     metadata: list[MetadataMatch] = []
     is_contradiction = False
@@ -84,7 +89,7 @@ def _question(conditions: Sequence[Condition], scope: Scope, fields: frozenset[s
     span = _span(conditions, plain.get("search_offset"))
     query = SampleQuery(
         scope,
-        meter=plain.get("meter"),
+        meter=plain.get("meter") if meter is None else meter,
         resource_id=plain.get("resource"),
         project_id=plain.get("project"),
         user_id=plain.get("user"),
@@ -131,7 +136,7 @@ def _none_of(query: SampleQuery) -> SampleQuery:
 
 def _name(condition: Condition, conditions: Sequence[Condition], fields: frozenset[str]) -> tuple[str, str]:
     """The field's one name, and the key below it for metadata."""
-    match = _METADATA.fullmatch(condition.field)
+    match = _METADATA.fullmatch(condition.field) if "." in condition.field else None
     name = "metadata" if match else _SYNONYMS.get(condition.field, condition.field)
     if name not in fields or (name == "metadata" and not match):
         shown = ", ".join(
@@ -149,7 +154,8 @@ def _check(name: str, condition: Condition) -> None:
         raise InvalidInput("op", condition.op, f"Value should be one of: {', '.join(OPERATORS)}")
     if operator not in (_RANGE if name == "timestamp" else _EQUALITY):
         raise InvalidInput("op", operator, f"unimplemented operator for {condition.field}")
-    convert(condition.value, condition.type)
+    if condition.type:  # without one it is what it can be
+        convert(condition.value, condition.type)
 
 
 def _metadata(key: str, condition: Condition) -> MetadataMatch:
@@ -176,10 +182,14 @@ def _span(conditions: Sequence[Condition], offset: str | None) -> _Span:
 
 
 def _moment(condition: Condition) -> datetime:
+    text = condition.value
     try:
-        return times.parse(condition.value)
+        return _known_time(text) if len(text) <= SHORT else times.parse(text)
     except ValueError as error:
-        raise InvalidInput("timestamp", condition.value, f"invalid timestamp format: {error}") from error
+        raise InvalidInput("timestamp", text, f"invalid timestamp format: {error}") from error
+
+
+_known_time: Final = lru_cache(4096)(times.parse)
 
 
 def _offset(text: str | None, *, has_bound: bool) -> timedelta:

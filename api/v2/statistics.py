@@ -1,7 +1,7 @@
 """GET /v2/meters/{name}/statistics."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, get_args
 
@@ -79,10 +79,10 @@ def _written(wanted: _Wanted, table: StatisticsTable, settings: ApiSettings) -> 
 
 def _wanted(name: str, asked: Arguments, scope: Scope) -> _Wanted:
     asked.check_names("q", "period", "groupby", "aggregate")
-    questioned = question(asked.conditions, scope, SAMPLE_FIELDS)
+    questioned = question(asked.conditions, scope, SAMPLE_FIELDS, clean(name))
     aggregates = asked.aggregates()
     query = StatisticsQuery(
-        replace(questioned.query, meter=clean(name)),
+        questioned.query,
         period_s=_period(asked.integer("period")),
         groupby=_groupby(asked.texts("groupby")),
         cardinality=_cardinality(aggregates),
@@ -137,4 +137,4 @@ def _has_few_periods(query: StatisticsQuery, settings: ApiSettings) -> bool:
     start, end = query.samples.start, query.samples.end or datetime.now(UTC)
     if query.period_s is None or start is None:
         return False
-    return (end - start) / timedelta(seconds=query.period_s) <= settings.max_periods
+    return (end - start).total_seconds() / query.period_s <= settings.max_periods

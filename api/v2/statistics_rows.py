@@ -14,6 +14,9 @@ from storage.reading.grouping import Labels
 from storage.sample import to_microseconds
 
 EXACT: Final = 2**53
+# From the one to below the other, msgspec writes floats as Python does, in a sixth of the time.
+LEAST_ALIKE: Final = 1e-4
+MOST_ALIKE: Final = 1e16
 
 Columns = Mapping[str, Any]  # statistics by name: arrays of numbers, or of objects
 Bounds = tuple[datetime | None, datetime | None]

@@ -11,7 +11,7 @@ import numpy as np
 
 from api.v2.arguments import Aggregate
 from api.v2.row_text import Part, array, object_of
-from api.v2.statistics_rows import EXACT, rows
+from api.v2.statistics_rows import EXACT, LEAST_ALIKE, rows
 from api.v2.time_columns import SECOND, Texts, texts_of
 from storage.columns import Integers, Volumes
 from storage.query import Cardinality
@@ -20,8 +20,6 @@ from storage.reading.grouping import Labels
 from storage.sample import to_microseconds
 
 NULL: Final = b"null"
-# From here on, and 0, msgspec writes floats as Python does, but for the sign of an exponent: 1e16 is 1e+16.
-LEAST_ALIKE: Final = 1e-4
 FEW: Final = 64  # so many rows are written sooner one by one
 
 _STANDARD: Final[dict[str, Callable[[StatisticsTable], Any]]] = {  # Any: arrays of numbers, or of objects
@@ -105,6 +103,7 @@ def _floats(columns: Sequence[Any]) -> list[list[bytes]]:  # Any: as in _STANDAR
         numbers = np.concatenate(columns, dtype=np.float64)
         sizes = np.abs(numbers)
         if not ((sizes > 0) & (sizes < LEAST_ALIKE)).any():
+            # From 1e16 on it writes 1e16, which is 1e+16.
             return _cut(_encoded(numbers).replace(b"e", b"e+"), len(columns))
     return [
         [repr(number).encode() if math.isfinite(number) else NULL for number in map(float, column.tolist())]

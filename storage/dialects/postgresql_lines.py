@@ -127,6 +127,8 @@ class _Line:
         self._loop: asyncio.AbstractEventLoop | None = None  # that listens
         self._waiting: asyncio.Future[PGresult] | None = None
         self._result: PGresult | None = None
+        self._due_s = 0.0  # of what is waited for, by the loop's clock
+        self._deadline: asyncio.TimerHandle | None = None  # when somebody looks whether it is overdue
         self._is_dead = False
 
     @property
@@ -145,6 +147,7 @@ class _Line:
             if self._loop is not None and not self._loop.is_closed():
                 return False
             loop.add_reader(self._socket, self._arrived)
+            self._deadline = None  # of a loop that is no more
             self._loop = loop
         return True
 
@@ -168,15 +171,26 @@ class _Line:
             raise errors.OperationalError("the question did not fit into a socket's buffer")
         loop = asyncio.get_running_loop()
         self._waiting, self._result = loop.create_future(), None
-        overdue = loop.call_later(timeout_s, self._end, TimeoutError())
+        self._due_s = loop.time() + timeout_s
+        if self._deadline is None:
+            self._deadline = loop.call_at(self._due_s, self._look, loop)
         try:
             result = await self._waiting
         finally:
             self._waiting = None
-            overdue.cancel()
         if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
             raise errors.error_from_result(result)
         return result
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ends what takes too long. One timer for many questions: each would have to set and cancel its own."""
+        self._deadline = None
+        if self._waiting is None:
+            return
+        if loop.time() < self._due_s:
+            self._deadline = loop.call_at(self._due_s, self._look, loop)
+        else:
+            self._end(TimeoutError())
 
     def _arrived(self) -> None:
         """Takes what the server says, which without a question is that it goes."""
@@ -203,6 +217,9 @@ class _Line:
 
     def _leave(self) -> None:
         """Nobody listens any more."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._socket)
         self._loop = None

@@ -25,7 +25,7 @@ from storage.reading.by_hour import Found, answer, is_by_hour
 from storage.reading.counted import Uncounted
 from storage.reading.hourly import Day, figures_of
 from storage.reading.hours import Hours
-from storage.reading.layer import Layer, opened, places_before, records_in
+from storage.reading.layer import Layer, of_slot
 from storage.reading.moment import Moment
 from storage.reading.packed_statement import Packed, PackedStatement, hot_rows, unpacked
 from storage.reading.polled import columns_of, sorted_out
@@ -181,16 +181,19 @@ class Brief:
             raise LookupError("no resource, or several, or the moment is over, or something is late")
         slot, gaps = packed.slot, asked.gaps
         names.know((packed.gid, packed.rid, slot), Owner(asked.resource_id, packed.owner or None))
-        days, hours = opened(packed.days, are_days=True), opened(packed.hours, are_days=False)
-        self._expect(asked, places_before(days, slot), places_before(hours, slot))
-        of_days = records_in(packed.days, days, slot, gaps.days)
-        of_hours = records_in(packed.hours, hours, slot, gaps.hours)
-        return packed.rid, _found(asked, of_days, of_hours, hot_rows(names, packed.hot))
+        of_days = of_slot(packed.days, slot, are_days=True)
+        of_hours = of_slot(packed.hours, slot, are_days=False)
+        self._expect(asked, of_days.places_before(), of_hours.places_before())
+        days, hours = of_days.records(gaps.days), of_hours.records(gaps.hours)
+        return packed.rid, _found(asked, days, hours, hot_rows(names, packed.hot))
 
     def _expect(self, asked: Asked, days: set[int], hours: set[int]) -> Gaps:
         """What is before the resource's records; raises LookupError where that is something else than was thought."""
-        gaps = Gaps(_gap(asked.gaps.days, days), _gap(asked.gaps.hours, hours))
-        if gaps != asked.gaps:
+        known = asked.gaps
+        if days <= {known.days} and hours <= {known.hours}:
+            return known
+        gaps = Gaps(_gap(known.days, days), _gap(known.hours, hours))
+        if gaps != known:
             if len(self._gaps) > GAPS_MAX:
                 self._gaps.clear()
             self._gaps[asked.resource_id, asked.project_id] = gaps
@@ -245,9 +248,9 @@ def _packed(told: _Told, kind: int) -> Layer:
 def _of_told(asked: Asked, told: _Told) -> Found:
     """What there is in rows that came one by one."""
     slot, days, hours = told.place[2], _packed(told, ROLLED), _packed(told, TILED)
-    of_days = records_in(days, opened(days, are_days=True), slot)
-    of_hours = records_in(hours, opened(hours, are_days=False), slot)
-    return _found(asked, of_days, of_hours, [(row[3], row[4], row[9]) for row in told.hot])
+    of_days, of_hours = of_slot(days, slot, are_days=True), of_slot(hours, slot, are_days=False)
+    hot = [(row[3], row[4], row[9]) for row in told.hot]
+    return _found(asked, of_days.records(), of_hours.records(), hot)
 
 
 def _found(

@@ -50,9 +50,9 @@ class PackedStatement:
 
     def __init__(self, moment: Moment) -> None:
         self.moment = moment
+        # The numbers of a moment are part of its text, which is prepared anew for each moment: half as many values.
         moved = moment.moved(PostgreSQL.mark, GUARDED)
-        self._moved = [f"(SELECT count(*) FROM {source})" for source, _ in moved]  # noqa: S608 - ours
-        self._moved_values = [value for _, some in moved for value in some]
+        self._moved = [f"EXISTS (SELECT FROM {source % (*numbers,)})" for source, numbers in moved]
         self._texts: dict[tuple[int, bool], str] = {}
 
     def put(self, asked: Asked) -> tuple[str, list[Value]]:
@@ -69,14 +69,13 @@ class PackedStatement:
         return text, [
             *names,
             *(max(start, marks.sealed), asked.end),
-            *self._moved_values,
             *((days, mid, first, end) if has_days else ()),
             *(hours, mid, max(start - start % BLOCK, marks.compacted), end),
         ]
 
     def _text(self, *, in_project: bool, has_days: bool) -> str:
         mark = PostgreSQL.mark
-        late = f"(SELECT count(*) FROM (SELECT gid FROM late WHERE {_GROUP} AND {_RESOURCE} LIMIT 1) AS some_late)"  # noqa: S608 - ours
+        late = f"EXISTS (SELECT FROM late WHERE {_GROUP} AND {_RESOURCE})"
         of_project = f" AND p.id = {mark}" if in_project else ""
         place = (
             "SELECT min(r.gid) AS gid, min(r.rid) AS rid, min(r.slot) AS slot, min(p.id) AS owner,"  # noqa: S608 - ours
@@ -88,7 +87,7 @@ class PackedStatement:
             f"WITH place AS ({place}) SELECT gid, rid, slot, owner, places,"  # noqa: S608 - ours
             f" {of_days}, tiles.packed, tiles.raw,"
             f" (SELECT {_HOT} FROM hot WHERE {_GROUP} AND {_RESOURCE} AND ts >= {mark} AND ts < {mark}),"
-            f" {' + '.join([*self._moved, late])} FROM place, {days}{_layer('tile')}"
+            f" {' OR '.join([*self._moved, late])} FROM place, {days}{_layer('tile')}"
         )
 
 
@@ -104,9 +103,9 @@ def _layer(table: str) -> str:
 
 def unpacked(row: Any) -> Packed:
     """The one row of an answer."""
-    gid, rid, slot, owner, places, days, day_records, hours, hour_records, hot, others = row
+    gid, rid, slot, owner, places, days, day_records, hours, hour_records, hot, is_over = row
     return Packed(
-        gid, rid, slot, owner, places, Layer(days, day_records), Layer(hours, hour_records), hot, others > 0
+        gid, rid, slot, owner, places, Layer(days, day_records), Layer(hours, hour_records), hot, is_over
     )
 
 

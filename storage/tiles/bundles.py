@@ -111,16 +111,18 @@ def ranks_of(bundle: Bundle, slot: int) -> list[int]:
     return bundle.ranks[slot].tolist() if slot < SLOTS_MAX else [NOBODY] * len(bundle.rows)
 
 
-def read(bundle: Bundle, slot: int, raw: bytes) -> Records:
-    """The slot's record of each row, one after the other in `raw`; there is a row of the meter. Raises DamagedTile."""
-    ranks = ranks_of(bundle, slot)
+def read(bundle: Bundle, slot: int, ranks: Sequence[int], raw: bytes) -> Records:
+    """The slot's record of each row, one after the other in `raw`; `ranks` are those of the slot.
+
+    There is a row of the meter. Raises DamagedTile.
+    """
     if len(raw) != bundle.split.size or NOBODY in ranks:
         raise DamagedTile("records are missing")
     parts = bundle.split.unpack(raw)
     if [found & sums.LOW for found in map(crc32, parts[::2], ranks)] != [*parts[1::2]]:
         raise DamagedTile("a record fails its checksum")
     fields = bundle.fields or _fields(bundle.rows, bundle.chosen)
-    return Records(bundle, slot, records.unpacked(fields, raw, bundle.ranks[slot]))
+    return Records(bundle, slot, records.unpacked(fields, raw, ranks))
 
 
 def _opened(packed_rows: bytes, are_days: bool) -> Bundle:

@@ -19,6 +19,7 @@ FIGURES: Final = frozenset(range(rolls.COUNT, rolls.SPREAD))
 KEPT, SHORT = 2048, 4096  # heads that are kept, and the bytes of the longest of them
 
 _ALL = (1 << 64) - 1
+_WORD: Final = np.dtype("<u8")
 # Of each column of a record: the byte its base is at, the bit its deltas begin at, and their layout.
 _AT, _START, _BASE_MASK, _BASE_SHIFT, _BASE, _WIDTH, _MASK, _SHIFT, _LEAST = range(9)
 
@@ -63,6 +64,7 @@ class Fields(NamedTuple):
     is_wide: NDArray[np.bool_] | None
     tail: bytes
     outliers: _Outliers
+    owners: frozenset[tuple[int, int]]  # number and rank of whoever has outliers
 
 
 def plan_of_roll(head: bytes, w: int) -> Plan:
@@ -89,6 +91,7 @@ def fields_of(plans: Sequence[Plan], numbers: Sequence[int], begins: Sequence[in
     width = table[:, _WIDTH, None]
     deltas = (table[:, _START] + (begin << 3))[:, None] + width * np.arange(points - 1, dtype=np.uint64)
     bit = np.hstack([(table[:, _AT] + begin)[:, None] << 3, deltas])
+    outliers = _outliers(plans, numbers)
     shift = _beside(table, _BASE_SHIFT, _SHIFT, points)
     is_wide = np.hstack([np.zeros((len(table), 1), bool), np.repeat(width > bits.WIDE, points - 1, axis=1)])
     return Fields(
@@ -99,15 +102,16 @@ def fields_of(plans: Sequence[Plan], numbers: Sequence[int], begins: Sequence[in
         shift=shift if shift.any() else None,
         is_wide=is_wide if is_wide.any() else None,
         tail=bytes(8 * points + bits.TAIL),
-        outliers=_outliers(plans, numbers),
+        outliers=outliers,
+        owners=frozenset(zip(outliers.number.tolist(), outliers.rank.tolist(), strict=True)),
     )
 
 
-def unpacked(fields: Fields, raw: bytes, ranks: bits.Octets) -> Integers:
+def unpacked(fields: Fields, raw: bytes, ranks: Sequence[int]) -> Integers:
     """A row for each column of each record; beyond a record's points there is noise."""
     padded = raw + fields.tail
-    seen: bits.Words = np.ndarray(len(padded) - 7, "<u8", padded, 0, 1)
-    grid = seen[fields.octet]
+    seen: bits.Words = np.ndarray(len(padded) - 7, _WORD, padded, 0, 1)
+    grid = seen.take(fields.octet)
     grid >>= fields.offset
     if fields.is_wide is not None:
         ninth = np.frombuffer(padded, np.uint8)[fields.octet + 8].astype(np.uint64)
@@ -116,9 +120,9 @@ def unpacked(fields: Fields, raw: bytes, ranks: bits.Octets) -> Integers:
     if fields.shift is not None:
         grid <<= fields.shift
     grid += fields.least
-    own = fields.outliers
-    if len(own.rank):
-        mine = own.rank == ranks[own.number]
+    if fields.owners and not fields.owners.isdisjoint(enumerate(ranks)):
+        own = fields.outliers
+        mine = own.rank == np.array(ranks)[own.number]
         grid[own.line[mine], own.place[mine]] = own.delta[mine]
     return np.add.accumulate(grid, axis=1, out=grid).view(np.int64)
 

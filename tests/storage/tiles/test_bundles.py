@@ -62,7 +62,8 @@ def test_every_slot_is_read_as_it_was_written(seed: int) -> None:
     bundle = bundles.opened(bundles.packed([row for row, _ in rows]), are_days=False)
 
     for slot in slots:
-        found = bundles.read(bundle, slot, records_of(rows, bundles.ranks_of(bundle, slot)))
+        ranks = bundles.ranks_of(bundle, slot)
+        found = bundles.read(bundle, slot, ranks, records_of(rows, ranks))
 
         size, points = len(bundle.meters), found.points()
         assert [start * HOUR for start in range(len(hours))] == list(bundle.starts)
@@ -80,17 +81,23 @@ def test_no_flipped_bit_of_a_record_or_head_is_read() -> None:
     rows, _ = hour(random.Random(5), HOUR, [3, 4, 9])
     known = [row for row, _ in rows]
     bundle = bundles.opened(bundles.packed(known), are_days=False)
-    raw = records_of(rows, bundles.ranks_of(bundle, 4))
+    ranks = bundles.ranks_of(bundle, 4)
+    raw = records_of(rows, ranks)
     for bit in range(8 * len(raw)):
         with pytest.raises(DamagedTile):
-            bundles.read(bundle, 4, flipped(raw, bit))
+            bundles.read(bundle, 4, ranks, flipped(raw, bit))
     for number, row in enumerate(known):
         others = known[:number] + known[number + 1 :]
         heads = [row._replace(head=flipped(row.head, bit)) for bit in range(8 * len(row.head))]
         slots = [row._replace(slots=flipped(row.slots, bit)) for bit in range(8 * len(row.slots))]
         for damaged in (*heads, *slots):
             with pytest.raises(DamagedTile):
-                bundles.read(bundles.opened(bundles.packed([damaged, *others]), are_days=False), 4, raw)
+                read_anew([damaged, *others], 4, raw)
+
+
+def read_anew(rows: list[bundles.Row], slot: int, raw: bytes) -> bundles.Records:
+    bundle = bundles.opened(bundles.packed(rows), are_days=False)
+    return bundles.read(bundle, slot, bundles.ranks_of(bundle, slot), raw)
 
 
 def flipped(data: bytes, bit: int) -> bytes:

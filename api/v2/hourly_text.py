@@ -9,7 +9,7 @@ import msgspec
 
 from api.v2.statistics_rows import EXACT, LEAST_ALIKE, MOST_ALIKE, Bounds
 from api.v2.time_columns import SECOND
-from api.v2.times import hour_text, in_hour
+from api.v2.times import SECONDS, hour_text
 from storage.query import GroupKey
 from storage.reading.hours import FEW, Hour, Hours
 from storage.sample import to_microseconds
@@ -39,11 +39,14 @@ def hourly(hours: Hours, bounds: Bounds) -> bytes | None:
         start, count, first, last, low, high, total = row
         hour = start // HOUR
         begin = hour_text(hour)
+        (since, parts), (until, others) = divmod(first - start, SECOND), divmod(last - start, SECOND)
+        begun = f"{SECONDS[since]}.{parts:06}" if parts else SECONDS[since]
+        ended = f"{SECONDS[until]}.{others:06}" if others else SECONDS[until]
         texts.append(
             f'{head}{high}{dot}, "min": {low}{dot}, "sum": {total}{dot}, "avg": {mean},'
             f' "count": {count}, "aggregate": null, "duration": {lasted},'
-            f' "duration_start": "{begin}{in_hour(first - start)}",'
-            f' "duration_end": "{begin}{in_hour(last - start)}", "period": {_PERIOD},'
+            f' "duration_start": "{begin}{begun}",'
+            f' "duration_end": "{begin}{ended}", "period": {_PERIOD},'
             f' "period_start": "{begin}:00:00", "period_end": "{hour_text(hour + 1)}:00:00"}}'
         )
     return f"[{', '.join(texts)}]".encode()

@@ -36,15 +36,9 @@ def text(moment: datetime) -> str:
 def text_of(microseconds: int) -> str:
     """The same of microseconds since 1970; samples of one poll share their times, those of an hour its text."""
     seconds, rest = divmod(microseconds, 1_000_000)
-    hour, second = divmod(seconds, len(_SECONDS))
-    text = hour_text(hour) + _SECONDS[second]
+    hour, second = divmod(seconds, len(SECONDS))
+    text = hour_text(hour) + SECONDS[second]
     return f"{text}.{rest:06}" if rest else text
-
-
-def in_hour(microseconds: int) -> str:
-    """What stands behind the `hour_text` of a moment so long after the hour began."""
-    second, rest = divmod(microseconds, 1_000_000)
-    return f"{_SECONDS[second]}.{rest:06}" if rest else _SECONDS[second]
 
 
 @lru_cache(1000)
@@ -53,4 +47,5 @@ def hour_text(hour: int) -> str:
     return (_EPOCH + timedelta(hours=hour)).isoformat(timespec="hours")
 
 
-_SECONDS: Final = [f":{second // 60:02}:{second % 60:02}" for second in range(3600)]
+# Minutes and seconds behind the `hour_text` of a moment, by the second of its hour.
+SECONDS: Final = [f":{second // 60:02}:{second % 60:02}" for second in range(3600)]

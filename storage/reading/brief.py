@@ -27,7 +27,7 @@ from storage.reading.hourly import Day, figures_of
 from storage.reading.hours import Hours
 from storage.reading.layer import Layer, of_slot
 from storage.reading.moment import Moment
-from storage.reading.packed_statement import Packed, PackedStatement, hot_rows, unpacked
+from storage.reading.packed_statement import HOT, Packed, PackedStatement, hot_readings, unpacked
 from storage.reading.polled import columns_of, sorted_out
 from storage.reading.selection import times_of
 from storage.reading.tiled import Piece
@@ -131,7 +131,7 @@ class Brief:
             rid, found = self._unpacked(names, asked, unpacked(rows[0]))
         else:
             told = self._told(names, asked, rows)
-            rid, found = told.place[1], _of_told(asked, told)
+            rid, found = told.place[1], _of_told(names, asked, told)
         return answer(names, query, rid, found)
 
     def _asked(self, names: Names, query: SampleQuery, wanted: Wanted) -> Asked | None:
@@ -185,7 +185,8 @@ class Brief:
         of_hours = of_slot(packed.hours, slot, are_days=False)
         self._expect(asked, of_days.places_before(), of_hours.places_before())
         days, hours = of_days.records(gaps.days), of_hours.records(gaps.hours)
-        return packed.rid, _found(asked, days, hours, hot_rows(names, packed.hot))
+        (mid,) = asked.mids
+        return packed.rid, _found(asked, days, hours, hot_readings(names, mid, packed.hot))
 
     def _expect(self, asked: Asked, days: set[int], hours: set[int]) -> Gaps:
         """What is before the resource's records; raises LookupError where that is something else than was thought."""
@@ -245,16 +246,17 @@ def _packed(told: _Told, kind: int) -> Layer:
     return Layer(rows or None, b"".join([one.record for one in some]))
 
 
-def _of_told(asked: Asked, told: _Told) -> Found:
+def _of_told(names: Names, asked: Asked, told: _Told) -> Found:
     """What there is in rows that came one by one."""
     slot, days, hours = told.place[2], _packed(told, ROLLED), _packed(told, TILED)
     of_days, of_hours = of_slot(days, slot, are_days=True), of_slot(hours, slot, are_days=False)
-    hot = [(row[3], row[4], row[9]) for row in told.hot]
-    return _found(asked, of_days.records(), of_hours.records(), hot)
+    packed = b"".join([HOT.pack(row[3], row[4]) + row[9] for row in told.hot])
+    (mid,) = asked.mids
+    return _found(asked, of_days.records(), of_hours.records(), hot_readings(names, mid, packed))
 
 
 def _found(
-    asked: Asked, days: Records | None, hours: Records | None, hot: Sequence[tuple[int, int, bytes]]
+    asked: Asked, days: Records | None, hours: Records | None, hot: Sequence[tuple[int, float]]
 ) -> Found:
     (mid,) = asked.mids
     return Found(mid=mid, start=asked.start, end=asked.sealed_end, days=days, hours=hours, hot=hot)

@@ -6,14 +6,12 @@ Where that is not so, or a tile is not as most are, `storage.reading.counting` c
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from struct import Struct
 from typing import Final, cast
 
 import numpy as np
 
 from storage.columns import Floats, Integers, Volumes, is_real
 from storage.names import Names
-from storage.packing import READING
 from storage.query import GroupKey, StatisticsQuery
 from storage.reading.answers import Numbers, StatisticsTable, nothing
 from storage.reading.hourly import counted, is_counted
@@ -26,7 +24,6 @@ from storage.watermarks import HOUR
 
 HOUR_S: Final = HOUR // 1_000_000
 
-_REAL, _INTEGER = Struct(">d").unpack_from, Struct(">q").unpack_from
 _HOURS = np.arange(rolls.HOURS) * HOUR
 
 
@@ -34,7 +31,7 @@ _HOURS = np.arange(rolls.HOURS) * HOUR
 class Found:
     """What there is of a resource and meter: records of days and of hours, and rows of `hot`.
 
-    `hot` has (time, part, readings). `start` and `end` are what may be told of the days and hours.
+    `hot` has time and reading, in order. `start` and `end` are what may be told of the days and hours.
     """
 
     mid: int
@@ -42,7 +39,7 @@ class Found:
     end: int
     days: Records | None
     hours: Records | None
-    hot: Sequence[tuple[int, int, bytes]]
+    hot: Sequence[tuple[int, float]]
 
 
 _Readings = tuple[list[int], Sequence[float]]  # times, and numbers
@@ -59,8 +56,11 @@ def answer(names: Names, query: StatisticsQuery, rid: int, found: Found) -> Hour
     tiles = _of_tiles(found, real=meter.real)
     if tiles is None:
         return None
-    (ts, values), (later, others) = tiles, _of_hot(names, found)
-    rows = hours_of(ts + later, [*values, *others], real=meter.real)
+    ts, values = tiles
+    if found.hot:
+        later, others = zip(*found.hot, strict=True)
+        ts, values = [*ts, *later], [*values, *others]
+    rows = hours_of(ts, values, real=meter.real)
     if rows is None:
         return None
     called: Mapping[GroupKey, str | None] = {
@@ -155,15 +155,3 @@ def _of_uneven(
         times += ts[:count] if at is None else [ts[place] for place in at]
         values += some[:count]
     return times, values
-
-
-def _of_hot(names: Names, found: Found) -> _Readings:
-    """The readings in rows of `hot`, in order."""
-    unpack = _REAL if names.meter(found.mid).real else _INTEGER
-    places: dict[int, int] = {}
-    for part in {row[1] for row in found.hot}:
-        mids = names.mids_of(part)
-        if found.mid in mids:
-            places[part] = mids.index(found.mid) * READING
-    rows = [row for row in sorted(found.hot) if row[1] in places]
-    return [row[0] for row in rows], [unpack(vals, places[part])[0] for _, part, vals in rows]

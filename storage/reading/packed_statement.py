@@ -4,6 +4,7 @@ A value for each layer costs less than its rows, to the server as to whoever rea
 same place in every row: who has others asks by `storage.reading.brief_statement`.
 """
 
+from functools import lru_cache
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
@@ -18,7 +19,6 @@ from storage.tables_tiles import STAMPS
 from storage.watermarks import BLOCK, DAY
 
 Value = int | str | bytes
-Hot = tuple[int, int, bytes]  # time, part, readings
 
 # As storage.tiles.bundles.ROW.
 _ROWS: Final = (
@@ -26,7 +26,8 @@ _ROWS: Final = (
     " || int4send(octet_length(slots)) || int4send(octet_length(head)) || slots || head, ''::bytea)"
 )
 _HOT: Final = "string_agg(int8send(ts) || int4send(part) || vals, ''::bytea)"
-_HOT_HEAD: Final = Struct(">qi")
+HOT: Final = Struct(">qi")  # before the readings of a row of `hot`: time and shape
+_TIME: Final = 8  # bytes of the first of them
 _SLOT: Final = "(SELECT slot FROM place)"
 _GROUP, _RESOURCE = "gid = (SELECT gid FROM place)", "rid = (SELECT rid FROM place)"
 
@@ -109,13 +110,26 @@ def unpacked(row: Any) -> Packed:
     )
 
 
-def hot_rows(names: Names, packed: bytes | None) -> list[Hot]:
-    """The rows of `hot` in any order. Raises KeyError for a shape that is not learned."""
-    rows: list[Hot] = []
+def hot_readings(names: Names, mid: int, packed: bytes | None) -> list[tuple[int, float]]:
+    """Time and reading of a meter in the rows of `hot`, in order. Raises KeyError for a shape that is not learned."""
+    found: list[tuple[int, float]] = []
     begin, packed = 0, packed or b""
     while begin < len(packed):
-        ts, part = _HOT_HEAD.unpack_from(packed, begin)
-        at = begin + _HOT_HEAD.size
-        begin = at + READING * len(names.mids_of(part))
-        rows.append((ts, part, packed[at:begin]))
-    return rows
+        _, part = HOT.unpack_from(packed, begin)
+        mids = names.mids_of(part)
+        size = HOT.size + READING * len(mids)
+        end = begin + size
+        while packed[end + _TIME : end + HOT.size] == packed[begin + _TIME : begin + HOT.size]:
+            end += size  # rows of one shape are read together
+        if mid in mids:
+            reading = _reading(mids.index(mid), len(mids), names.meter(mid).real)
+            found += reading.iter_unpack(packed[begin:end])
+        begin = end
+    found.sort()
+    return found
+
+
+@lru_cache(1000)
+def _reading(place: int, size: int, real: bool) -> Struct:
+    """The time and one of the readings of a row."""
+    return Struct(f">q4x{READING * place}x{'d' if real else 'q'}{READING * (size - place - 1)}x")

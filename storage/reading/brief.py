@@ -5,39 +5,29 @@ It is put with the watermarks and numbers of an earlier question, and finds out 
 slots that moved) is left to `storage.reading.readings`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple
-
-import numpy as np
 
 from storage.columns import Columns, Figures, Wanted
 from storage.database import Database
 from storage.dialects.postgresql import PostgreSQL
-from storage.directory import Place
 from storage.errors import DamagedTile
 from storage.names import Names, Owner
 from storage.query import SampleQuery, StatisticsQuery
-from storage.reading.abreast import readings_in
 from storage.reading.answers import StatisticsTable
 from storage.reading.brief_statement import OPEN, PLACED, ROLLED, TILED, Asked, Gaps, Row, statement
 from storage.reading.by_hour import Found, answer, is_by_hour
-from storage.reading.counted import Uncounted
-from storage.reading.hourly import Day, figures_of
 from storage.reading.hours import Hours
-from storage.reading.layer import Layer, of_slot
+from storage.reading.layer import of_slot
 from storage.reading.moment import Moment
 from storage.reading.packed_statement import HOT, Packed, PackedStatement, hot_readings, unpacked
-from storage.reading.polled import columns_of, sorted_out
+from storage.reading.places import OF_GROUP, Places
 from storage.reading.selection import times_of
-from storage.reading.tiled import Piece
+from storage.reading.told import SealedRecord, Told, figures, only, packed
 from storage.tables_tiles import STAMPS
 from storage.tiles import bundles, heads, rolls
 from storage.tiles.bundles import Records
-from storage.tiles.codec import Block
 from storage.tiles.layout import checked_rank, place_in
-from storage.tiles.roll_stacks import RollRow
-from storage.tiles.span_stacks import SpanRow
 from storage.watermarks import DAY, HOUR
 
 FOREVER = 2**62
@@ -50,30 +40,6 @@ GAPS_MAX = 50_000
 _LONG_WAY = (DamagedTile, LookupError)
 
 
-class _Sealed(NamedTuple):
-    """The resource's record, the `rank`-th of a row of days or hours; `head` is that of the records themselves."""
-
-    kind: int
-    line: int
-    row: bundles.Row
-    head: bytes
-    record: bytes
-    rank: int
-
-    @property
-    def block(self) -> Block:
-        """The row without other records."""
-        return Block(self.row.w, self.head, self.record)
-
-
-class _Told(NamedTuple):
-    """What the statement found of a resource; rows of `hot` as they came."""
-
-    place: Place
-    sealed: list[_Sealed]
-    hot: list[Row]
-
-
 class Brief:
     """Answers what it can. `remember` teaches it, from the questions it could not answer."""
 
@@ -82,6 +48,8 @@ class Brief:
         self._moment: Moment | None = None
         self._gaps: dict[tuple[str, str | None], Gaps] = {}  # by resource and project
         self._packed: PackedStatement | None = None
+        self._places = Places()
+        self._of_group = OF_GROUP.format(database.dialect.mark)
 
     def remember(self, moment: Moment | None) -> None:
         """When the last question was asked that had to go the long way."""
@@ -92,7 +60,7 @@ class Brief:
         with suppress(*_LONG_WAY):
             asked = self._asked(names, query, wanted)
             if asked is not None:
-                return list(_figures(names, asked, self._told(names, asked, self._rows(asked))))
+                return list(figures(names, asked, self._told(names, asked, self._rows(asked))))
         return None
 
     def by_hour(self, names: Names, query: StatisticsQuery) -> Hours | StatisticsTable | None:
@@ -100,7 +68,11 @@ class Brief:
         with suppress(*_LONG_WAY):
             asked = self._asked(names, query.samples, _HOURLY) if is_by_hour(query) else None
             if asked is not None and len(asked.mids) == 1:
-                return self._answer(names, query, asked, self._database.ask(*self._hourly(asked)))
+                rows = self._database.ask(*self._hourly(asked))
+                gid = self._strange_group(asked, rows)
+                if gid is not None:
+                    self._places.learn_group(gid, self._database.ask(self._of_group, (gid,)))
+                return self._answer(names, query, asked, rows)
         return None
 
     async def by_hour_soon(self, names: Names, query: StatisticsQuery) -> Hours | StatisticsTable | None:
@@ -110,7 +82,12 @@ class Brief:
             if asked is None or len(asked.mids) > 1 or asked.end - asked.start > SOON:
                 return None
             rows = await self._database.ask_soon(*self._hourly(asked))
-            return None if rows is None else self._answer(names, query, asked, rows)
+            if rows is None:
+                return None
+            gid = self._strange_group(asked, rows)
+            if gid is not None and (of_group := await self._database.ask_soon(self._of_group, (gid,))):
+                self._places.learn_group(gid, of_group)
+            return self._answer(names, query, asked, rows)
         return None
 
     def _hourly(self, asked: Asked) -> tuple[str, Sequence[int | str | bytes]]:
@@ -121,6 +98,16 @@ class Brief:
             self._packed = PackedStatement(asked.moment)
         return self._packed.put(asked)
 
+    def _strange_group(self, asked: Asked, rows: Sequence[Row]) -> int | None:
+        """Learns where a resource is that was not known; returns its group, if others of it are not known either."""
+        if not self._packs(asked) or asked.place is not None:
+            return None
+        place = unpacked(rows[0], None).place
+        if place is None:
+            return None
+        self._places.learn(asked.resource_id, place)
+        return None if self._places.has_group(place.gid) else place.gid
+
     def _packs(self, asked: Asked) -> bool:
         return self._database.dialect.name == PostgreSQL.name and None not in asked.gaps
 
@@ -128,7 +115,7 @@ class Brief:
         self, names: Names, query: StatisticsQuery, asked: Asked, rows: Sequence[Row]
     ) -> Hours | StatisticsTable | None:
         if self._packs(asked):
-            rid, found = self._unpacked(names, asked, unpacked(rows[0]))
+            rid, found = self._unpacked(names, asked, unpacked(rows[0], asked.place))
         else:
             told = self._told(names, asked, rows)
             rid, found = told.place[1], _of_told(names, asked, told)
@@ -152,12 +139,13 @@ class Brief:
                 return None
             project_id = query.scope.project_id
         gaps = self._gaps.get((resource_id, project_id), Gaps())
-        return Asked(moment, resource_id, project_id, mids, start, end, gaps)
+        place = self._places.of(resource_id, project_id)
+        return Asked(moment, resource_id, project_id, mids, start, end, gaps, place)
 
     def _rows(self, asked: Asked) -> Sequence[Row]:
         return self._database.ask(*statement(asked, self._database.dialect))
 
-    def _told(self, names: Names, asked: Asked, rows: Sequence[Row]) -> _Told:
+    def _told(self, names: Names, asked: Asked, rows: Sequence[Row]) -> Told:
         """What the rows tell; raises LookupError where the moment is over, something is late, or records moved."""
         places, sealed, hot = list[Row](), list[Row](), list[Row]()
         for row in rows:
@@ -173,20 +161,20 @@ class Brief:
             raise LookupError("no resource, or several")
         gid, rid, slot = places[0][1:4]
         names.know((gid, rid, slot), Owner(asked.resource_id, places[0][-1] or None))
-        return _Told((gid, rid, slot), self._ranked(asked, slot, sealed), hot)
+        return Told((gid, rid, slot), self._ranked(asked, slot, sealed), hot)
 
     def _unpacked(self, names: Names, asked: Asked, packed: Packed) -> tuple[int, Found]:
         """The same of what came packed: whose it is, and what there is."""
-        if packed.places != 1 or packed.is_over:
+        if packed.place is None or packed.is_over:
             raise LookupError("no resource, or several, or the moment is over, or something is late")
-        slot, gaps = packed.slot, asked.gaps
-        names.know((packed.gid, packed.rid, slot), Owner(asked.resource_id, packed.owner or None))
+        (gid, rid, slot, owner), gaps = packed.place, asked.gaps
+        names.know((gid, rid, slot), Owner(asked.resource_id, owner or None))
         of_days = of_slot(packed.days, slot, are_days=True)
         of_hours = of_slot(packed.hours, slot, are_days=False)
         self._expect(asked, of_days.places_before(), of_hours.places_before())
         days, hours = of_days.records(gaps.days), of_hours.records(gaps.hours)
         (mid,) = asked.mids
-        return packed.rid, _found(asked, days, hours, hot_readings(names, mid, packed.hot))
+        return rid, _found(asked, days, hours, hot_readings(names, mid, packed.hot))
 
     def _expect(self, asked: Asked, days: set[int], hours: set[int]) -> Gaps:
         """What is before the resource's records; raises LookupError where that is something else than was thought."""
@@ -201,10 +189,10 @@ class Brief:
             raise LookupError("other records than was thought")
         return gaps
 
-    def _ranked(self, asked: Asked, slot: int, rows: Sequence[Row]) -> list[_Sealed]:
+    def _ranked(self, asked: Asked, slot: int, rows: Sequence[Row]) -> list[SealedRecord]:
         """The records in the rows; raises LookupError where they are others than was thought."""
         ranks: dict[tuple[int, bytes, int], int | None] = {}
-        found: list[_Sealed] = []
+        found: list[SealedRecord] = []
         for kind, _, mid, start, line, w, _, slots, head, record, _ in rows:
             row = bundles.Row(mid, start, w, slots, head)
             slots_in, own = (rolls if kind == ROLLED else heads).slots_in, head
@@ -216,13 +204,13 @@ class Brief:
                     ranks[known] = checked_rank(*known[1:], slot)
                 rank = ranks[known]
             if rank is not None:
-                found.append(_Sealed(kind, line, row, own, record or b"", rank))
+                found.append(SealedRecord(kind, line, row, own, record or b"", rank))
         days, hours = (
             {slot - rank for (of, *_), rank in ranks.items() if of == kind and rank is not None}
             for kind in (ROLLED, TILED)
         )
         gaps = self._expect(asked, days, hours)
-        return [_only(one, gaps) for one in found] if None in gaps else found
+        return [only(one, gaps) for one in found] if None in gaps else found
 
 
 def _gap(known: int | None, found: set[int]) -> int | None:
@@ -232,27 +220,13 @@ def _gap(known: int | None, found: set[int]) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _only(one: _Sealed, gaps: Gaps) -> _Sealed:
-    """The one record of a row that came with all of them."""
-    is_whole = (gaps.days if one.kind == ROLLED else gaps.hours) is None
-    begin = one.row.w * one.rank
-    return one._replace(record=one.record[begin : begin + one.row.w]) if is_whole else one
-
-
-def _packed(told: _Told, kind: int) -> Layer:
-    """The records of one kind as a layer."""
-    some = [one for one in told.sealed if one.kind == kind]
-    rows = bundles.packed([one.row for one in some])
-    return Layer(rows or None, b"".join([one.record for one in some]))
-
-
-def _of_told(names: Names, asked: Asked, told: _Told) -> Found:
+def _of_told(names: Names, asked: Asked, told: Told) -> Found:
     """What there is in rows that came one by one."""
-    slot, days, hours = told.place[2], _packed(told, ROLLED), _packed(told, TILED)
+    slot, days, hours = told.place[2], packed(told, ROLLED), packed(told, TILED)
     of_days, of_hours = of_slot(days, slot, are_days=True), of_slot(hours, slot, are_days=False)
-    packed = b"".join([HOT.pack(row[3], row[4]) + row[9] for row in told.hot])
+    hot = b"".join([HOT.pack(row[3], row[4]) + row[9] for row in told.hot])
     (mid,) = asked.mids
-    return _found(asked, of_days.records(), of_hours.records(), hot_readings(names, mid, packed))
+    return _found(asked, of_days.records(), of_hours.records(), hot_readings(names, mid, hot))
 
 
 def _found(
@@ -260,29 +234,3 @@ def _found(
 ) -> Found:
     (mid,) = asked.mids
     return Found(mid=mid, start=asked.start, end=asked.sealed_end, days=days, hours=hours, hot=hot)
-
-
-def _figures(names: Names, asked: Asked, told: _Told) -> Iterator[Columns | Figures]:
-    """What the records and rows hold; raises LookupError where the long way has to be gone."""
-    gid, _, slot = told.place
-    days: dict[int, list[Day]] = {}
-    spans: dict[tuple[int, int], SpanRow] = {}
-    tiles: dict[int, list[tuple[int, int, SpanRow]]] = {}
-    for one in told.sealed:
-        if one.kind == ROLLED:
-            row = RollRow(one.block, one.rank)
-            days.setdefault(one.row.mid, []).append(Day(one.row.start, np.array([slot]), row))
-            continue
-        span = SpanRow(np.array([slot]), one.block, one.rank)
-        if one.row.mid == STAMPS:
-            spans[one.row.start, one.row.mid] = span
-        else:
-            tiles.setdefault(one.row.mid, []).append((one.row.start, one.line, span))
-    piece = Piece(gid, asked.mids, frozenset((slot,)), asked.start, asked.sealed_end, versions=False)
-    for figures in figures_of(names, piece, days, spread=False):
-        if isinstance(figures, Uncounted):
-            raise LookupError("a day without figures")  # noqa: TRY004 - as what else is not there
-        yield figures
-    yield from readings_in(names, piece, spans, tiles)
-    hot = [(*row[1:7], row[9]) for row in told.hot]
-    yield from columns_of(names, sorted_out(hot), asked.mids)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from storage.dialects import Dialect
 from storage.reading.asking import one_record
 from storage.reading.moment import Moment
+from storage.reading.places import Placed
 from storage.tables_tiles import STAMPS
 from storage.watermarks import BLOCK, DAY
 
@@ -41,6 +42,7 @@ class Asked:
     start: int
     end: int
     gaps: Gaps
+    place: Placed | None = None  # where it is known
 
     @property
     def sealed_end(self) -> int:

@@ -15,6 +15,7 @@ from storage.reading.asking import one_record
 from storage.reading.brief_statement import GUARDED, Asked
 from storage.reading.layer import Layer
 from storage.reading.moment import Moment
+from storage.reading.places import Placed
 from storage.tables_tiles import STAMPS
 from storage.watermarks import BLOCK, DAY
 
@@ -28,22 +29,31 @@ _ROWS: Final = (
 _HOT: Final = "string_agg(int8send(ts) || int4send(part) || vals, ''::bytea)"
 HOT: Final = Struct(">qi")  # before the readings of a row of `hot`: time and shape
 _TIME: Final = 8  # bytes of the first of them
-_SLOT: Final = "(SELECT slot FROM place)"
-_GROUP, _RESOURCE = "gid = (SELECT gid FROM place)", "rid = (SELECT rid FROM place)"
 
 
 class Packed(NamedTuple):
-    """What the statement found: how many places the resource has, and whether the answer is no longer right."""
+    """What the statement found: where the resource is (None: nowhere, or at several places) and what there is of it.
 
-    gid: int
-    rid: int
-    slot: int
-    owner: str | None
-    places: int
+    `is_over`: the answer is not right, because the moment is over, something is late, or there are several places.
+    """
+
+    place: Placed | None
     days: Layer
     hours: Layer
     hot: bytes | None
     is_over: bool
+
+
+class _Terms(NamedTuple):
+    """What stands in the statement for where the resource is: columns of a place that it finds, or marks."""
+
+    gid: str
+    rid: str
+    slot: str
+
+
+_FOUND: Final = _Terms(*(f"(SELECT {column} FROM place)" for column in ("gid", "rid", "slot")))  # noqa: S608 - ours
+_KNOWN: Final = _Terms(PostgreSQL.mark, PostgreSQL.mark, PostgreSQL.mark)
 
 
 class PackedStatement:
@@ -54,60 +64,67 @@ class PackedStatement:
         # The numbers of a moment are part of its text, which is prepared anew for each moment: half as many values.
         moved = moment.moved(PostgreSQL.mark, GUARDED)
         self._moved = [f"EXISTS (SELECT FROM {source % (*numbers,)})" for source, numbers in moved]
-        self._texts: dict[tuple[int, bool], str] = {}
+        self._texts: dict[tuple[bool, bool, bool], str] = {}
 
     def put(self, asked: Asked) -> tuple[str, list[Value]]:
         """The statement, and the values of its marks."""
-        marks = asked.moment.marks
+        marks, place = asked.moment.marks, asked.place
         (mid,), start, end = asked.mids, asked.start, asked.sealed_end
-        names = [asked.resource_id] if asked.project_id is None else [asked.resource_id, asked.project_id]
-        days, hours, first = asked.gaps.days or 0, asked.gaps.hours or 0, start - start % DAY
+        first, hour = start - start % DAY, max(start - start % BLOCK, marks.compacted)
         has_days = first < marks.sealed - marks.sealed % DAY  # no later day is compacted
-        key = len(names), has_days
+        key = place is not None, asked.project_id is not None, has_days
         text = self._texts.get(key)
         if text is None:
-            text = self._texts[key] = self._text(in_project=len(names) > 1, has_days=has_days)
-        return text, [
-            *names,
-            *(max(start, marks.sealed), asked.end),
-            *((days, mid, first, end) if has_days else ()),
-            *(hours, mid, max(start - start % BLOCK, marks.compacted), end),
-        ]
+            text = self._texts[key] = self._text(*key)
+        days, hours = asked.gaps.days or 0, asked.gaps.hours or 0
+        since = max(start, marks.sealed)
+        if place is None:
+            names = [asked.resource_id] if asked.project_id is None else [asked.resource_id, asked.project_id]
+            of_rolls = [days, mid, first, end] if has_days else []
+            return text, [*names, since, asked.end, *of_rolls, hours, mid, hour, end]
+        gid, rid, slot, _ = place
+        others = (asked.resource_id, rid) if asked.project_id is None else ()
+        of_days = [slot, slot, days, gid, mid, first, end] if has_days else []
+        of_hours = (slot, slot, hours, gid, mid, hour, end)
+        return text, [gid, rid, since, asked.end, gid, rid, *others, *of_days, *of_hours]
 
-    def _text(self, *, in_project: bool, has_days: bool) -> str:
-        mark = PostgreSQL.mark
-        late = f"EXISTS (SELECT FROM late WHERE {_GROUP} AND {_RESOURCE})"
+    def _text(self, is_known: bool, in_project: bool, has_days: bool) -> str:
+        mark, terms = PostgreSQL.mark, _KNOWN if is_known else _FOUND
+        of_it = f"gid = {terms.gid} AND rid = {terms.rid}"
+        over = [*self._moved, f"EXISTS (SELECT FROM late WHERE {of_it})"]
+        if is_known and not in_project:
+            over.append(f"EXISTS (SELECT FROM resource WHERE id = {mark} AND rid <> {mark})")
+        days = f"{_layer('day_roll', terms)}, " if has_days else ""
+        of_days = "day_rolls.packed, day_rolls.raw" if has_days else "NULL::bytea, NULL::bytea"
+        hot = f"(SELECT {_HOT} FROM hot WHERE {of_it} AND ts >= {mark} AND ts < {mark})"  # noqa: S608 - ours
+        told = f"{of_days}, tiles.packed, tiles.raw, {hot}, {' OR '.join(over)}"
+        layers = f"{days}{_layer('tile', terms)}"
+        if is_known:
+            return f"SELECT {told} FROM {layers}"  # noqa: S608 - ours
         of_project = f" AND p.id = {mark}" if in_project else ""
         place = (
             "SELECT min(r.gid) AS gid, min(r.rid) AS rid, min(r.slot) AS slot, min(p.id) AS owner,"  # noqa: S608 - ours
             f" count(*) AS places FROM resource r JOIN project p ON p.pid = r.pid WHERE r.id = {mark}{of_project}"
         )
-        days = f"{_layer('day_roll')}, " if has_days else ""
-        of_days = "day_rolls.packed, day_rolls.raw" if has_days else "NULL::bytea, NULL::bytea"
-        return (
-            f"WITH place AS ({place}) SELECT gid, rid, slot, owner, places,"  # noqa: S608 - ours
-            f" {of_days}, tiles.packed, tiles.raw,"
-            f" (SELECT {_HOT} FROM hot WHERE {_GROUP} AND {_RESOURCE} AND ts >= {mark} AND ts < {mark}),"
-            f" {' OR '.join([*self._moved, late])} FROM place, {days}{_layer('tile')}"
-        )
+        return f"WITH place AS ({place}) SELECT {told}, gid, rid, slot, owner, places FROM place, {layers}"  # noqa: S608 - ours
 
 
-def _layer(table: str) -> str:
+def _layer(table: str, terms: _Terms) -> str:
     """The rows of a table and their records, as one row."""
     mark = PostgreSQL.mark
-    record = one_record(PostgreSQL.byte, _SLOT, f"({_SLOT} - {mark})")
+    record = one_record(PostgreSQL.byte, terms.slot, f"({terms.slot} - {mark})")
     return (
         f"(SELECT {_ROWS} AS packed, string_agg({record}, ''::bytea) AS raw FROM {table}"  # noqa: S608 - ours
-        f" WHERE {_GROUP} AND mid IN ({STAMPS}, {mark}) AND start >= {mark} AND start < {mark}) AS {table}s"
+        f" WHERE gid = {terms.gid} AND mid IN ({STAMPS}, {mark}) AND start >= {mark} AND start < {mark}) AS {table}s"
     )
 
 
-def unpacked(row: Any) -> Packed:
-    """The one row of an answer."""
-    gid, rid, slot, owner, places, days, day_records, hours, hour_records, hot, is_over = row
-    return Packed(
-        gid, rid, slot, owner, places, Layer(days, day_records), Layer(hours, hour_records), hot, is_over
-    )
+def unpacked(row: Any, known: Placed | None) -> Packed:
+    """The one row of an answer; `known` is where the question said the resource is."""
+    days, day_records, hours, hour_records, hot, is_over, *place = row
+    if known is None and place[-1] == 1:
+        known = Placed(*place[:-1])
+    return Packed(known, Layer(days, day_records), Layer(hours, hour_records), hot, is_over)
 
 
 def hot_readings(names: Names, mid: int, packed: bytes | None) -> list[tuple[int, float]]:

@@ -182,6 +182,31 @@ def test_nobody_sees_a_resource_of_another_project(database: Database) -> None:
     assert watched.asked(StatisticsQuery(replace(everything, scope=Scope("one"), project_id="two"))) == []
 
 
+def test_a_name_is_told_of_all_projects_once_another_one_has_it_too(database: Database) -> None:
+    store, watched = Maintained(database), Watched(database)
+    start = NOW.replace(minute=0, second=0, microsecond=0) - 2 * HOUR
+    readings = [
+        replace(sample(resource_id=name), timestamp=start + minutes * HOUR / 60)
+        for name in ("shared", "own")
+        for minutes in range(3)
+    ]
+    store.store(readings)
+    everywhere = SampleQuery(EVERYTHING, meter=readings[0].meter, resource_id="shared", start=start)
+    asked = StatisticsQuery(everywhere, 3600, ("resource_id",))
+    mine = replace(everywhere, scope=Scope(str(readings[0].project_id)))
+    for name in ("own", "shared"):  # of which the first tells where the other is
+        for _ in range(2):
+            watched.asked(replace(asked, samples=replace(everywhere, resource_id=name)))
+    answered = watched.hourly
+
+    store.store([replace(one, project_id="another") for one in readings[:2]])
+
+    assert answered == 3
+    assert sum(row.count for row in watched.asked(asked)) == 5
+    assert [row.count for row in watched.asked(StatisticsQuery(mine, 3600))] == [3]
+    assert [row.groups for row in watched.asked(replace(asked, samples=mine))] == [{"resource_id": "shared"}]
+
+
 def test_a_damaged_day_is_named_by_the_long_way(database: Database) -> None:
     store, watched = Maintained(database), Watched(database)
     store.store(series(40, resource_id="a", step=timedelta(minutes=60)))

@@ -1,6 +1,7 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -13,6 +14,7 @@ LEAST_AGE = timedelta(days=1)
 LONGEST_AGE = timedelta(days=365 * 500)
 
 
+@lru_cache(100)
 def age(text: str) -> timedelta:
     """How long `90d`, `36h`, `3y` (years of 365 days) or a number of seconds is; raises ValueError."""
     found = AGE.fullmatch(text.strip())

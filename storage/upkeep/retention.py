@@ -8,17 +8,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, select
 
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
-from storage.reading.asking import ask
+from storage.reading.asking import ask, marks
 from storage.sample import from_microseconds, to_microseconds
 from storage.settings import RetentionSettings, age
-from storage.tables import delta, delta_identity, late, meter, quarantine, resource_group
+from storage.tables import delta, delta_identity, late, meter, quarantine
 from storage.tables_alarms import alarm_change, delivery, delivery_attempt
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
 from storage.tiles.compact import earliest_tile
@@ -26,10 +27,12 @@ from storage.tiles.damaged import Damaged
 from storage.tiles.deltas import count_deltas
 from storage.upkeep.old_events import forget_events
 from storage.upkeep.old_lives import forget_lives
+from storage.upkeep.old_rows import Old, OldBefore, look
 from storage.watermarks import DAY, known, move, take_turn
 
 GROUPS_A_SLICE = 32
 ROWS_A_SLICE = 1000
+_GROUPS = f"SELECT gid FROM resource_group WHERE gid > %s ORDER BY gid LIMIT {GROUPS_A_SLICE}"  # noqa: S608 - ours
 AHEAD_US = 300_000_000  # a sample is at most five minutes older on arrival than it says
 PATIENCE_US = 2 * DAY  # late samples that always come anew do not keep old days for ever
 
@@ -120,9 +123,13 @@ class Retention:
             if cuts == self._swept:
                 return
             places = _places(connection, cuts)
-        lives = (Deleted(*done) for done in forget_lives(self._database, cuts.hourly))
-        events = (Deleted(*done) for done in forget_events(self._database, cuts.events))
-        for rows in (self._by_group(places), self._by_key(cuts), lives, events):
+            old = look(connection, OldBefore(cuts.hourly, cuts.events, cuts.history))
+        stages = [self._by_group(places), self._by_key(cuts, old)]
+        if old.lives:
+            stages.append(Deleted(*done) for done in forget_lives(self._database, cuts.hourly))
+        if old.events:
+            stages.append(Deleted(*done) for done in forget_events(self._database, cuts.events))
+        for rows in stages:
             for found in rows:
                 reach("retention.deleted")
                 yield found
@@ -159,15 +166,13 @@ class Retention:
 
     def _slice(self, places: Sequence["_Place"], after: int) -> tuple[Sequence[int], Sequence[int | None]]:
         """The next groups, and of each place the first time of these; mostly there is nothing to go."""
-        some = select(resource_group.c.gid).where(resource_group.c.gid > after)
         with self._database.read() as connection:
-            gids = (
-                connection.execute(some.order_by(resource_group.c.gid).limit(GROUPS_A_SLICE)).scalars().all()
-            )
+            gids = [gid for (gid,) in ask(connection, _GROUPS, (after,))]
             if not gids:
                 return (), ()
-            looks = (place.earliest(gids).scalar_subquery() for place in places)
-            return gids, list(connection.execute(select(*looks)).one())
+            looks = [place.earliest(gids) for place in places]
+            texts, values = ", ".join([f"({text})" for text, _ in looks]), [some for _, some in looks]
+            return gids, ask(connection, f"SELECT {texts}", [*chain.from_iterable(values)])[0]
 
     def _of_groups(self, place: "_Place", gids: Sequence[int], earliest: int | None) -> Iterator[Deleted]:
         """A day of these groups at a time, from the earliest on."""
@@ -175,7 +180,7 @@ class Retention:
             work = partial(self._remove, place=place, gids=gids, day=_day(earliest))
             yield Deleted(place.table.name, self._database.write_retrying(work))
             with self._database.read() as connection:
-                earliest = connection.execute(place.earliest(gids)).scalar()
+                ((earliest,),) = ask(connection, *place.earliest(gids))
 
     def _remove(self, connection: Connection, place: "_Place", gids: Sequence[int], day: int) -> int:
         if place.counted_from is not None and day >= place.counted_from:
@@ -184,26 +189,21 @@ class Retention:
             reach("retention.counted")
         return _execute(connection, place.removal(gids, min(day + DAY, place.cut)))
 
-    def _by_key(self, cuts: _Cuts) -> Iterator[Deleted]:
+    def _by_key(self, cuts: _Cuts, old: Old) -> Iterator[Deleted]:
         identity = delta_identity.c
-        done = (delivery.c.created_at < cuts.history) & (delivery.c.state != "pending")
-        gone: Sequence[tuple[Column[Any], ColumnElement[bool], Sequence[Column[Any]]]] = (
-            (quarantine.c.digest, quarantine.c.last_seen < cuts.events, ()),
-            (alarm_change.c.event_id, alarm_change.c.timestamp < cuts.history, ()),
-            (delivery.c.delivery_id, done, (delivery_attempt.c.delivery_id,)),
-        )
-        looks = (select(key).where(old).exists() for key, old, _ in gone)
-        with self._database.read() as connection:
-            has_ids, *found = connection.execute(select(select(identity.id).exists(), *looks)).one()
         for first in range(
-            256 if has_ids else 0
+            256 if old.identities else 0
         ):  # ids are random: no look takes longer than a limit of time
             begin, end = bytes((first, *bytes(15))), bytes((first, *b"\xff" * 15))
             some = identity.id.between(begin, end) & (identity.recv < cuts.raw - AHEAD_US)
             yield from self._listed(identity.id, some)
-        for (key, old, below), is_there in zip(gone, found, strict=True):
-            if is_there:
-                yield from self._listed(key, old, *below)
+        if old.quarantine:
+            yield from self._listed(quarantine.c.digest, quarantine.c.last_seen < cuts.events)
+        if old.changes:
+            yield from self._listed(alarm_change.c.event_id, alarm_change.c.timestamp < cuts.history)
+        if old.deliveries:
+            done = (delivery.c.created_at < cuts.history) & (delivery.c.state != "pending")
+            yield from self._listed(delivery.c.delivery_id, done, delivery_attempt.c.delivery_id)
 
     def _listed(
         self,
@@ -247,10 +247,11 @@ class _Place:
     probed: tuple[int, ...] = ()
     counted_from: int | None = None
 
-    def earliest(self, gids: Sequence[int]) -> Any:  # a Select of one integer
-        """Asks for the first time of these groups."""
-        probed = (self.table.c.mid.in_(self.probed),) if self.probed else ()
-        return select(func.min(self.time)).where(self.table.c.gid.in_(gids), self.time < self.cut, *probed)
+    def earliest(self, gids: Sequence[int]) -> tuple[str, list[int]]:
+        """Asks for the first time of these groups: a statement and the values of its marks."""
+        time, probed = self.time.name, f" AND mid IN ({marks(self.probed)})" if self.probed else ""
+        some = f"gid IN ({marks(gids)}) AND {time} < %s{probed}"
+        return f"SELECT min({time}) FROM {self.table.name} WHERE {some}", [*gids, self.cut, *self.probed]  # noqa: S608 - our tables
 
     def removal(self, gids: Sequence[int], until: int) -> Any:  # a Delete
         """Deletes the rows of these groups before a time."""

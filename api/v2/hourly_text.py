@@ -1,6 +1,7 @@
 """A few hours of one resource and meter as JSON text: the five standard statistics, in one pass over the hours."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from operator import truediv
 from typing import Final
@@ -37,19 +38,23 @@ def hourly(hours: Hours, bounds: Bounds) -> bytes | None:
     texts = []
     for row, mean, lasted in zip(rows, numbers, numbers[len(rows) :], strict=False):
         start, count, first, last, low, high, total = row
-        hour = start // HOUR
-        begin = hour_text(hour)
+        begin, period = _hour(start // HOUR)
         (since, parts), (until, others) = divmod(first - start, SECOND), divmod(last - start, SECOND)
         begun = f"{SECONDS[since]}.{parts:06}" if parts else SECONDS[since]
         ended = f"{SECONDS[until]}.{others:06}" if others else SECONDS[until]
         texts.append(
-            f'{head}{high}{dot}, "min": {low}{dot}, "sum": {total}{dot}, "avg": {mean},'
-            f' "count": {count}, "aggregate": null, "duration": {lasted},'
-            f' "duration_start": "{begin}{begun}",'
-            f' "duration_end": "{begin}{ended}", "period": {_PERIOD},'
-            f' "period_start": "{begin}:00:00", "period_end": "{hour_text(hour + 1)}:00:00"}}'
+            f'{head}{high}{dot}, "min": {low}{dot}, "sum": {total}{dot}, "avg": {mean}, "count": {count},'
+            f' "aggregate": null, "duration": {lasted}, "duration_start": "{begin}{begun}", "duration_end": "{begin}'
+            f"{ended}{period}"
         )
     return f"[{', '.join(texts)}]".encode()
+
+
+@lru_cache(1000)
+def _hour(hour: int) -> tuple[str, str]:
+    """Of an hour since 1970 the beginning of its moments, and what stands behind the last one of a row."""
+    begin, end = hour_text(hour), hour_text(hour + 1)
+    return begin, f'", "period": {_PERIOD}, "period_start": "{begin}:00:00", "period_end": "{end}:00:00"}}'
 
 
 def _numbers(floats: list[float]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -13,12 +13,15 @@ from collector.errors import InvalidPublisher
 from collector.outlet_metrics import OutletMetrics
 from collector.outlets import Bounds, Outlets
 from collector.pipelines.files import Pipelines, read_event_pipelines, read_pipelines
+from collector.pipelines.lateness import Latecomers
 from collector.pipelines.routing import ByPipeline, urls_of
 from collector.publishers.publisher import Publisher
 from collector.publishers.urls import Around, publisher_of, publishers_of
+from collector.publishing import Owing
 from storage.database import Database
 from storage.outgoing import Kind
 from storage.settings import age
+from storage.transforming import Transforming
 
 log = structlog.get_logger()
 
@@ -84,11 +87,16 @@ class Receivers:
 
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """What hands samples and events on: pipelines, publishers and their queues; None: nobody to hand on to."""
+    """What hands samples and events on: pipelines, publishers and their queues; None: nobody to hand on to.
+
+    `owing` is given what was stored.
+    """
 
     pipelines: Configured
     receivers: Receivers
     outlets: Outlets | None
+    owing: Owing | None
+    database: Database
 
     @classmethod
     def of(
@@ -100,23 +108,26 @@ class Forwarding:
         """
         pipelines = Configured.of(settings)
         receivers = Receivers.of(settings, pipelines)
-        if not receivers.all:
-            return cls(pipelines, receivers, None)
-        options = settings.collector
-        outlets = Outlets(
-            Database(settings.database),
-            receivers.all,
-            ByPipeline(receivers.everybody, receivers.names, pipelines.samples, pipelines.events),
-            OutletMetrics(registry),
-            clock,
-            bounds=Bounds(age(options.publisher_age), options.publisher_bytes),
-        )
-        return cls(pipelines, receivers, outlets)
+        options, database, outlets = settings.collector, Database(settings.database), None
+        if receivers.all:
+            outlets = Outlets(
+                database,
+                receivers.all,
+                ByPipeline(receivers.everybody, receivers.names, pipelines.samples, pipelines.events),
+                OutletMetrics(registry),
+                clock,
+                bounds=Bounds(age(options.publisher_age), options.publisher_bytes),
+            )
+        owing: Owing | None = outlets
+        if pipelines.samples is not None and pipelines.samples.has_transformers:
+            settle = timedelta(seconds=options.pipeline_settle)
+            reached = Transforming(database).reached
+            owing = Latecomers(pipelines.samples, reached, settle, clock, registry, others=outlets)
+        return cls(pipelines, receivers, outlets, owing, database)
 
     def dispose(self) -> None:
-        """Closes what connections of the queues there are."""
-        if self.outlets is not None:
-            self.outlets.dispose()
+        """Closes what connections of its own there are."""
+        self.database.dispose()
 
 
 def configured(settings: Settings) -> list[Publisher]:

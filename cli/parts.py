@@ -59,8 +59,8 @@ class Server:
         registry = CollectorRegistry()
         metrics, kept_rows = CollectorMetrics(registry), KeptRows()
         forwarding = _forwarding(settings, registry)
-        outlets = None if forwarding is None else forwarding.outlets
-        pipeline = _pipeline(settings, intake, kept_rows, metrics, outlets)
+        owing = None if forwarding is None else forwarding.owing
+        pipeline = _pipeline(settings, intake, kept_rows, metrics, owing)
         return cls(settings, database, intake, kept_rows, registry, metrics, pipeline, forwarding)
 
     def run(self, parts: Sequence[Part], stop: threading.Event) -> int:

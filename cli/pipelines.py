@@ -22,7 +22,7 @@ def transformers(server: Server, forwarding: Forwarding) -> list[Part]:
     """The loop that derives samples, where a sink has transformers; remarks on the files are said in the log."""
     forwarding.pipelines.tell_remarks()
     pipelines, options = forwarding.pipelines.samples, server.settings.collector
-    if pipelines is None or not any(sink.steps for sink in pipelines.sinks):
+    if pipelines is None or not pipelines.has_transformers:
         return []
     database, cycle = server.intake, timedelta(seconds=options.pipeline_cycle)
     samples = Samples(database, server.kept_rows)

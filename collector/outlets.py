@@ -90,7 +90,6 @@ class Outlets:
         bounds: Bounds | None = None,
         longest_wait_s: float = LONGEST_WAIT_S,
     ) -> None:
-        self._database = database
         self._outgoing, self._standings = Outgoing(database), Standings(database)
         self._routing, self._metrics, self._clock = routing, metrics, clock
         self._bounds = bounds or Bounds()
@@ -138,10 +137,6 @@ class Outlets:
             outlet.wake()
         for thread in threads:
             thread.join(max(0.0, deadline_s - time.monotonic()))
-
-    def dispose(self) -> None:
-        """Closes the connections to the database."""
-        self._database.dispose()
 
     def watch(self) -> None:
         """Renews leases, drops what waited too long or is too much, and looks how each queue fares.

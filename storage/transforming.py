@@ -53,18 +53,22 @@ class Transforming:
 
     def position(self, otherwise: datetime) -> datetime:
         """Until when samples were transformed: at the very first, `otherwise`."""
-        asked = select(position.c.at).where(position.c.name == SAMPLES)
-        with self._database.read() as connection:
-            at = connection.execute(asked).scalar()
+        at = self.reached()
         if at is None:
             begin = insert(position).values(name=SAMPLES, at=to_microseconds(otherwise))
             try:
                 self._database.write_retrying(lambda connection: connection.execute(begin))
             except DataRefused:  # another process was quicker
                 log.debug("position_begun_by_another")
-            with self._database.read() as connection:
-                at = connection.execute(asked).scalar_one()
-        return from_microseconds(at)
+            at = self.reached()
+        return otherwise if at is None else at
+
+    def reached(self) -> datetime | None:
+        """Until when samples were transformed; None: none ever were."""
+        asked = select(position.c.at).where(position.c.name == SAMPLES)
+        with self._database.read() as connection:
+            at = connection.execute(asked).scalar()
+        return None if at is None else from_microseconds(at)
 
     def waiting(self, sinks: Iterable[bytes], until: datetime) -> Iterator[State]:
         """What sinks remember whatever the resource, and of resources what waits since before `until`."""

@@ -62,6 +62,11 @@ class Pipelines:
         chosen = {sink for source in self.sources if name in source.chosen for sink in source.sinks}
         return tuple(sink for sink in self.sinks if sink.name in chosen)
 
+    @property
+    def has_transformers(self) -> bool:
+        """Whether anything is derived."""
+        return any(sink.steps for sink in self.sinks)
+
 
 def read_pipelines(file: Path, *, cycle_s: float = CYCLE_S) -> Pipelines:
     """A pipeline.yaml; raises InvalidDefinition naming file, entry and key.

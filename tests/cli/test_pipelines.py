@@ -70,6 +70,15 @@ def test_raw_and_derived_samples_get_to_the_publishers_of_their_sinks(server: Se
     assert found["all.json"] == [("cpu", 0), ("cpu", 6 * 10**9), ("cpu.delta", 6 * 10**9), ("cpu_util", 10.0)]
 
 
+def test_a_sample_that_comes_too_late_for_transformers_is_counted(server: Server) -> None:
+    now = datetime.now(UTC)
+    Transforming(server.intake).position(now - 3 * MINUTE)
+
+    server.pipeline.accept([sample(timestamp=now - age * MINUTE) for age in (5, 4, 2)], origin="api", now=now)
+
+    assert server.registry.get_sample_value("nephometer_pipeline_samples_late_total") == 2
+
+
 def lines_of(file: Path, count: int) -> list[tuple[str, float]]:
     """Meter and volume of what is in a file, once there are so many."""
     deadline_s = time.monotonic() + DEADLINE_S

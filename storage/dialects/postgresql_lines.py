@@ -49,7 +49,7 @@ class Lines:
         self._free: deque[_Line] = deque()
         self._lock = threading.Lock()  # of those who open and close
         self._count = 0
-        self._is_missed = False
+        self._is_missed = self._is_closed = False
         self._not_before_s = 0.0
 
     async def ask(self, statement: str, values: Sequence[Value]) -> Sequence[Any] | None:
@@ -74,7 +74,7 @@ class Lines:
             if rows is None or line.is_worn:
                 self._drop(line)
             else:
-                self._free.append(line)
+                self._keep(line)
         return rows
 
     def open_missed(self) -> None:
@@ -82,20 +82,29 @@ class Lines:
         if not self._is_missed or time.monotonic() < self._not_before_s:
             return
         with self._lock:
-            is_wanted, self._is_missed = self._is_missed and self._count < MOST, False
+            is_wanted = self._is_missed and self._count < MOST and not self._is_closed
+            self._is_missed = False
             self._count += is_wanted
         if is_wanted:
             try:
-                self._free.append(_Line(self._opened()))
+                self._keep(_Line(self._opened()))
             except (PsycopgError, SQLAlchemyError):  # threads do as well until there is room
                 self._not_before_s = time.monotonic() + PAUSE_S
                 with self._lock:
                     self._count -= 1
 
     def close(self) -> None:
-        """Closes those nobody asks on."""
-        while self._free:
-            self._drop(self._free.pop())
+        """Closes those nobody asks on, each other one once its question is answered, and opens no more."""
+        self._is_closed = True
+        with suppress(IndexError):  # none is left
+            while True:
+                self._drop(self._free.pop())
+
+    def _keep(self, line: "_Line") -> None:
+        """For the next question, unless there shall be none: whoever closes them meanwhile may have missed this one."""
+        self._free.append(line)
+        if self._is_closed:
+            self.close()
 
     def _taken(self, loop: asyncio.AbstractEventLoop) -> "_Line | None":
         """A free line that this loop listens to, if there is one."""

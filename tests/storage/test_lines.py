@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
+import psycopg
 import pytest
 
 from storage.database import Database
-from storage.dialects.postgresql_lines import MOST, STATEMENTS, VALUES
+from storage.dialects.postgresql_lines import MOST, STATEMENTS, VALUES, Lines
 from storage.errors import TookTooLong
 from storage.settings import DatabaseSettings
 from tests.servers import DatabaseServer
@@ -125,6 +127,34 @@ def test_lines_are_closed_while_their_loop_runs(asked: Database) -> None:
 
     assert asyncio.run(closed()) is None
     assert connections(asked) == 1
+
+
+def test_a_line_is_closed_that_was_in_use_when_all_were_closed(asked: Database) -> None:
+    async def closed_meanwhile() -> object:
+        asking = asyncio.ensure_future(asked.ask_soon("SELECT 1 FROM pg_sleep(0.2)", ()))
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(asked.dispose)
+        return await asking
+
+    assert asyncio.run(closed_meanwhile()) == [(1,)]
+    assert connections(asked) == 1
+
+
+def test_a_line_is_closed_that_was_being_opened_when_all_were_closed(postgresql: DatabaseServer) -> None:
+    opened: list[psycopg.Connection[Any]] = []
+    lines: Lines
+
+    def open_while_all_are_closed() -> psycopg.Connection[Any]:
+        lines.close()
+        opened.append(psycopg.connect(postgresql.url.replace("+psycopg", "") + "/postgres"))
+        return opened[0]
+
+    lines = Lines(open_while_all_are_closed, 1)
+    assert asyncio.run(lines.ask("SELECT 1", ())) is None
+
+    lines.open_missed()
+
+    assert [one.closed for one in opened] == [True]
 
 
 def test_whoever_asks_has_what_is_new_in_memory(asked: Database) -> None:

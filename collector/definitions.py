@@ -4,14 +4,15 @@ Packaged files, one per service, lie in `collector/definitions/`. docs/reference
 to write one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Literal, Protocol
 
 import msgspec
 
-from collector.event_types import Names, Pattern, check_event_types
+from collector.event_types import Before, Names, Pattern, check_event_types, overlap
 from collector.expressions import Constant, Expression
 from collector.secrets import names_secret, path_names_secret
 from collector.service_files import ServiceFile, read_service_file, service_files
@@ -61,11 +62,28 @@ class Entry:
 
 
 def load_definitions(folder: FilePath | None = None) -> list[Entry]:
-    """The entries of `notifications` in the packaged files, then those of `folder`, in the order of `service_files`.
+    """The entries of `notifications` in the files of `folder`, then the packaged ones, in the order of `service_files`.
 
     Raises InvalidDefinition naming file, entry and key.
     """
-    return [entry for file in service_files(folder) for entry in entries_of(file)]
+    files = sorted(service_files(folder), key=lambda file: not file.is_own)
+    return [entry for file in files for entry in entries_of(file)]
+
+
+def replaced_meters(entries: Iterable[Entry]) -> list[str]:
+    """Packaged meters in whose place the operator's stand, in some notifications at least; sorted."""
+    found = list(entries)
+    own = [(one.events.names, _meters_of(one)) for one in found if isinstance(one.events, Before)]
+    return sorted(
+        {
+            name
+            for packaged in found
+            if isinstance(packaged.events, Names)
+            for names, meters in own
+            if overlap(names, packaged.events)
+            for name in meters & _meters_of(packaged)
+        }
+    )
 
 
 def read_definitions(name: str, text: str) -> Iterator[Entry]:
@@ -75,7 +93,7 @@ def read_definitions(name: str, text: str) -> Iterator[Entry]:
 
 def entries_of(file: ServiceFile) -> Iterator[Entry]:
     """The entries of `notifications`; raises InvalidDefinition naming file, entry and key."""
-    return file.read("notifications", file.notifications, _Entry, _entry)
+    return file.read("notifications", file.notifications, _Entry, partial(_entry, is_own=file.is_own))
 
 
 class _Meter(msgspec.Struct, forbid_unknown_fields=True):
@@ -99,10 +117,11 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     metadata: dict[str, str | Value] = msgspec.field(default_factory=dict)
 
 
-def _entry(written: _Entry) -> Entry:
+def _entry(written: _Entry, *, is_own: bool) -> Entry:
     check_event_types(written.events)
+    names = Names(frozenset(written.events), written.excluded)
     return Entry(
-        events=Names(frozenset(written.events), written.excluded),
+        events=Before(names) if is_own else names,
         each=path_of(written.each),
         resource=read_value(written.resource),
         project=path_of(written.project),
@@ -110,7 +129,13 @@ def _entry(written: _Entry) -> Entry:
         user_metadata=path_of(written.user_metadata),
         metadata={key: _metadata(key, value) for key, value in written.metadata.items()},
         meters=tuple(_meter(meter) for meter in written.meters),
+        replaces=is_own,
     )
+
+
+def _meters_of(entry: Entry) -> set[str]:
+    """Names of its meters, where they do not depend on the notification."""
+    return {str(meter.name.written) for meter in entry.meters if isinstance(meter.name, Constant)}
 
 
 def _meter(written: _Meter) -> Meter:

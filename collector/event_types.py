@@ -34,6 +34,21 @@ class Names:
         return ", ".join(sorted(self.events))
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Names as a pattern: what is for them comes before all that is found by its names."""
+
+    names: Names
+
+    def matches(self, event_type: str) -> bool:
+        """Whether they name this one."""
+        means = list(_names(event_type))
+        return not self.names.events.isdisjoint(means) and self.names.excluded.isdisjoint(means)
+
+    def __str__(self) -> str:
+        return str(self.names)
+
+
 class ByEventType(Generic[Thing]):
     """Things by the event types they are for; it never changes, so any thread may use it."""
 
@@ -67,6 +82,11 @@ def check_event_types(events: Iterable[str]) -> None:
     for event in events:
         if event != "*" and ("*" in event.removesuffix(".*") or not event.removesuffix(".*")):
             raise ValueError(f"event {event!r}: * stands only at the end, as .*")
+
+
+def overlap(some: Names, others: Names) -> bool:
+    """Whether an event type of the one may be one of the other, whatever is excluded."""
+    return any(one in _names(other) or other in _names(one) for one in some.events for other in others.events)
 
 
 def _names(event_type: str) -> Iterator[str]:

@@ -3,17 +3,23 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from collector.definitions import load_definitions
+import structlog
+
+from collector.definitions import load_definitions, replaced_meters
 from collector.event_definitions import load_event_rules
 from collector.event_mapping import EventMapping
 from collector.mapping import MeterMapping
 from collector.service_files import texts_in
 from collector.settings import CollectorSettings
 
+log = structlog.get_logger()
+
 
 def meter_mapping(settings: CollectorSettings) -> MeterMapping:
     """What makes samples; raises InvalidDefinition naming file, entry and key."""
     entries = load_definitions(own_folder(settings))
+    for meter in replaced_meters(entries):
+        log.info("packaged_meter_replaced", meter=meter, definitions=settings.definitions)
     if settings.meter_files:
         from collector.ceilometer_files.meters import load_meters, with_meters
 

@@ -15,6 +15,7 @@ import structlog
 
 from collector.ceilometer_files.fields import FoundBy, Written, paths_in, read_fields
 from collector.definitions import Entry, Meter
+from collector.event_types import Before
 from collector.expressions import Constant, Expression, read_path
 from collector.secrets import names_secret, path_names_secret
 from collector.service_files import read_entries, read_yaml
@@ -135,13 +136,48 @@ def read_meters(file: str, text: str) -> list[tuple[str, Entry]]:
 
 
 def with_meters(packaged: Iterable[Entry], imported: Sequence[Entry]) -> list[Entry]:
-    """All of them, without the packaged meters whose names are imported."""
+    """All of them, without the packaged meters whose names are imported.
+
+    Those among `packaged` that are the operator's own keep their meters, which are not imported for their event types.
+    """
     names = {_name(meter) for entry in imported for meter in entry.meters} - {None}
     kept = [
-        replace(entry, meters=tuple(meter for meter in entry.meters if _name(meter) not in names))
+        entry
+        if entry.replaces  # the operator's own
+        else replace(entry, meters=tuple(meter for meter in entry.meters if _name(meter) not in names))
         for entry in packaged
     ]
-    return [*imported, *(entry for entry in kept if entry.meters)]
+    own = [entry for entry in kept if entry.replaces]
+    others = [_but_for(entry, own) for entry in imported]
+    return [*own, *others, *(entry for entry in kept if entry.meters and not entry.replaces)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Except:
+    """The event types of a pattern but those that others are for."""
+
+    pattern: Pattern
+    others: tuple[Before, ...]
+
+    def matches(self, event_type: str) -> bool:
+        """Whether it is for this one."""
+        return self.pattern.matches(event_type) and not any(one.matches(event_type) for one in self.others)
+
+    def __str__(self) -> str:
+        return str(self.pattern)
+
+
+def _but_for(imported: Entry, own: Iterable[Entry]) -> Entry:
+    """The same, but for the event types for which one of the operator's own has its meter."""
+    names = {_name(meter) for meter in imported.meters} - {None}
+    others = tuple(
+        one.events
+        for one in own
+        if isinstance(one.events, Before) and names & {_name(meter) for meter in one.meters}
+    )
+    if others and isinstance(imported.events, Pattern):
+        return replace(imported, events=_Except(imported.events, others))
+    return imported
 
 
 def _name(meter: Meter) -> object:

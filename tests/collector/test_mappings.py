@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from collector.envelope import Notification
 from collector.errors import InvalidDefinition
@@ -55,6 +56,51 @@ def test_an_imported_meter_is_the_only_one_of_its_name(settings: CollectorSettin
     assert [
         draft.volume for draft in meter_mapping(CollectorSettings()).drafts(told("volume.create.end"))
     ] == [10]
+
+
+OWN_METERS = """
+service: mine
+notifications:
+- events: [EVENTS]
+  resource: payload.volume_id
+  project: payload.tenant_id
+  meters:
+  - {name: volume.size, unit: MiB, volume: {path: payload.size, times: 1024}, optional: true}
+  - {name: volume.mine, unit: thing, volume: 1}
+"""
+
+
+@pytest.mark.parametrize("events", ["volume.exists", "volume.*", "'*'", "volume.exists, volume.delete.end"])
+@pytest.mark.parametrize("is_imported", [False, True])
+def test_an_own_meter_takes_the_place_of_all_others_of_its_name(
+    tmp_path: Path, settings: CollectorSettings, events: str, is_imported: bool
+) -> None:
+    (tmp_path / "own" / "meters.yaml").write_text(OWN_METERS.replace("EVENTS", events))
+    chosen = settings if is_imported else settings.model_copy(update={"meter_files": ()})
+
+    with capture_logs() as logs:
+        mapping = meter_mapping(chosen)
+    drafts = mapping.drafts(told("volume.exists"))
+
+    sizes = [(draft.unit, draft.volume) for draft in drafts if draft.meter == "volume.size"]
+    assert sizes == [("MiB", 10240)]
+    assert [draft.volume for draft in drafts if draft.meter == "volume.mine"] == [1]
+    assert {"event": "packaged_meter_replaced", "meter": "volume.size", "log_level": "info", "definitions":
+            chosen.definitions} in logs  # fmt: skip
+
+
+def test_a_packaged_meter_stays_where_an_own_one_finds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(OWN_METERS.replace("EVENTS", "volume.delete.end"))
+    mapping = meter_mapping(CollectorSettings(definitions=str(tmp_path)))
+    unsized = Notification(
+        "m", "volume.h", "volume.delete.end", "info", PAYLOAD | {"size": None}, "2026-01-01 11:00:00"
+    )
+
+    exists = [draft.unit for draft in mapping.drafts(told("volume.exists")) if draft.meter == "volume.size"]
+    deleted = [draft.meter for draft in mapping.drafts(unsized)]
+
+    assert exists == ["GiB"]
+    assert "volume.mine" in deleted
 
 
 def test_events_have_the_traits_of_the_operators_files_in_place_of_the_packaged_ones(

@@ -1,10 +1,10 @@
 """Events go in, once each, and are found again (`storage.event_search`)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select, tuple_
 
 from storage.database import Database
 from storage.errors import DataRefused
@@ -15,7 +15,9 @@ from storage.sample import to_microseconds
 from storage.tables_events import event as event_table
 from storage.tables_events import event_facet
 
+KEYS_A_QUESTION = 500
 SHAPES_KNOWN = 100_000  # then they are learned anew
+EVENT = event_table.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Events:
         def work(connection: Connection) -> int:
             new = self._database.dialect.insert_fresh(connection, event_table, ordered)
             if new and found:
-                self._database.dialect.insert_fresh(connection, event_facet, found)
+                meant = found if new == len(ordered) else _of_kept(connection, ordered, found)
+                self._database.dialect.insert_fresh(connection, event_facet, meant)
             reach("events.before_commit")
             return new
 
@@ -89,3 +92,15 @@ class Events:
         if len(self._shapes) > SHAPES_KNOWN:
             self._shapes.clear()
         self._shapes.update(new)
+
+
+def _of_kept(
+    connection: Connection, rows: Sequence[Row], places: Sequence[tuple[int, int, int]]
+) -> list[tuple[int, int, int]]:
+    """The places of events that stand where their rows say: one that came before may have said another time."""
+    kept: set[tuple[int, int]] = set()
+    for start in range(0, len(rows), KEYS_A_QUESTION):
+        keys = [(row.m, row.k) for row in rows[start : start + KEYS_A_QUESTION]]
+        asked = select(EVENT.ts, EVENT.k).where(tuple_(EVENT.m, EVENT.k).in_(keys))
+        kept.update((row.ts, row.k) for row in connection.execute(asked))
+    return [place for place in places if place[1:] in kept]

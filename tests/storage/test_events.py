@@ -17,6 +17,7 @@ from storage.event_query import EVERY_EVENT, EventQuery, TraitMatch
 from storage.event_search import EventSearch
 from storage.events import Events, StoredEvents
 from storage.tables_events import event as event_table
+from storage.tables_events import event_facet
 from tests.factories import NOW
 
 CREATED = Event(
@@ -47,6 +48,19 @@ def many(count: int) -> Sequence[Event]:
 def count(database: Database) -> int:
     with database.read() as connection:
         return int(connection.execute(select(func.count()).select_from(event_table)).scalar_one())
+
+
+def test_an_event_that_comes_again_at_another_time_leaves_nothing_there(database: Database) -> None:
+    events = Events(database)
+    events.store([CREATED], received_at=NOW)
+    again = replace(CREATED, generated=NOW + timedelta(hours=1))
+
+    events.store([again, *many(3)], received_at=NOW)
+
+    with database.read() as connection:
+        there = {(row.ts, row.k) for row in connection.execute(select(event_table.c.ts, event_table.c.k))}
+        found = {(row.ts, row.k) for row in connection.execute(select(event_facet.c.ts, event_facet.c.k))}
+    assert found == there
 
 
 def test_an_event_delivered_twice_counts_once_and_the_first_stays(database: Database) -> None:

@@ -62,8 +62,8 @@ class Events:
 
         def work(connection: Connection) -> int:
             new = self._database.dialect.insert_fresh(connection, event_table, ordered)
-            if new and found:
-                meant = found if new == len(ordered) else _of_kept(connection, ordered, found)
+            meant = _of_kept(connection, ordered, found) if 0 < new < len(ordered) else found
+            if new and meant:
                 self._database.dialect.insert_fresh(connection, event_facet, meant)
             reach("events.before_commit")
             return new

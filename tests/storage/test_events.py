@@ -55,12 +55,17 @@ def test_an_event_that_comes_again_at_another_time_leaves_nothing_there(database
     events.store([CREATED], received_at=NOW)
     again = replace(CREATED, generated=NOW + timedelta(hours=1))
 
+    events.store(
+        [again, replace(CREATED, message_id="bare", traits=(), project_id=None, user_id=None)],
+        received_at=NOW,
+    )
     events.store([again, *many(3)], received_at=NOW)
 
     with database.read() as connection:
         there = {(row.ts, row.k) for row in connection.execute(select(event_table.c.ts, event_table.c.k))}
         found = {(row.ts, row.k) for row in connection.execute(select(event_facet.c.ts, event_facet.c.k))}
-    assert found == there
+    assert len(there) == 5
+    assert found < there  # of the bare one nothing can be searched for
 
 
 def test_an_event_delivered_twice_counts_once_and_the_first_stays(database: Database) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.dialects import Dialect, dialect_of
 from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch, StorageError, TookTooLong
@@ -132,11 +133,13 @@ class Database:
             connection.execute(text("SELECT 1"))
 
     def dispose(self) -> None:
-        """Closes the pooled connections."""
+        """Closes the pooled connections, each that is in use when it is given back."""
         if self._lines is not None:
             self._lines.close()
-        self.engine.dispose()
-        self._asking.dispose()
+        for engine in {self.engine, self._asking}:
+            given_back_to = engine.pool
+            engine.dispose()
+            event.listen(given_back_to, "checkin", _close)
 
     def _line(self) -> Any:
         """The driver's connection as `ask` uses it, which no pool knows."""
@@ -231,6 +234,11 @@ class Database:
         if isinstance(error, exc.StatementError):
             return DataRefused(reason)
         return StorageError(reason)
+
+
+def _close(_driver: object, record: ConnectionPoolEntry) -> None:
+    """The pool it came from is no more: nobody else would."""
+    record.invalidate()
 
 
 def _leave_read_only(context: ExceptionContext) -> None:

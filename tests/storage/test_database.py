@@ -119,6 +119,24 @@ def test_connections_of_single_questions_are_replaced_too(kind: str, request: py
     database.dispose()
 
 
+def test_a_connection_that_was_in_use_when_all_were_closed_is_closed_once_it_is_given_back(
+    postgresql: DatabaseServer,
+) -> None:
+    """Otherwise it stays open until Python finds it, which warns of it wherever it is then."""
+    database = Database(DatabaseSettings(url=postgresql.create_database()))
+
+    with database.read() as connection:
+        driver = connection.connection.driver_connection
+        database.dispose()
+        still = connection.execute(text("SELECT 1")).scalar_one()
+
+    assert still == 1
+    assert driver is not None
+    assert driver.closed
+    database.ping()  # over a new connection
+    database.dispose()
+
+
 def test_a_single_question_gives_values_back_as_they_are(database: Database) -> None:
     mark = database.dialect.mark
     Samples(database).store([sample()], received_at=NOW)

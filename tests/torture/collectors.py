@@ -28,7 +28,7 @@ from tests.torture.traffic import TICK, Kept, Traffic, declare, make, send, wait
 EVERY_S, LOOK_S = 1.0, 0.2
 PER_BATCH = 100  # samples in an agent's batch
 BATCH_SHARE = 20  # a batch for so many notifications
-MOST = 120_000  # notifications in one queue: more of them are no other test
+MOST = 200_000  # notifications in one queue: more of them are no other test
 SERVERS: dict[str, Callable[[], DatabaseServer]] = {
     "postgresql": start_postgresql,
     "mariadb": start_mariadb,

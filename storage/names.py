@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from storage.columns import Integers
 from storage.directory import Directory, Place
 from storage.packing import unpack_mids
+from storage.reading.asking import ask, marks
 from storage.sample import SampleType
 from storage.tables import meter, project, resource, resource_group, shape, version
 
@@ -61,6 +62,7 @@ class Names:
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._owners: dict[int, Owner] = {}
         self._versions: dict[int, Version] = {}
+        self._generations: dict[int, str | None] = {}
         self._slots: dict[int, Integers] = {}
         self._projects: dict[int, str | None] = {}
         self.directory = Directory()
@@ -81,6 +83,10 @@ class Names:
         """The version of this number."""
         return self._versions[ver]
 
+    def generation(self, ver: int) -> str | None:
+        """The generation of the version of this number."""
+        return self._generations[ver]
+
     def mids_of(self, part: int) -> tuple[int, ...]:
         """The meters of a shape."""
         return self._shapes[part]
@@ -95,6 +101,8 @@ class Names:
             self._owners = {}
         if len(self._versions) > CACHE_LIMIT:
             self._versions = {}
+        if len(self._generations) > CACHE_LIMIT:
+            self._generations = {}
         if len(self._slots) > CACHE_LIMIT:
             self._slots = {}
 
@@ -136,6 +144,12 @@ class Names:
                 self._versions[row.ver] = Version(
                     row.user_id, row.source, row.generation, body, bool(row.counters_only)
                 )
+
+    def learn_generations(self, connection: Connection, vers: Iterable[int]) -> None:
+        """Makes `generation` answer for these, without what else versions say."""
+        for chunk in _missing(vers, self._generations):
+            asked = f"SELECT ver, generation FROM version WHERE ver IN ({marks(chunk)})"  # noqa: S608 - only marks
+            self._generations.update(ask(connection, asked, chunk))
 
     def learn_projects(self, connection: Connection, gids: Iterable[int]) -> None:
         """Makes `project_of` answer for these."""

@@ -1,6 +1,5 @@
 """Compacts days: the hour tiles of a group become a day tile, with hourly figures beside it."""
 
-from collections.abc import Sequence
 
 import numpy as np
 from sqlalchemy import Connection
@@ -9,7 +8,7 @@ from storage.columns import Integers, Volumes
 from storage.database import Database
 from storage.faults import reach
 from storage.names import Names
-from storage.reading.asking import ask, marks, put
+from storage.reading.asking import ask, put
 from storage.reading.sealed import whole_series
 from storage.reading.tiled import Piece
 from storage.tables_tiles import STAMPS, day_roll, day_tile, tile
@@ -25,7 +24,6 @@ from storage.upkeep.tidying import tidy
 from storage.watermarks import DAY, Watermarks, move, take_turn
 
 GROUPS_AT_ONCE = 16
-NAMES_A_STATEMENT = 500
 
 _GROUPS = f"SELECT DISTINCT gid FROM tile WHERE mid = {STAMPS} AND start >= %s AND start < %s"  # noqa: S608 - ours
 _EARLIEST = f"SELECT min(start) FROM tile WHERE mid = {STAMPS} AND start >= %s"  # noqa: S608 - ours
@@ -130,7 +128,7 @@ def _rolled(connection: Connection, names: Names, meters: Meters, rows: list[Til
     times = whole.times(ts)
     grids: dict[int, rolls.Grids] = {}
     shared: dict[int, Cells] = {}  # readings that came together share their arrays
-    generations = Generations(connection)
+    generations = Generations(connection, names)
     for mid, series in meters.items():
         if id(series.ts) not in shared:
             shared[id(series.ts)] = Cells(series.slot, series.ts)
@@ -168,10 +166,9 @@ def _own_times(own: dict[int, Volumes], cells: Cells, times: rolls.Grids, whole:
 class Generations:
     """The generations of versions, looked up once for all meters that share an array of them."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, names: Names) -> None:
+        self._connection, self._names = connection, names
         self._known: dict[int, tuple[Integers, Integers]] = {}
-        self._named: dict[int, str | None] = {}
 
     def of(self, ver: Integers) -> Integers:
         """A number for the generation of each version."""
@@ -182,14 +179,8 @@ class Generations:
     def _numbered(self, ver: Integers) -> Integers:
         begins = np.flatnonzero(np.diff(ver, prepend=-1))  # a version lasts
         versions, at = np.unique(ver[begins], return_inverse=True)
-        self._learn(versions.tolist())
+        self._names.learn_generations(self._connection, versions.tolist())
         numbers: dict[str | None, int] = {}
-        generation = [numbers.setdefault(self._named[one], len(numbers)) for one in versions.tolist()]
+        named = map(self._names.generation, versions.tolist())
+        generation = [numbers.setdefault(one, len(numbers)) for one in named]
         return np.repeat(np.array(generation, np.int64)[at], np.diff(begins, append=len(ver)))
-
-    def _learn(self, versions: Sequence[int]) -> None:
-        missing = [one for one in versions if one not in self._named]
-        for begin in range(0, len(missing), NAMES_A_STATEMENT):
-            some = missing[begin : begin + NAMES_A_STATEMENT]
-            asked = f"SELECT ver, generation FROM version WHERE ver IN ({marks(some)})"  # noqa: S608 - only marks
-            self._named.update(ask(self._connection, asked, some))

@@ -145,7 +145,7 @@ class Check:
     ) -> Iterator[Damage]:
         """Damages of hourly figures, compared with the readings of the day."""
         expected: dict[int, Expected] = {}
-        generations = Generations(connection)
+        generations = Generations(connection, self._names)
         for mid, one in series.items():
             cells = Cells(one.slot, one.ts)
             times = cells.times(one.ts)

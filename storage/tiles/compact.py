@@ -1,6 +1,5 @@
 """Compacts days: the hour tiles of a group become a day tile, with hourly figures beside it."""
 
-
 import numpy as np
 from sqlalchemy import Connection
 

@@ -6,7 +6,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import func, select
 
-from storage import samples as stage
+from storage import intake as stage
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
 from storage.ingest.versions import FEW

@@ -39,7 +39,7 @@ TICK_S = 0.25
 # alive: pika reads at most 100 kB at once (its `_MAX_CONSUME_BYTES`).
 HELD_BYTES = 128 * 2**20
 SIPS_A_HEARTBEAT = 4
-FIRST_SHARE = 1 / 16  # of a batch: 0.1 s after the start something is stored instead of 1 s
+FIRST_SHARE = 1 / 16  # of a batch, for the first one: a thousand notifications take a third of a second
 FINISH_S = 7.0  # how long a batch may still take once the program is to end
 
 

@@ -238,9 +238,9 @@ def _walk(document: object, way: Sequence[Step]) -> object:
 
 def _follow(value: object, step: Step) -> object:
     value = unwrapped(value)
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return list(value.values()) if step is Everything.ALL else value.get(step)
-    if not isinstance(value, Sequence) or isinstance(value, str):
+    if type(value) is not list and (not isinstance(value, Sequence) or isinstance(value, str)):
         return None
     if isinstance(step, int):
         return value[step] if step < len(value) else None

@@ -1,13 +1,9 @@
 """What a rule finds in a notification or sample about one resource, its paths prepared once."""
 
 import math
-from collections import defaultdict
-from collections.abc import Sequence
 from datetime import datetime
-from operator import itemgetter
 
-from collector.expressions import UNWRAPPED_KEYS, Expression, Path, Step, unwrapped
-from collector.getters import Document
+from collector.finding import Document, Finder, Found
 from collector.instants import read_instant
 from collector.lifecycle_definitions import LifeRule
 from collector.normalize import IDENTIFIER_LIMIT
@@ -17,8 +13,6 @@ from storage.sample import INT64_MAX, INT64_MIN
 
 TEXT_LIMIT = 1000  # characters of an attribute
 TIMES, ATTRIBUTES = slice(7, 10), slice(10, None)  # places in what is found
-
-Found = list[object]
 
 
 class Reading:
@@ -54,92 +48,6 @@ class Reading:
             _short(name),
             tuple(more),
         )
-
-
-class Finder:
-    """Finds the values of expressions, those that stand side by side at once.
-
-    Every way of a path is looked up, which costs less than to ask for one after the other as `Path.value` does.
-    """
-
-    def __init__(self, expressions: Sequence[Expression | None]) -> None:
-        sides: dict[tuple[str, ...], list[tuple[str, int, int]]] = defaultdict(list)
-        alone: list[tuple[Expression, int]] = []
-        for place, one in enumerate(expressions):
-            for rank, (way, keys) in enumerate(_ways(one)):
-                if keys is None:
-                    alone.append((way, place))
-                else:
-                    sides[keys[:-1]].append((keys[-1], place, rank))
-        self._sides = [(holder, tuple(key for key, _, _ in side)) for holder, side in sides.items()]
-        self._alone = [way for way, _ in alone]
-        ranked = [(place, rank) for side in sides.values() for _, place, rank in side]
-        ranked += [(place, 0) for _, place in alone]
-        # Where the values of each expression come, the first way first; what is none has the one after all of them.
-        slots = [
-            [
-                slot
-                for _, slot in sorted((rank, slot) for slot, (at, rank) in enumerate(ranked) if at == place)
-            ]
-            for place in range(len(expressions))
-        ]
-        self._first = itemgetter(*(one[0] if one else len(ranked) for one in slots))
-        self._more = [(place, one[1:]) for place, one in enumerate(slots) if len(one) > 1]
-
-    def find(self, document: Document) -> Found:
-        """A value for each expression (at least two of them), None where there is nothing."""
-        values: Found = []
-        for holder, keys in self._sides:
-            values += _side_by_side(document, holder, keys)
-        values += [one.value(document) for one in self._alone]
-        values.append(None)
-        found = list(self._first(values))
-        for place, slots in self._more:
-            if found[place] is None:
-                for slot in slots:
-                    if values[slot] is not None:
-                        found[place] = values[slot]
-                        break
-        return found
-
-
-def _ways(expression: Expression | None) -> list[tuple[Expression, tuple[str, ...] | None]]:
-    """An expression, or each of the ways of a path of which each is of keys alone (which come with it)."""
-    if expression is None:
-        return []
-    if not isinstance(expression, Path) or not all(map(_is_of_keys, expression.ways)):
-        return [(expression, None)]
-    return [(expression, tuple(map(str, way))) for way in expression.ways]
-
-
-def _is_of_keys(way: Sequence[Step]) -> bool:
-    return len(way) > 1 and all(isinstance(step, str) for step in way)
-
-
-def _side_by_side(document: Document, way: Sequence[str], keys: Sequence[str]) -> Found:
-    """The values of these keys in what stands at this way, as `Path.value` finds them one by one."""
-    holder: object = document
-    for key in way:
-        if type(holder) is not dict:
-            break
-        found: object = holder.get(key)
-        holder = _values(holder, (key,))[0] if found is None else found
-    if type(holder) is not dict:
-        return [None] * len(keys)
-    values = _values(holder, keys)
-    return [None if value == "" else value for value in values] if "" in values else values
-
-
-def _values(holder: dict[object, object], keys: Sequence[str]) -> Found:
-    """What stands at these keys, in the versioned object if it is one; a key beside that object comes before it."""
-    values: Found = list(map(holder.get, keys))
-    if len(holder) <= UNWRAPPED_KEYS and None in values:
-        inner = unwrapped(holder)
-        if inner is not holder and isinstance(inner, dict):
-            return [
-                inner.get(key) if value is None else value for key, value in zip(keys, values, strict=True)
-            ]
-    return values
 
 
 def moment(value: object, latest: datetime) -> datetime | None:

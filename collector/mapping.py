@@ -10,7 +10,7 @@ from collector.draft import Draft, Reading, Told
 from collector.envelope import Notification
 from collector.event_types import ByEventType
 from collector.expressions import Constant, Expression, unwrapped
-from collector.getters import Getter, getter
+from collector.finding import Document, Finder, Found
 from storage.sample import make_id
 
 # Failures are reported at these priorities; what they carry describes no resource.
@@ -78,67 +78,65 @@ def documents(entry: Entry, notification: Notification) -> list[dict[str, object
 
 @dataclass(frozen=True, slots=True)
 class _Meter:
-    """A meter whose expressions are prepared; `fixed` are its name, type and unit where nothing has to be looked up."""
+    """A meter, and its name, type and unit where nothing has to be looked up."""
 
     meter: Meter
-    name: Getter
-    type: Getter
-    unit: Getter
-    volume: Getter
     fixed: tuple[object, object, object] | None
 
     @classmethod
     def of(cls, meter: Meter) -> "_Meter":
         about = meter.name, meter.type, meter.unit
         written = [one.written for one in about if isinstance(one, Constant)]
-        name, kind, unit = map(getter, about)
-        fixed = (written[0], written[1], written[2]) if len(written) == len(about) else None
-        return cls(meter, name, kind, unit, getter(meter.volume), fixed)
+        return cls(meter, (written[0], written[1], written[2]) if len(written) == len(about) else None)
+
+    def about(self, document: Document) -> tuple[object, object, object]:
+        """Its name, type and unit."""
+        meter = self.meter
+        return self.fixed or (
+            meter.name.value(document),
+            meter.type.value(document),
+            meter.unit.value(document),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """An entry whose expressions are prepared."""
+    """An entry, and what finds its resource, project, user and time, its metadata, and the volumes of its meters."""
 
     entry: Entry
-    resource: Getter
-    project: Getter
-    user: Getter
-    timestamp: Getter
-    metadata: Sequence[tuple[str, Getter]]
+    finder: Finder
     meters: Sequence[_Meter]
 
     @classmethod
     def of(cls, entry: Entry) -> "_Plan":
-        owner = getter(entry.resource), getter(entry.project), getter(entry.user)
-        metadata = [(key, getter(value)) for key, value in entry.metadata.items()]
-        return cls(entry, *owner, getter(entry.timestamp), metadata, [_Meter.of(one) for one in entry.meters])
+        common = entry.resource, entry.project, entry.user, entry.timestamp
+        volumes = [meter.volume for meter in entry.meters]
+        finder = Finder([*common, *entry.metadata.values(), *volumes])
+        return cls(entry, finder, [_Meter.of(meter) for meter in entry.meters])
 
 
-def _told(plan: _Plan, notification: Notification, document: dict[str, object], number: int) -> Told | None:
+def _told(plan: _Plan, notification: Notification, document: Document, number: int) -> Told | None:
     """What an entry finds of the resource it names with this number; None where there is nothing."""
-    resource_id = plan.resource(document)
+    resource_id, project_id, user_id, timestamp, *found = plan.finder.find(document)
     if resource_id is None and notification.event_type.endswith(".start"):
         return None
     readings: list[Reading] = []
-    for meter in plan.meters:
-        volume = meter.volume(document)
+    for meter, volume in zip(plan.meters, found[len(plan.entry.metadata) :], strict=True):
         if _says_nothing(meter.meter, volume):
             continue
-        name, kind, unit = meter.fixed or (meter.name(document), meter.type(document), meter.unit(document))
+        name, kind, unit = meter.about(document)
         identity = None
         if kind == "delta":  # resource and time name all others
             identity = make_id(notification.publisher_id, notification.message_id, f"{name}/{number}")
         readings.append((name, kind, unit, volume, identity))
     if not readings:
         return None
-    timestamp = plan.timestamp(document)
     return Told(
         resource_id,
-        plan.project(document),
+        project_id,
         notification.timestamp if timestamp is None else timestamp,
-        plan.user(document),
-        _metadata(plan, document),
+        user_id,
+        _metadata(plan.entry, found, document),
         readings,
     )
 
@@ -152,16 +150,16 @@ def _says_nothing(meter: Meter, volume: object) -> bool:
     return (volume is None and meter.optional) or (isinstance(volume, str) and volume in meter.ignored)
 
 
-def _metadata(plan: _Plan, document: dict[str, object]) -> dict[str, object]:
-    entry = plan.entry
-    metadata = {key: value for key, get in plan.metadata if (value := get(document)) is not None}
+def _metadata(entry: Entry, found: Found, document: Document) -> dict[str, object]:
+    """What begins the values that were found, by name."""
+    metadata = {key: value for key, value in zip(entry.metadata, found, strict=False) if value is not None}
     if entry.user_metadata:
         metadata["user_metadata"] = _user_metadata(entry.user_metadata, document)
     bare = entry.bare_metadata.value(document) if entry.bare_metadata and not metadata else None
     return {str(key): value for key, value in bare.items()} if isinstance(bare, Mapping) else metadata
 
 
-def _user_metadata(path: Expression, document: dict[str, object]) -> dict[str, object]:
+def _user_metadata(path: Expression, document: Document) -> dict[str, object]:
     """What the owner marked for metering: keys `metering.a.b` of a server become `a_b`.
 
     Source: Ceilometer's `reserved_metadata_namespace`; dots would read as nesting in queries.

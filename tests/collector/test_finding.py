@@ -3,8 +3,8 @@
 import random
 
 from collector.expressions import Constant, Expression, Joined, Path, read_path
+from collector.finding import Finder
 from collector.lifecycle_definitions import load_life_rules
-from collector.lifecycle_reading import Finder
 
 KEYS = ("a", "b", "c", "nova_object.data", "x_object.data", "d", "e", "f")
 VALUES: tuple[object, ...] = (None, "", 0, False, 1.5, "text", [], [1, {"a": 2}], {})

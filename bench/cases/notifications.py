@@ -44,22 +44,23 @@ class Notifications:
 
     def run(self, lab: Lab) -> Iterator[Row]:
         backlog = _backlog(lab.scale.notifications)
-        ours, limits, peers = [], [], []
+        ours, limits, peers, halves = [], [], [], []
         for number in range(lab.scale.collections):
             lab.say(f"collecting, {number + 1} of {lab.scale.collections}")
             ours.append(_collected(lab, backlog))
             limits.append(_bare(lab, backlog))
             if agent.is_installed():
                 lab.say(f"Ceilometer collects, {number + 1} of {lab.scale.collections}")
-                peers.append(_by_ceilometer(lab, backlog.traffic))
+                peers.append(_by_ceilometer(lab, backlog.traffic, agent.BOTH))
+                halves.append(_by_ceilometer(lab, backlog.traffic, agent.METERS))
         rate, limit = statistics.median(one.rate for one in ours), statistics.median(limits)
         size = sum(map(len, backlog.messages)) / len(backlog.messages)
         yield at_least("notifications stored, one collector", rate, "messages/s", limit, 0.15)
         if peers:
-            name = "notifications stored, against Ceilometer's agent"
-            yield at_least(name, rate, "messages/s", statistics.median(one.rate for one in peers), 5)
-            cost = statistics.median(one.cost for one in peers)
-            yield Row("Ceilometer's agent, processor", cost, "µs/message")
+            name, half = "notifications stored, against Ceilometer's agent", _median(halves)
+            yield at_least(name, rate, "messages/s", _median(peers).rate, 5)
+            yield Row(f"{name} without events", rate, "messages/s", half.rate, rate / half.rate)
+            yield Row("Ceilometer's agent, processor", _median(peers).cost, "µs/message")
         yield Row(
             "collector and PostgreSQL, processor", statistics.median(one.cost for one in ours), "µs/message"
         )
@@ -103,8 +104,12 @@ def _bare(lab: Lab, backlog: Backlog) -> float:
     return messages / seconds
 
 
-def _by_ceilometer(lab: Lab, sent: Traffic) -> Pace:
-    """Of Ceilometer's agent, by messages, which become samples in a file."""
+def _median(paces: Sequence[Pace]) -> Pace:
+    return Pace(statistics.median(one.rate for one in paces), statistics.median(one.cost for one in paces))
+
+
+def _by_ceilometer(lab: Lab, sent: Traffic, pipelines: Sequence[str]) -> Pace:
+    """Of Ceilometer's agent, by messages, which become samples in a file, and events in another."""
     url = lab.rabbitmq.create_vhost()
     agent.declare(url)
     parameters = pika.URLParameters(url)
@@ -114,9 +119,13 @@ def _by_ceilometer(lab: Lab, sent: Traffic) -> Pace:
         for body in sent.messages:
             channel.basic_publish(agent.EXCHANGE, agent.QUEUE, body, PERSISTENT)
         wanted = _samples_of_ceilometer(sent.recorded)
-        with agent.running(url, lab.new_folder()) as peer:
+        with agent.running(url, lab.new_folder(), pipelines=pipelines) as peer:
             found = pace(peer.written, wanted, lambda: cpu_seconds(peer.pid))
             check_count("samples Ceilometer wrote", peer.written(), wanted)
+            if peer.events.exists() != ("event" in pipelines):
+                raise WrongAnswer(
+                    f"Ceilometer was to run {pipelines}; are there events: {peer.events.exists()}"
+                )
     return found.per(len(sent.messages), wanted)
 
 

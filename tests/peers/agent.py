@@ -1,11 +1,11 @@
 """Ceilometer's own notification agent, from PyPI, in an environment of its own: what we are compared with.
 
 `make peers` and `make bench` install it (`.ci/peers`). It runs as its operators run it, but for one thing: its samples
-go to a file, as JSON lines.
+and events go to files, as JSON lines.
 """
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ _SETTINGS = """\
 transport_url = {url}
 max_parallel_requests = {parallel}
 [notification]
-pipelines = meter
+{pipelines}
 [oslo_messaging_notifications]
 transport_url = {url}
 """
@@ -35,14 +35,22 @@ sources:
 sinks:
   - {{name: file, publishers: ["file://{file}?json"]}}
 """
+_EVENTS = """\
+sources:
+  - {{name: everything, events: ["*"], sinks: [file]}}
+sinks:
+  - {{name: file, publishers: ["file://{file}?json"]}}
+"""
+BOTH, METERS = ("meter", "event"), ("meter",)  # what it does by itself, and half of it
 
 
 @dataclass(slots=True)
 class Agent:
-    """A running agent of this process id, and the file its samples go to."""
+    """A running agent of this process id, and the files its samples and its events go to."""
 
     pid: int
     file: Path
+    events: Path
     _read: int = 0
     _written: int = 0
 
@@ -80,7 +88,9 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def running(url: str, folder: Path, *, parallel: int = 64) -> Iterator[Agent]:
+def running(
+    url: str, folder: Path, *, parallel: int = 64, pipelines: Sequence[str] = BOTH
+) -> Iterator[Agent]:
     """One agent on this broker, working on `parallel` messages at once (64 is its default).
 
     Raises Missing where it is not installed.
@@ -89,8 +99,10 @@ def running(url: str, folder: Path, *, parallel: int = 64) -> Iterator[Agent]:
         raise Missing(f"{PROGRAM} is not installed: make peers")
     rabbit = url.replace("amqp://", "rabbit://")
     file, settings = folder / "samples.jsonl", folder / "ceilometer.conf"
-    settings.write_text(_SETTINGS.format(url=rabbit, parallel=parallel))
+    events, lines = folder / "events.jsonl", "\n".join(f"pipelines = {name}" for name in pipelines)
+    settings.write_text(_SETTINGS.format(url=rabbit, parallel=parallel, pipelines=lines))
     (folder / "pipeline.yaml").write_text(_PIPELINE.format(file=file))
+    (folder / "event_pipeline.yaml").write_text(_EVENTS.format(file=events))
     options = ["--config-file", str(settings), "--config-dir", str(folder)]
     command = ["setpriv", "--pdeathsig", "TERM", str(PROGRAM), *options]
     with (folder / "ceilometer.log").open("wb") as log:
@@ -98,7 +110,7 @@ def running(url: str, folder: Path, *, parallel: int = 64) -> Iterator[Agent]:
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        yield Agent(process.pid, file)
+        yield Agent(process.pid, file, events)
     finally:
         _end(process)
 

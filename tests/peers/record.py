@@ -56,7 +56,10 @@ def ask(bodies: Mapping[str, bytes], url: str, folder: Path) -> Answers:
     """What a running agent makes of each body."""
     agent.declare(url)
     found: dict[str, list[dict[str, object]] | None] = {}
-    with agent.running(url, folder, parallel=1) as peer, closing(_connection(url)) as connection:
+    with (
+        agent.running(url, folder, parallel=1, pipelines=agent.METERS) as peer,
+        closing(_connection(url)) as connection,
+    ):
         channel = connection.channel()
         asked = _Asked(peer, channel)
         asked.mark(START_S)

@@ -67,10 +67,10 @@ class Finder:
                 values += map(holder.get, keys)
             else:
                 values += _side_by_side(document, way, keys)
-        for one in self._alone:
-            values.append(one.value(document))
         if "" in values:
             values = [None if value == "" else value for value in values]
+        for one in self._alone:
+            values.append(one.value(document))
         values.append(None)
         found = list(self._first(values))
         for place, slots in self._more:

@@ -76,7 +76,7 @@ class Outlet:
         while not stop.is_set():
             self._woken.clear()
             try:
-                pause_s = self.turn()
+                pause_s = self.turn(stop.is_set)
             except StorageError as error:
                 pause_s = self._wait_for_database(error)
             except Exception:
@@ -90,8 +90,11 @@ class Outlet:
                 stop.wait(pause_s)
         self._publisher.close()
 
-    def turn(self) -> float | None:
-        """Delivers what one lease gives; seconds to wait then, None when nothing is due. Raises StorageError."""
+    def turn(self, is_over: Callable[[], bool] = lambda: False) -> float | None:
+        """Delivers what one lease gives; seconds to wait then, None when nothing is due. Raises StorageError.
+
+        Once `is_over`, what is not delivered yet is left to whoever comes next.
+        """
         if not self._is_known:
             self._introduce()
         now = self._clock()
@@ -105,6 +108,9 @@ class Outlet:
             self._held, self._held_until = list(leased), now + LEASE
         try:
             for delivery in _deliveries(leased):
+                if is_over():
+                    self._let_go(self._clock())
+                    return 0.0
                 self._deliver(delivery)
         except PublisherUnavailable as error:
             if not self._is_at_fault(error):

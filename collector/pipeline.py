@@ -215,27 +215,17 @@ class Pipeline:
         batch.refused += judging.rest()
 
     def _add_told(self, batch: Pending, message: Message, told: Sequence[Told]) -> None:
-        """Add the readings of one notification, together where nothing is wrong with them."""
-        doubtful: list[Draft] = []
+        """Add the readings of one notification, together where nothing is wrong with them.
+
+        Refused ones are quarantined as that notification, once.
+        """
+        reasons: dict[str, None] = {}
         for one in told:
             found = normalize_together(one, message.received_at)
-            if found is None:
-                doubtful += one.drafts()
-            else:
+            if found is not None:
                 batch.add_together(found, message)
-        if doubtful:
-            self._add_doubtful(batch, message, doubtful)
-
-    def _add_doubtful(self, batch: Pending, message: Message, drafts: Sequence[Draft]) -> None:
-        """Add readings of one notification: refused ones are quarantined as that notification, once."""
-        reasons: dict[str, None] = {}
-        tidy = remembering_metadata()
-        for draft in drafts:
-            sample = normalize(draft, message.received_at, tidy)
-            if isinstance(sample, Unfit):
-                reasons[f"{draft.meter}: {sample.reason}"] = None
             else:
-                batch.add(sample, message, None)
+                reasons |= _add_doubtful(batch, message, one)
         if reasons:
             batch.refused.append(refusal(message, "; ".join(list(reasons)[:REASONS])))
 
@@ -266,6 +256,19 @@ class Pipeline:
 
 def _is_frame(message: Message) -> bool:
     return message.refused is None and message.origin != "notifications" and frame.is_columnar(message.body)
+
+
+def _add_doubtful(batch: Pending, message: Message, told: Told) -> dict[str, None]:
+    """Adds those of these readings that are fit, one by one; returns what is wrong with the others."""
+    reasons: dict[str, None] = {}
+    tidy = remembering_metadata()
+    for draft in told.drafts():
+        sample = normalize(draft, message.received_at, tidy)
+        if isinstance(sample, Unfit):
+            reasons[f"{draft.meter}: {sample.reason}"] = None
+        else:
+            batch.add(sample, message, None)
+    return reasons
 
 
 def _identified(drafts: Iterable[Draft], body: bytes) -> Iterator[Draft]:

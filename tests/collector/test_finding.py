@@ -33,6 +33,7 @@ def test_what_is_found_together_is_what_is_found_one_by_one() -> None:
             *paths,
             None,
             Constant(3),
+            Constant(""),
             Joined((paths[0], paths[1]), "-"),
             paths[0],
         ]

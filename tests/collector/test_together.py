@@ -16,7 +16,7 @@ from collector.publishers import Rejected
 from storage.ingest.together import arrange_together
 from storage.sample import Sample
 from tests.collector.corpus import RECORDED, name_of
-from tests.collector.factories import NOW
+from tests.collector.factories import NOW, StubPublisher, message, pipeline
 
 MAPPING = MeterMapping(load_definitions())
 ID = bytes(16)
@@ -98,10 +98,12 @@ def test_what_is_in_doubt_is_left_to_who_judges_each_alone(doubtful: Told) -> No
 def test_what_the_database_refuses_goes_to_quarantine_as_the_message_it_came_in() -> None:
     pending = Pending(NOW)
     sent = [Message(body, "notifications", NOW) for body in (b"first", b"second")]
-    for one, message in zip((told(DELTA, GAUGE), told(GAUGE, DELTA, resource_id="r-2")), sent, strict=True):
+    for one, its_message in zip(
+        (told(DELTA, GAUGE), told(GAUGE, DELTA, resource_id="r-2")), sent, strict=True
+    ):
         found = normalize_together(one, NOW)
         assert found is not None
-        pending.add_together(found, message)
+        pending.add_together(found, its_message)
     samples = pending.samples()
 
     bodies = {
@@ -116,3 +118,14 @@ def test_what_the_database_refuses_goes_to_quarantine_as_the_message_it_came_in(
         ("r-2", "memory"): b"second",
         ("r-2", "network.bytes"): b"second",
     }
+
+
+def test_the_first_of_two_readings_stays_the_first_where_only_one_is_in_doubt() -> None:
+    class Mapping:
+        def told(self, _notification: object) -> list[Told]:
+            return [told(GAUGE, GAUGE), told(("memory", "gauge", "MB", 1, None))]
+
+    publisher = StubPublisher()
+    pipeline(publisher, mapping=Mapping()).process([message(RECORDED[0].read_bytes())])  # type: ignore[arg-type]
+
+    assert [sample.volume for sample in publisher.samples] == [512, 512, 1]

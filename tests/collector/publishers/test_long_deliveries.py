@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 
-from collector.outlet import LEASE
+from collector.outlet import LEASE, PIECES
 from storage.database import Database
 from storage.event import Event
 from storage.ingest.arranged import arrange
@@ -45,3 +45,22 @@ def test_a_delivery_that_takes_longer_than_a_lease_is_not_begun_by_another(
     assert turns == [None] * 4
     assert (len(slow.samples), other.samples) == (3, [])
     assert standing(store).batches == 0
+
+
+def test_a_program_that_ends_delivers_what_it_has_begun_and_leaves_the_rest_to_be_had_at_once(
+    store: Database, clock: Clock
+) -> None:
+    ending, other = Stub(), Stub()
+    kept = outlets(store, clock, ending)
+    given = series(PIECES + 2)
+    for some in (given[: PIECES - 1], given[PIECES - 1 :]):
+        kept.keep(arrange(some), ())
+    clock.pass_by(SECOND)
+
+    outlet(store, ending, clock).turn(lambda: bool(ending.samples))
+    delivered = len(ending.samples)
+    while outlet(store, other, clock).turn() is not None:
+        pass
+
+    assert 0 < delivered < len(given)
+    assert delivered + len(other.samples) == len(given)

@@ -43,6 +43,11 @@ class CollectorMetrics:
             ["verdict"],
             registry=registry,
         )
+        self.frames_not_settled = Counter(
+            "nephometer_collector_frames_not_settled",
+            "Times this program failed on agents' batches taken together; they were read again, each for itself",
+            registry=registry,
+        )
         self.publish_seconds = Histogram(
             "nephometer_collector_publish_seconds",
             "Time to publish a batch",

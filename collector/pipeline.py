@@ -171,6 +171,7 @@ class Pipeline:
             return self._checker.settle([found for _, found in frames], first_arrival)
         except Exception:  # what the fault is will be seen when the message is read slowly
             log.exception("frames_not_settled", frames=len(frames))
+            self._metrics.frames_not_settled.inc()
             return None
 
     def _interpret(self, batch: Pending, message: Message) -> None:

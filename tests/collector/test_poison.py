@@ -5,10 +5,14 @@ import json
 
 import pytest
 
+from collector.checking import Checker
 from collector.gathering import Gathering, Limits
 from collector.message import HEAD_BYTES
+from collector.metrics import CollectorMetrics
 from collector.pipeline import Message, Pipeline
+from storage.ingest.batch import SampleBatch
 from tests.collector.factories import (
+    MAPPING,
     NOW,
     StubPublisher,
     batch,
@@ -131,3 +135,24 @@ def test_a_program_error_in_one_message_costs_only_that_message() -> None:
 
     assert publisher.samples == [good(1), good(2)]
     assert "ZeroDivisionError" in publisher.refused[0].reason
+
+
+def test_a_program_error_on_batches_taken_together_is_counted_and_costs_no_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publisher, counted = StubPublisher(), metrics()
+
+    def fail(*_: object) -> SampleBatch | None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Checker, "settle", fail)
+
+    Pipeline(publisher, MAPPING, counted).process([batch(good(1)), batch(good(2))])
+
+    assert publisher.samples == [good(1), good(2)]
+    assert _value(counted) == 3  # both together, then each for itself
+
+
+def _value(counted: CollectorMetrics) -> float:
+    (family,) = counted.frames_not_settled.collect()
+    return next(one.value for one in family.samples if one.name.endswith("_total"))

@@ -11,7 +11,7 @@ from contextlib import suppress
 from storage.columns import Columns, Figures, Wanted
 from storage.database import Database
 from storage.dialects.postgresql import PostgreSQL
-from storage.errors import DamagedTile
+from storage.errors import DamagedTile, StorageError
 from storage.names import Names, Owner
 from storage.query import SampleQuery, StatisticsQuery
 from storage.reading.answers import StatisticsTable
@@ -71,7 +71,8 @@ class Brief:
                 rows = self._database.ask(*self._hourly(asked))
                 gid = self._strange_group(asked, rows)
                 if gid is not None:
-                    self._places.learn_group(gid, self._database.ask(self._of_group, (gid,)))
+                    with suppress(StorageError):  # only later questions are helped by it
+                        self._places.learn_group(gid, self._database.ask(self._of_group, (gid,)))
                 return self._answer(names, query, asked, rows)
         return None
 
@@ -85,8 +86,11 @@ class Brief:
             if rows is None:
                 return None
             gid = self._strange_group(asked, rows)
-            if gid is not None and (of_group := await self._database.ask_soon(self._of_group, (gid,))):
-                self._places.learn_group(gid, of_group)
+            if gid is not None:
+                with suppress(StorageError):  # as above
+                    of_group = await self._database.ask_soon(self._of_group, (gid,))
+                    if of_group is not None:
+                        self._places.learn_group(gid, of_group)
             return self._answer(names, query, asked, rows)
         return None
 
@@ -94,9 +98,10 @@ class Brief:
         """The statement for one meter by the hour."""
         if not self._packs(asked):
             return statement(asked, self._database.dialect)
-        if self._packed is None or self._packed.moment is not asked.moment:
-            self._packed = PackedStatement(asked.moment)
-        return self._packed.put(asked)
+        packed = self._packed  # which another thread may replace
+        if packed is None or packed.moment is not asked.moment:
+            packed = self._packed = PackedStatement(asked.moment)
+        return packed.put(asked)
 
     def _strange_group(self, asked: Asked, rows: Sequence[Row]) -> int | None:
         """Learns where a resource is that was not known; returns its group, if others of it are not known either."""

@@ -1,4 +1,8 @@
-"""What the numbers in rows stand for. The meaning of a number never changes, so all of them are cached."""
+"""What the numbers in rows stand for. The meaning of a number never changes, so all of them are cached.
+
+Unless the database itself begins again from an earlier day (a backup, a standby that lacked the last rows): whoever
+finds that out lets `Names` begin anew.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -66,6 +70,7 @@ class Names:
         self._slots: dict[int, Integers] = {}
         self._projects: dict[int, str | None] = {}
         self.directory = Directory()
+        self._lender: Names | None = None
 
     def meter(self, mid: int) -> Meter:
         """The meter of this number."""
@@ -111,7 +116,16 @@ class Names:
         self.forget()
         lent = Names.__new__(Names)  # `copy` would ask first what kind of object it has
         lent.__dict__.update(self.__dict__)
+        lent._lender = self
         return lent
+
+    def begin_anew(self) -> None:
+        """Forgets everything, also for who lent it: the numbers stand for something else, as after a restore."""
+        names: Names | None = self
+        while names is not None:
+            lender = names._lender
+            names.__dict__.update(Names().__dict__, _lender=lender)
+            names = lender
 
     def learn_meters(self, connection: Connection, mids: Iterable[int]) -> None:
         """Makes `meter` answer for these."""

@@ -170,6 +170,10 @@ class Brief:
 
     def _unpacked(self, names: Names, asked: Asked, packed: Packed) -> tuple[int, Found]:
         """The same of what came packed: whose it is, and what there is."""
+        if packed.is_elsewhere:
+            self._places = Places()
+            names.begin_anew()
+            raise LookupError("the resource is not where it was")
         if packed.place is None or packed.is_over:
             raise LookupError("no resource, or several, or the moment is over, or something is late")
         (gid, rid, slot, owner), gaps = packed.place, asked.gaps

@@ -35,6 +35,7 @@ class Packed(NamedTuple):
     """What the statement found: where the resource is (None: nowhere, or at several places) and what there is of it.
 
     `is_over`: the answer is not right, because the moment is over, something is late, or there are several places.
+    `is_elsewhere`: nor is it where the resource is not where the question said.
     """
 
     place: Placed | None
@@ -42,6 +43,7 @@ class Packed(NamedTuple):
     hours: Layer
     hot: bytes | None
     is_over: bool
+    is_elsewhere: bool
 
 
 class _Terms(NamedTuple):
@@ -54,6 +56,11 @@ class _Terms(NamedTuple):
 
 _FOUND: Final = _Terms(*(f"(SELECT {column} FROM place)" for column in ("gid", "rid", "slot")))  # noqa: S608 - ours
 _KNOWN: Final = _Terms(PostgreSQL.mark, PostgreSQL.mark, PostgreSQL.mark)
+# What is known came from another question: numbers are handed out again where a database was restored meanwhile.
+_THERE: Final = " AND ".join(
+    f"{column} = {PostgreSQL.mark}" for column in ("r.rid", "r.gid", "r.slot", "r.id", "p.id")
+)
+_ELSEWHERE: Final = f"NOT EXISTS (SELECT FROM resource r JOIN project p ON p.pid = r.pid WHERE {_THERE})"
 
 
 class PackedStatement:
@@ -82,11 +89,12 @@ class PackedStatement:
             names = [asked.resource_id] if asked.project_id is None else [asked.resource_id, asked.project_id]
             of_rolls = [days, mid, first, end] if has_days else []
             return text, [*names, since, asked.end, *of_rolls, hours, mid, hour, end]
-        gid, rid, slot, _ = place
+        gid, rid, slot, owner = place
+        there = (rid, gid, slot, asked.resource_id, owner)
         others = (asked.resource_id, rid) if asked.project_id is None else ()
         of_days = [slot, slot, days, gid, mid, first, end] if has_days else []
         of_hours = (slot, slot, hours, gid, mid, hour, end)
-        return text, [gid, rid, since, asked.end, gid, rid, *others, *of_days, *of_hours]
+        return text, [gid, rid, since, asked.end, gid, rid, *others, *there, *of_days, *of_hours]
 
     def _text(self, is_known: bool, in_project: bool, has_days: bool) -> str:
         mark, terms = PostgreSQL.mark, _KNOWN if is_known else _FOUND
@@ -97,7 +105,8 @@ class PackedStatement:
         days = f"{_layer('day_roll', terms)}, " if has_days else ""
         of_days = "day_rolls.packed, day_rolls.raw" if has_days else "NULL::bytea, NULL::bytea"
         hot = f"(SELECT {_HOT} FROM hot WHERE {of_it} AND ts >= {mark} AND ts < {mark})"  # noqa: S608 - ours
-        told = f"{of_days}, tiles.packed, tiles.raw, {hot}, {' OR '.join(over)}"
+        elsewhere = _ELSEWHERE if is_known else "FALSE"
+        told = f"{of_days}, tiles.packed, tiles.raw, {hot}, {' OR '.join(over)}, {elsewhere}"
         layers = f"{days}{_layer('tile', terms)}"
         if is_known:
             return f"SELECT {told} FROM {layers}"  # noqa: S608 - ours
@@ -121,10 +130,10 @@ def _layer(table: str, terms: _Terms) -> str:
 
 def unpacked(row: Any, known: Placed | None) -> Packed:
     """The one row of an answer; `known` is where the question said the resource is."""
-    days, day_records, hours, hour_records, hot, is_over, *place = row
+    days, day_records, hours, hour_records, hot, is_over, is_elsewhere, *place = row
     if known is None and place[-1] == 1:
         known = Placed(*place[:-1])
-    return Packed(known, Layer(days, day_records), Layer(hours, hour_records), hot, is_over)
+    return Packed(known, Layer(days, day_records), Layer(hours, hour_records), hot, is_over, is_elsewhere)
 
 
 def hot_readings(names: Names, mid: int, packed: bytes | None) -> list[tuple[int, float]]:

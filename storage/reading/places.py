@@ -1,5 +1,6 @@
 """Where resources are, as earlier questions told: rows of `resource` never change, nor do they go.
 
+Unless the database itself goes back: so the question that uses a place looks whether it still holds.
 The first question about a group brings all of its resources: who asks about one of them mostly asks about others.
 """
 

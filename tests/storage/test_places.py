@@ -10,7 +10,7 @@ import pytest
 
 from storage.database import Database
 from storage.errors import DatabaseUnavailable, TookTooLong
-from storage.query import EVERYTHING, SampleQuery, StatisticsQuery, StatisticsRow
+from storage.query import EVERYTHING, SampleQuery, Scope, StatisticsQuery, StatisticsRow
 from storage.reading.answers import StatisticsTable
 from storage.reading.hours import Hours
 from storage.reading.places import OF_GROUP
@@ -85,6 +85,45 @@ def test_an_event_loop_is_told_though_what_would_help_later_questions_takes_too_
     assert failed == 1
     assert found is not None
     assert [row.mean for row in rows_of(found)] == [3] * 30
+
+
+SWAPPED = (  # as if the other project's resources had come first
+    "UPDATE resource SET pid = 13 - pid, id = translate(id, 'abcdef', 'defabc')",
+    "UPDATE resource SET pid = pid - 10",
+    "UPDATE resource_group SET pid = 3 - pid",
+)
+OF_ANOTHER_PROJECT = ("UPDATE resource SET pid = 3 - pid", "UPDATE resource_group SET pid = 3 - pid")
+GONE = ("DELETE FROM resource WHERE id IN ('a', 'd')",)
+
+
+@pytest.mark.parametrize("scope", [EVERYTHING, Scope("project-0")])
+@pytest.mark.parametrize("changes", [SWAPPED, OF_ANOTHER_PROJECT, GONE])
+def test_a_resource_is_not_told_of_another_one_that_has_its_number_since(
+    postgres: Database, store: Maintained, scope: Scope, changes: Sequence[str]
+) -> None:
+    statistics = Statistics(postgres)
+    questions = [
+        StatisticsQuery(
+            replace(hourly(name).samples, scope=scope), 3600, groupby=("resource_id", "project_id")
+        )
+        for name in "abd"
+    ]
+    for query in (*questions, *questions):
+        statistics.compute(query)
+        asyncio.run(statistics.soon(query))
+    with postgres.write() as connection:
+        for change in changes:
+            connection.exec_driver_sql(change)
+
+    first = [statistics.compute(query) for query in questions]
+    soon = [asyncio.run(statistics.soon(query)) for query in questions]
+
+    expected = [Statistics(postgres).compute(query) for query in questions]
+    assert first == expected
+    assert [rows_of(one) for one in soon if one] == [
+        rows for rows, one in zip(expected, soon, strict=True) if one
+    ]
+    assert [statistics.compute(query) for query in questions] == expected
 
 
 def rows_of(found: Hours | StatisticsTable) -> list[StatisticsRow]:

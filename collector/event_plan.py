@@ -66,7 +66,7 @@ class Plan:
         values = self._values(document)
         values += (user_id, project_id, project_id)  # as `_DEFAULTS`
         kinds, places = _layout(self, tuple([value is None for value in values]))
-        return Traits(kinds, tuple([values[place] for place in places]))  # type: ignore[misc]  # none is None
+        return Traits(kinds, tuple([value for place in places if (value := values[place]) is not None]))
 
     def _values(self, document: Mapping[str, object]) -> list[TraitValue | None]:
         """A value or None for each of `traits`."""

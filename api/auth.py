@@ -32,7 +32,7 @@ class Authenticator(Protocol):
 
     waits: ClassVar[bool]
 
-    def identify(self, token: str | None) -> Identity:
+    def identify(self, token: str | None, /) -> Identity:
         """Raises Unauthenticated for no token or an unknown one, Unavailable if nobody can tell now."""
         ...
 
@@ -45,7 +45,7 @@ class Everybody:
 
     waits: ClassVar[bool] = False
 
-    def identify(self, token: str | None) -> Identity:  # noqa: ARG002 - the protocol gives it
+    def identify(self, _token: str | None) -> Identity:
         """The one identity of this mode."""
         return _ANYBODY
 

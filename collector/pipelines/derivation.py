@@ -40,7 +40,7 @@ _MadeBy = list[tuple[Sequence[str], Sequence[Sample]]]  # publishers, by URL, an
 class Outlets(Protocol):
     """Where samples go beside the database."""
 
-    def promise(self, derived: Iterable[tuple[Sequence[str], Sequence[Sample]]]) -> Beside:
+    def promise(self, derived: Iterable[tuple[Sequence[str], Sequence[Sample]]], /) -> Beside:
         """What owes samples to publishers, named by URL, once the transaction in which it is called is committed."""
         ...
 

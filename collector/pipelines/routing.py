@@ -104,7 +104,7 @@ class DerivedOutlets:
 class NoOutlets:
     """There is nobody else."""
 
-    def promise(self, derived: Iterable[tuple[Sequence[str], Sequence[Sample]]]) -> Beside:  # noqa: ARG002  the protocol's
+    def promise(self, _derived: Iterable[tuple[Sequence[str], Sequence[Sample]]]) -> Beside:
         """Nothing to be written."""
         return nothing_else
 

@@ -42,7 +42,7 @@ class Influx:
         if token:
             self._headers["authorization"] = f"Token {token}"
 
-    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, _events: Sequence[Event]) -> None:
         """Writes them; raises PublisherUnavailable and BatchRefused."""
         if len(samples):
             self._web.post(self._path, b"".join(map(_line, samples.samples())), self._headers)

@@ -44,7 +44,7 @@ class OpenTelemetry:
         options.done()
         self._path = target.path if len(target.path) > 1 else PATH
 
-    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, _events: Sequence[Event]) -> None:
         """Exports them; raises PublisherUnavailable and BatchRefused."""
         if not len(samples):
             return

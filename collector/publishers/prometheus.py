@@ -39,7 +39,7 @@ class PushGateway:
         self._path = target.path.rstrip("/")
         self._is_grouped = len(self._path.split("/")) - 1 > JOB_SEGMENTS
 
-    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, _events: Sequence[Event]) -> None:
         """Pushes them; raises PublisherUnavailable and BatchRefused."""
         if self._is_grouped and len(samples):
             self._web.post(self._path, text(samples.samples()), TEXT)
@@ -70,7 +70,7 @@ class RemoteWrite:
         target.options.done()
         self._path = target.path if len(target.path) > 1 else "/api/v1/write"
 
-    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, _events: Sequence[Event]) -> None:
         """Writes them; raises PublisherUnavailable and BatchRefused."""
         if len(samples):
             body = protobuf.snappy(write_request(samples.samples()))

@@ -24,7 +24,7 @@ class Publisher(Protocol):
         """What it can be given."""
         ...
 
-    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:
+    def publish(self, samples: SampleBatch, events: Sequence[Event], /) -> None:
         """Returns when the destination has all of it. What was published before may come again.
 
         Raises PublisherUnavailable when it must be tried again, BatchRefused when that can not help.

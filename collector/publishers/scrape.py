@@ -48,7 +48,7 @@ class Scrape:
         self._is_full = False
         self._server: ThreadingHTTPServer | None = None
 
-    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, _events: Sequence[Event]) -> None:
         """Shows them; raises PublisherUnavailable while the address is somebody else's."""
         if not len(samples):
             return

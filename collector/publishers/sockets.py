@@ -33,7 +33,7 @@ class Udp:
         target.options.done()
         self._socket: socket.socket | None = None
 
-    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, _events: Sequence[Event]) -> None:
         """Hands every sample to the network; raises PublisherUnavailable when that is not possible."""
         datagrams = [_packed(sample_message(sample, self._secret)) for sample in samples.samples()]
         if any(len(datagram) > DATAGRAM_BYTES for datagram in datagrams):
@@ -69,7 +69,7 @@ class Tcp:
         self._timeout_s = target.options.real("timeout", 5.0, 0.1, 60.0)
         target.options.done()
 
-    def publish(self, samples: SampleBatch, events: Sequence[Event]) -> None:  # noqa: ARG002 - `takes` none
+    def publish(self, samples: SampleBatch, _events: Sequence[Event]) -> None:
         """Sends every sample over a connection of its own; raises PublisherUnavailable when it broke."""
         packed = [_packed(sample_message(sample, self._secret)) for sample in samples.samples()]
         try:

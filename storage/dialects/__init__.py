@@ -54,11 +54,11 @@ class Dialect(Protocol):
     def snapshot(self, connection: Connection, seconds: float) -> None:
         """As `limit`, and all questions of this transaction are answered as of one moment; no partition goes in it."""
 
-    def asking_options(self, settings: DatabaseSettings) -> dict[str, object] | None:
+    def asking_options(self, settings: DatabaseSettings, /) -> dict[str, object] | None:
         """As `engine_options`, of connections on which every statement is a transaction; None: the same will do."""
 
     def ask(
-        self, driver: Any, statement: str, values: Sequence[int | str | bytes], seconds: float
+        self, driver: Any, statement: str, values: Sequence[int | str | bytes], seconds: float, /
     ) -> Sequence[Any]:  # Any: the driver's own connection, and rows as tuples
         """The rows of one SELECT on such a connection; it ends when it takes longer, 0 is no limit."""
 

@@ -95,13 +95,9 @@ class MySQL:
         return {**options, "isolation_level": "AUTOCOMMIT", "connect_args": connect_args}
 
     def ask(
-        self,
-        driver: Any,
-        statement: str,
-        values: Sequence[int | str | bytes],
-        seconds: float,  # noqa: ARG002 - the session has the limit
+        self, driver: Any, statement: str, values: Sequence[int | str | bytes], _seconds: float
     ) -> Sequence[Any]:
-        """One round trip."""
+        """One round trip; the session has the limit."""
         with driver.cursor() as cursor:
             cursor.execute(statement, values)
             rows: Sequence[Any] = cursor.fetchall()

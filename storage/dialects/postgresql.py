@@ -112,13 +112,12 @@ class PostgreSQL:
         return {**options, "isolation_level": "AUTOCOMMIT", "connect_args": connect_args}
 
     def ask(
-        self,
-        driver: Any,
-        statement: str,
-        values: Sequence[int | str | bytes],
-        seconds: float,  # noqa: ARG002 - the session has the limit
+        self, driver: Any, statement: str, values: Sequence[int | str | bytes], _seconds: float
     ) -> Sequence[Any]:
-        """Prepared at once, binary; every integer as a bigint, so that it is one statement whatever their size."""
+        """Prepared at once, binary; every integer as a bigint, so that it is one statement whatever their size.
+
+        The session has the limit.
+        """
         connection: PsycopgConnection[tuple[object, ...]] = driver
         sent = [Int8(value) if isinstance(value, int) else value for value in values]
         return connection.cursor(binary=True).execute(statement.encode(), sent, prepare=True).fetchall()

@@ -82,7 +82,7 @@ class SQLite:
         """Every transaction of SQLite sees one moment."""
         self.limit(connection, seconds)
 
-    def asking_options(self, settings: DatabaseSettings) -> dict[str, object] | None:  # noqa: ARG002 - others need it
+    def asking_options(self, _settings: DatabaseSettings) -> dict[str, object] | None:
         """The same: outside of a transaction, a statement is one."""
         return None
 

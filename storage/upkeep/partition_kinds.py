@@ -46,13 +46,15 @@ class Step:
 class Kind(Protocol):
     """How a database does it."""
 
-    def find(self, connection: Connection) -> list[Partition]:
+    def find(self, connection: Connection, /) -> list[Partition]:
         """The partitions, oldest first, `hot_rest` last."""
 
-    def steps(self, connection: Connection, there: Sequence[Partition], gaps: Sequence[Range]) -> list[Step]:
+    def steps(
+        self, connection: Connection, there: Sequence[Partition], gaps: Sequence[Range], /
+    ) -> list[Step]:
         """What makes partitions of these times, earliest first, as far as it can be done now."""
 
-    def drop(self, name: str) -> Sequence[str]:
+    def drop(self, name: str, /) -> Sequence[str]:
         """What drops one partition."""
 
     def place(self, name: str) -> str:
@@ -71,7 +73,7 @@ class PostgreSQL:
         found = [Partition(row.relname, *_bounds(row.bound)) for row in rows if row.bound]
         return sorted(found, key=lambda partition: (partition.start is None, partition.start))
 
-    def steps(self, connection: Connection, there: Sequence[Partition], gaps: Sequence[Range]) -> list[Step]:  # noqa: ARG002 - it needs no other
+    def steps(self, connection: Connection, _there: Sequence[Partition], gaps: Sequence[Range]) -> list[Step]:
         """A transaction for each partition that has no rows in `hot_rest`; of a long one that has, its other parts."""
         begun = connection.exec_driver_sql(
             f"SELECT DISTINCT ts / {SPAN} * {SPAN} AS start FROM {REST}"  # noqa: S608 - our names, integers
@@ -171,15 +173,17 @@ class MariaDB:
 class SQLite:
     """One table."""
 
-    def find(self, connection: Connection) -> list[Partition]:  # noqa: ARG002 - there are none
+    def find(self, _connection: Connection) -> list[Partition]:
         """None."""
         return []
 
-    def steps(self, connection: Connection, there: Sequence[Partition], gaps: Sequence[Range]) -> list[Step]:  # noqa: ARG002 - as above
+    def steps(
+        self, _connection: Connection, _there: Sequence[Partition], _gaps: Sequence[Range]
+    ) -> list[Step]:
         """Nothing to do."""
         return []
 
-    def drop(self, name: str) -> Sequence[str]:  # noqa: ARG002 - as above
+    def drop(self, _name: str) -> Sequence[str]:
         """Nothing to do."""
         return ()
 

@@ -1,49 +1,25 @@
 """Samples go in, once each, and come out newest first."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from storage.database import Database
-from storage.ingest.batch import SampleBatch
-from storage.intake import Beside, Intake, nothing_else
+from storage.intake import Intake
 from storage.names import Names
-from storage.query import SampleQuery, Scope, Stored
+from storage.query import SampleQuery, Scope
 from storage.reading.newest import Newest
 from storage.reading.recent import Recent
 from storage.reading.stored import FoundSample, as_sample
-from storage.sample import Refused, Sample, StoredSample
+from storage.sample import StoredSample
 from storage.tiles.kept_rows import KeptRows
 
 
-class Samples:
-    """The store of samples, with its `Intake`: who only stores needs no more than that."""
+class Samples(Intake):
+    """The store of samples: an `Intake`, which is all that who only stores needs, that also finds them again."""
 
     def __init__(self, database: Database, kept_rows: KeptRows | None = None) -> None:
-        self._database = database
-        self._intake = Intake(database, kept_rows)
+        super().__init__(database, kept_rows)
         self._names = Names()
         self._recent = Recent(database)
-
-    def store(
-        self, samples: Sequence[Sample], refused: Sequence[Refused] = (), *, received_at: datetime
-    ) -> Stored:
-        """As `Intake.store`."""
-        return self._intake.store(samples, refused, received_at=received_at)
-
-    def store_batch(
-        self,
-        batch: SampleBatch,
-        refused: Sequence[Refused] = (),
-        *,
-        received_at: datetime,
-        beside: Beside = nothing_else,
-    ) -> Stored:
-        """As `Intake.store_batch`."""
-        return self._intake.store_batch(batch, refused, received_at=received_at, beside=beside)
-
-    def identify(self, samples: Sequence[Sample]) -> list[str]:
-        """As `Intake.identify`."""
-        return self._intake.identify(samples)
 
     def find(self, query: SampleQuery, limit: int) -> list[StoredSample]:
         """The newest samples that match, newest first; equal times by resource, project, meter and id."""

@@ -5,11 +5,10 @@ from datetime import datetime
 
 from storage.database import Database
 from storage.errors import DataRefused
-from storage.ingest.arranged import arrange
 from storage.ingest.batch import SampleBatch
 from storage.intake import Beside, nothing_else
 from storage.query import Stored
-from storage.sample import Refused, Sample
+from storage.sample import Refused
 from storage.samples import Samples
 from tests.collector.pipelines.test_derivation import Outlets, derivation, found, never
 from tests.factories import MINUTE, NOW, series
@@ -17,11 +16,6 @@ from tests.factories import MINUTE, NOW, series
 
 class Refusing(Samples):
     """A database that refuses one meter."""
-
-    def store(
-        self, samples: Sequence[Sample], refused: Sequence[Refused] = (), *, received_at: datetime
-    ) -> Stored:
-        return self.store_batch(arrange(samples), refused, received_at=received_at)
 
     def store_batch(
         self,

@@ -10,8 +10,7 @@ import numpy as np
 
 from storage.columns import Columns, Figures
 from storage.names import Names
-from storage.reading.counted import Uncounted
-from storage.reading.hourly import Day, Records, figures_of, records_of
+from storage.reading.hourly import Day, Records, all_figures_of, records_of
 from storage.reading.tiled import Piece, unshared, within
 from storage.tables_tiles import STAMPS, day_roll, tile
 from storage.tiles.codec import Block
@@ -25,10 +24,7 @@ Row = Sequence[Any]  # meter, beginning and width, then slots, head and records
 
 def rolled(names: Names, piece: Piece, rows: Sequence[Row]) -> Iterator[Figures]:
     """The figures in rows of `day_roll`."""
-    for one in figures_of(names, piece, _days(names, piece, rows), spread=False):
-        if isinstance(one, Uncounted):
-            raise LookupError("a day without figures")  # noqa: TRY004 - as what else is not there
-        yield one
+    yield from all_figures_of(names, piece, _days(names, piece, rows))
 
 
 def recorded(names: Names, piece: Piece, rows: Sequence[Row]) -> Iterator[Records]:

@@ -141,6 +141,14 @@ def figures_of(
             yield from (_uncounted(piece, mid, start) for start in starts.tolist())
 
 
+def all_figures_of(names: Names, piece: Piece, by_mid: Mapping[int, Sequence[Day]]) -> Iterator[Figures]:
+    """The same, without their spread, where no day has to be read; raises LookupError at one without figures."""
+    for mid, records in records_of(piece, by_mid, spread=False):
+        if not is_counted(records.columns, real=names.meter(mid).real):
+            raise LookupError("a day without figures")
+        yield from _figures(names, piece, mid, records)
+
+
 def records_of(
     piece: Piece, by_mid: Mapping[int, Sequence[Day]], *, spread: bool
 ) -> Iterator[tuple[int, Records]]:

@@ -10,8 +10,7 @@ from storage.directory import Place
 from storage.names import Names
 from storage.reading.abreast import readings_in
 from storage.reading.brief_statement import ROLLED, Asked, Gaps, Row
-from storage.reading.counted import Uncounted
-from storage.reading.hourly import Day, figures_of
+from storage.reading.hourly import Day, all_figures_of
 from storage.reading.layer import Layer
 from storage.reading.polled import columns_of, sorted_out
 from storage.reading.tiled import Piece
@@ -77,10 +76,7 @@ def figures(names: Names, asked: Asked, told: Told) -> Iterator[Columns | Figure
         else:
             tiles.setdefault(one.row.mid, []).append((one.row.start, one.line, span))
     piece = Piece(gid, asked.mids, frozenset((slot,)), asked.start, asked.sealed_end, versions=False)
-    for figures in figures_of(names, piece, days, spread=False):
-        if isinstance(figures, Uncounted):
-            raise LookupError("a day without figures")  # noqa: TRY004 - as what else is not there
-        yield figures
+    yield from all_figures_of(names, piece, days)
     yield from readings_in(names, piece, spans, tiles)
     hot = [(*row[1:7], row[9]) for row in told.hot]
     yield from columns_of(names, sorted_out(hot), asked.mids)

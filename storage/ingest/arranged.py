@@ -29,12 +29,12 @@ def arrange(samples: Iterable[Sample]) -> SampleBatch:
     rows = integers(columns.rows).reshape(-1, 4).T
     deltas = integers(columns.deltas).reshape(-1, 5).T
     return SampleBatch(
-        list(arrangement.resources),
+        arrangement.resources,
         [
             VersionKey(user, source, generation, body, counters_only)
             for (user, source, body), generation, counters_only in columns.versions
         ],
-        list(arrangement.meters),
+        arrangement.meters,
         columns.shapes,
         Polled(rows[0], rows[1], rows[2], rows[3], integers(columns.readings)),
         Deltas(deltas[0], deltas[1], deltas[2], deltas[3], deltas[4], columns.ids),

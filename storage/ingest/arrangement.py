@@ -93,8 +93,11 @@ class Arrangement(Generic[V]):
     """
 
     def __init__(self) -> None:
-        self.resources: dict[ResourceKey, int] = {}
-        self.meters: dict[MeterKey, int] = {}
+        self.resources: list[ResourceKey] = []
+        self.meters: list[MeterKey] = []
+        # By plain tuples, which are equal to keys and made in a fifth of the time.
+        self._resource: dict[tuple[str, str], int] = {}
+        self._meter: dict[tuple[str, str, str, bool], int] = {}
         self._names: dict[tuple[str, str, str], int] = {}
         self._name_of: list[int] = []
         self._rows: list[_Row[V]] = []
@@ -105,10 +108,11 @@ class Arrangement(Generic[V]):
     def add(self, sample: Sample, about: V, identity: bytes | None) -> None:
         """Takes in one sample, whose volume fits 64 bits; a delta sample has an `identity` of 16 bytes."""
         owner = (sample.project_id or "", sample.resource_id)
-        resource = self.resources.get(owner)  # type: ignore[call-overload]  # equal to a key, and made in a fifth of the time
+        resource = self._resource.get(owner)
         if resource is None:
-            resource = self.resources[ResourceKey(*owner)] = len(self.resources)
-        meter, ts, bits = self._meter(sample), to_microseconds(sample.timestamp), bits_of(sample.volume)
+            resource = self._resource[owner] = len(self.resources)
+            self.resources.append(ResourceKey(*owner))
+        meter, ts, bits = self._meter_of(sample), to_microseconds(sample.timestamp), bits_of(sample.volume)
         generation, is_counter = sample.generation, sample.type == "cumulative"
         if identity is not None:
             around = Around(about, generation, counters_only=False)
@@ -140,12 +144,13 @@ class Arrangement(Generic[V]):
         ]
         return Arranged(list(versions), list(shapes), rows, readings, deltas, b"".join(self._ids))
 
-    def _meter(self, sample: Sample) -> int:
+    def _meter_of(self, sample: Sample) -> int:
         found = (sample.meter, sample.type, sample.unit, isinstance(sample.volume, float))
-        meter: int | None = self.meters.get(found)  # type: ignore[call-overload]  # as above
+        meter = self._meter.get(found)
         if meter is None:
             kind = MeterKey(*found)
-            meter = self.meters[kind] = len(self.meters)
+            meter = self._meter[found] = len(self.meters)
+            self.meters.append(kind)
             name = (kind.name, kind.type, kind.unit)
             self._name_of.append(self._names.setdefault(name, len(self._names)))
         return meter

@@ -1,10 +1,13 @@
 """What somebody claims to be a sample, before anything about it has been checked."""
 
 import dataclasses
+from datetime import datetime
+from typing import cast
 
 import msgspec
 
-from storage.sample import Sample
+from collector.errors import InvalidMessage
+from storage.sample import Sample, SampleType
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):  # made for every reading, in a fifth of a dataclass' time
@@ -32,6 +35,31 @@ class Draft(msgspec.Struct, frozen=True, gc=False):  # made for every reading, i
 def as_draft(sample: Sample) -> Draft:
     """What a sample claims."""
     return Draft(**{entry.name: getattr(sample, entry.name) for entry in dataclasses.fields(sample)})
+
+
+def as_sample(draft: Draft) -> Sample:
+    """A sample of fields that a faithful sender wrote: only their outer types are looked at. Raises InvalidMessage."""
+    if draft.flaw is not None:
+        raise InvalidMessage(draft.flaw)
+    texts = (draft.meter, draft.type, draft.unit, draft.resource_id, draft.source)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(draft.timestamp, datetime):
+        raise InvalidMessage("a reading of the batch has a field of the wrong type")
+    if type(draft.volume) not in (int, float) or not isinstance(draft.metadata, dict):
+        raise InvalidMessage("a reading of the batch has a field of the wrong type")
+    return Sample(
+        meter=cast("str", draft.meter),  # checked above, as are the following
+        type=cast("SampleType", draft.type),
+        unit=cast("str", draft.unit),
+        volume=cast("int | float", draft.volume),
+        resource_id=cast("str", draft.resource_id),
+        project_id=cast("str | None", draft.project_id),
+        timestamp=draft.timestamp,
+        user_id=cast("str | None", draft.user_id),
+        source=cast("str", draft.source),
+        metadata=draft.metadata,
+        generation=cast("str | None", draft.generation),
+        id=cast("bytes | None", draft.id),
+    )
 
 
 def unreadable(flaw: str) -> Draft:

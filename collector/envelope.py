@@ -7,15 +7,13 @@ a queue or spool, is a JSON array: ["nephometer.samples", 1, [metadata, …], [r
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import cast
 
 from collector import frame, framing
-from collector.draft import Draft
+from collector.draft import Draft, as_sample
 from collector.errors import InvalidMessage
 from collector.listed import draft_of, parse_json
 from collector.strict_json import parse, parse_text
-from storage.sample import Sample, SampleType
+from storage.sample import Sample
 
 BATCH_FORMAT = "nephometer.samples"
 WRAPPINGS = 4  # envelope 2 is two JSON texts in one another; some relays add one more
@@ -86,7 +84,7 @@ def decode_batch(body: bytes) -> list[Sample]:
 
     The values are the sender's: `collector.normalize` decides whether they may be stored.
     """
-    return [_sample(draft) for draft in decode_drafts(body)]
+    return [as_sample(draft) for draft in decode_drafts(body)]
 
 
 def decode_drafts(body: bytes) -> Iterator[Draft]:
@@ -122,26 +120,3 @@ def _unwrap(body: bytes) -> Mapping[str, object]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _sample(draft: Draft) -> Sample:
-    """A sample of fields that a faithful sender wrote; only their outer types are looked at here."""
-    texts = (draft.meter, draft.type, draft.unit, draft.resource_id, draft.source)
-    if not all(isinstance(text, str) for text in texts) or not isinstance(draft.timestamp, datetime):
-        raise InvalidMessage("a reading of the batch has a field of the wrong type")
-    if type(draft.volume) not in (int, float) or not isinstance(draft.metadata, dict):
-        raise InvalidMessage("a reading of the batch has a field of the wrong type")
-    return Sample(
-        meter=cast("str", draft.meter),  # checked above, as are the following
-        type=cast("SampleType", draft.type),
-        unit=cast("str", draft.unit),
-        volume=cast("int | float", draft.volume),
-        resource_id=cast("str", draft.resource_id),
-        project_id=cast("str | None", draft.project_id),
-        timestamp=draft.timestamp,
-        user_id=cast("str | None", draft.user_id),
-        source=cast("str", draft.source),
-        metadata=draft.metadata,
-        generation=cast("str | None", draft.generation),
-        id=cast("bytes | None", draft.id),
-    )

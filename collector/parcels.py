@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from collector import frame
-from collector.draft import Draft
+from collector.draft import as_sample
 from collector.errors import InvalidMessage
 from collector.listed import encode_json, parse_json
 from collector.parcel_frame import decode_batch, encode_batch
@@ -63,7 +63,7 @@ def opened(kind: Kind, body: bytes) -> Parcel:
 def samples_of(body: bytes) -> SampleBatch:
     """The samples of a batch; raises InvalidMessage when the bytes were damaged."""
     found = decode_batch(frame.take_apart(body))
-    return arrange(map(_sample, frame.drafts(body))) if found is None else found
+    return arrange(map(as_sample, frame.drafts(body))) if found is None else found
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
@@ -96,25 +96,6 @@ def _events(outlet: str, events: Sequence[Event]) -> Iterator[Owed]:
         return
     yield from _events(outlet, events[:middle])
     yield from _events(outlet, events[middle:])
-
-
-def _sample(draft: Draft) -> Sample:
-    if draft.flaw is not None:
-        raise InvalidMessage(draft.flaw)
-    return Sample(
-        draft.meter,  # type: ignore[arg-type]  # fields of a draft may be anything: these we wrote from a sample
-        draft.type,  # type: ignore[arg-type]
-        draft.unit,  # type: ignore[arg-type]
-        draft.volume,  # type: ignore[arg-type]
-        draft.resource_id,  # type: ignore[arg-type]
-        draft.project_id,  # type: ignore[arg-type]
-        draft.timestamp,  # type: ignore[arg-type]
-        user_id=draft.user_id,  # type: ignore[arg-type]
-        source=draft.source,  # type: ignore[arg-type]
-        metadata=draft.metadata,  # type: ignore[arg-type]
-        generation=draft.generation,  # type: ignore[arg-type]
-        id=draft.id,  # type: ignore[arg-type]
-    )
 
 
 def _listed(event: Event) -> list[object]:

@@ -1,6 +1,8 @@
 from dataclasses import fields, replace
 from pathlib import Path
 
+import pytest
+
 from collector import framing
 from collector.errors import InvalidMessage
 from collector.frame import take_apart
@@ -87,3 +89,13 @@ def test_bytes_that_were_damaged_are_never_taken_for_samples() -> None:
             except InvalidMessage:
                 continue
             assert len(found) == 4
+
+
+def test_a_name_that_is_no_text_is_damage_in_what_an_older_version_left_too() -> None:
+    body = framing.encode(series(3))
+
+    damaged = body.replace(b'"cpu"', b"12345")
+
+    assert damaged != body
+    with pytest.raises(InvalidMessage):
+        samples_of(damaged)

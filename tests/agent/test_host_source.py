@@ -77,9 +77,9 @@ def test_a_kernel_that_tells_nothing_is_a_source_that_is_away(
 def test_a_counter_that_began_again_is_not_mended_by_what_this_process_remembers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    platform = psutil._psplatform  # type: ignore[attr-defined]  # where psutil gets the kernel's numbers
     values = iter([(100,) * 8, (7,) * 8])
-    monkeypatch.setattr(platform, "net_io_counters", lambda: {"eth9": next(values)})
+    # Where psutil gets the kernel's numbers.
+    monkeypatch.setattr("psutil._psplatform.net_io_counters", lambda: {"eth9": next(values)})
 
     first, second = (Host("cmp01").read(NOW).interfaces[0] for _ in range(2))
 

@@ -7,6 +7,7 @@ import pytest
 
 from api.v2 import statistics_text
 from api.v2.hourly_text import hourly
+from storage.query import GroupKey
 from storage.reading.hours import FEW, Hours, hours_of
 from storage.sample import from_microseconds
 from storage.watermarks import HOUR
@@ -65,6 +66,6 @@ def _hours(chance: random.Random, size: int) -> Hours:
     ]
     rows = hours_of(ts, values, real=is_real)
     assert rows is not None
-    names = {"resource_id": 'a"%ü', "project_id": None}
+    names: dict[GroupKey, str | None] = {"resource_id": 'a"%ü', "project_id": None}
     groups = {key: name for key, name in names.items() if chance.random() < 0.5}
-    return Hours(chance.choice((None, "ns", "%")), groups, rows)  # type: ignore[arg-type]  # of these keys
+    return Hours(chance.choice((None, "ns", "%")), groups, rows)

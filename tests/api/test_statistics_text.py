@@ -10,6 +10,7 @@ import pytest
 from api.v2 import statistics_text, times
 from api.v2.arguments import Aggregate
 from storage.columns import Integers
+from storage.query import GroupKey
 from storage.reading.answers import Numbers, StatisticsTable
 from storage.reading.grouping import Labels
 from storage.sample import from_microseconds
@@ -41,13 +42,13 @@ def test_rows_are_what_json_makes_of_them(seed: int) -> None:
 def _table(chance: random.Random, size: int) -> StatisticsTable:
     step = chance.choice((SECOND, 37, 300 * SECOND, HOUR))
     first = BASE + step * np.sort(np.array(chance.choices(range(1000), k=size)))
-    groups = {
+    groups: dict[GroupKey, Labels] = {
         "resource_id": _labels(chance, size, ('"ü%s', "b")),
         "project_id": _labels(chance, size, (None, "p")),
     }
     return StatisticsTable(
         unit=_labels(chance, size, (None, "%", "ns")),
-        groups={key: label for key, label in groups.items() if chance.random() < 0.5},  # type: ignore[misc]
+        groups={key: label for key, label in groups.items() if chance.random() < 0.5},
         count=np.array(chance.choices(range(1, 20), k=size)),
         first=first,
         last=first + chance.choice((0, 1, SECOND, 3300 * SECOND)),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
@@ -107,8 +108,9 @@ def test_an_interrupt_ends_it_between_two_steps_and_the_rest_can_be_done_later(
     Samples(database).store(recent(3), received_at=datetime.now(UTC))
     steps = Maintenance.steps
 
-    def interrupted(work: Maintenance, *arguments: object, **options: object) -> Iterator[Step]:
-        for number, step in enumerate(steps(work, *arguments, **options)):  # type: ignore[arg-type]  # as it was called
+    # Any: as it was called.
+    def interrupted(work: Maintenance, *arguments: Any, **options: Any) -> Iterator[Step]:
+        for number, step in enumerate(steps(work, *arguments, **options)):
             if number == 9:
                 os.kill(os.getpid(), signal.SIGINT)
             yield step

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import SourceUnavailable
+from agent.instance import DomainStats
 from agent.sources.hypervisor import Connection, Row
 from cli import doctor_agent
 
@@ -17,7 +18,8 @@ class Libvirt:
         self.is_closed = False
 
     def statistics(self, *, unblockable: bool = False) -> list[Row]:
-        return [Row(f"uuid-{number}", number, f"instance-{number}", {}) for number in range(self.guests)]  # type: ignore[arg-type]  # only counted
+        stats = DomainStats(state=1)
+        return [Row(f"uuid-{number}", number, f"instance-{number}", stats) for number in range(self.guests)]
 
     def definition(self, uuid: str) -> str | None:
         return None

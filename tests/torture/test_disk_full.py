@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 
 from storage.errors import DatabaseUnavailable
 from tests.databases import sqlite_with_schema
@@ -84,8 +84,8 @@ def test_sqlite_goes_on_when_its_disk_has_room_again(tmp_path: Path) -> None:
     pages = 250
 
     @event.listens_for(store.database.engine, "begin")
-    def bound(connection: object) -> None:
-        getattr(connection, "exec_driver_sql")(f"PRAGMA max_page_count = {pages}")  # noqa: B009 - its type is the library's
+    def bound(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
     def make_room() -> None:
         nonlocal pages

@@ -1,5 +1,4 @@
 import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -66,33 +65,25 @@ class Killed(BaseException):
     """What a SIGKILL looks like from inside: nothing catches it."""
 
 
-def _before(alarms: Alarms) -> Callable[[Transition], Alarm]:
-    def record(transition: Transition) -> Alarm:
+class KilledBefore(Alarms):
+    def record(self, transition: Transition) -> Alarm:
         raise Killed
 
-    return record
 
-
-def _after(alarms: Alarms) -> Callable[[Transition], Alarm]:
-    whole = alarms.record
-
-    def record(transition: Transition) -> Alarm:
-        whole(transition)
+class KilledAfter(Alarms):
+    def record(self, transition: Transition) -> Alarm:
+        super().record(transition)
         raise Killed
 
-    return record
 
-
-@pytest.mark.parametrize("killed", [_before, _after])
+@pytest.mark.parametrize("killed", [KilledBefore, KilledAfter])
 def test_a_killed_evaluator_loses_no_transition_and_makes_no_second_one(
-    database: Database, killed: Callable[[Alarms], Callable[[Transition], Alarm]]
+    database: Database, killed: type[Alarms]
 ) -> None:
     measured(database, 90.0, 90.0)
     create(database, alarm())
-    alarms = Alarms(database)
-    alarms.record = killed(alarms)  # type: ignore[assignment, method-assign]  # the process dies here
     with pytest.raises(Killed):
-        evaluator(database, alarms=alarms).evaluate_due(NOW)
+        evaluator(database, alarms=killed(database)).evaluate_due(NOW)
 
     evaluator(database).evaluate_due(NOW + MINUTE)
 

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -177,9 +178,10 @@ def loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
             seen = Loopback(port, [first, second])
             connect = socket.create_connection
 
-            def watched(address: tuple[str, int], *args: object, **options: object) -> socket.socket:
+            # Any: passed on.
+            def watched(address: tuple[str, int], *args: Any, **options: Any) -> socket.socket:
                 seen.opened.append(address)
-                return connect(address, *args, **options)  # type: ignore[arg-type]  # passed on
+                return connect(address, *args, **options)
 
             monkeypatch.setattr(socket, "create_connection", watched)
             yield seen

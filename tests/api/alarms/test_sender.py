@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from api.alarms.address import Policy
-from api.alarms.sender import Result, WebhookSender
+from api.alarms.sender import Resolve, Result, WebhookSender
 from tests.api.alarms.factories import delivery
 from tests.receiver import Receiver
 from tests.web import Reply
@@ -20,8 +20,10 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 HEADERS = {"content-type": "application/json", "webhook-id": "msg_1"}
 
 
-def send(url: str, allowed: Sequence[str] = LOOPBACK, timeout_s: float = 5.0, **options: object) -> Result:
-    poster = WebhookSender(Policy(allowed), timeout_s, **options)  # type: ignore[arg-type]  # by name
+def send(
+    url: str, allowed: Sequence[str] = LOOPBACK, timeout_s: float = 5.0, resolve: Resolve | None = None
+) -> Result:
+    poster = WebhookSender(Policy(allowed), timeout_s, resolve)
     return poster.send(delivery(url=url), HEADERS)
 
 

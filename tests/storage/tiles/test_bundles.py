@@ -9,12 +9,12 @@ from storage.errors import DamagedTile
 from storage.tiles import bundles, sharing
 from storage.tiles.bundles import NOBODY, Row
 from storage.tiles.codec import Block
-from storage.tiles.kinds import Values, as_values
+from storage.tiles.kinds import as_values
 from storage.tiles.layout import bitmap_of
 from storage.watermarks import HOUR
 from tests.storage.tiles.lists import encode_values
 
-Told = tuple[list[int], Values, list[int] | None]
+Told = tuple[list[int], list[int], list[int] | None]
 
 
 def hour(
@@ -31,7 +31,7 @@ def hour(
             if chance.random() < 0.2
             else None
         )
-        values: Values = [chance.randrange(-spread, spread) for _ in (stamps if at is None else at)]
+        values = [chance.randrange(-spread, spread) for _ in (stamps if at is None else at)]
         told[slot] = stamps, values, None if is_even else at
         if is_even:
             told[slot] = stamps, [chance.randrange(-spread, spread) for _ in stamps], None
@@ -69,7 +69,7 @@ def test_every_slot_is_read_as_it_was_written(seed: int) -> None:
         assert [start * HOUR for start in range(len(hours))] == list(bundle.starts)
         for number, (_, told) in enumerate(hours):
             stamps, values, positions = told[slot]
-            assert found.grid[number, : len(values)].tolist() == as_values(0, values)  # type: ignore[arg-type]
+            assert found.grid[number, : len(values)].tolist() == as_values(0, values)
             assert points[number] == (len(values), positions)
             assert found.grid[size + number, : len(stamps)].tolist() == stamps
             assert points[size + number] == (len(stamps), None)

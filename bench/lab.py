@@ -88,6 +88,9 @@ class Lab:
             self._closing.enter_context(tempfile.TemporaryDirectory(prefix="nephometer-bench-"))
         )
         self._folders = self._stores = 0
+        # Each is made once for a span.
+        self.filled, self.rolled_up = functools.cache(self._filled), functools.cache(self._rolled_up)
+        self.api, self.web = functools.cache(self._api), functools.cache(self._web)
         # Midnight, so that runs differ in nothing but the date; lately, so that nothing is too old or too new.
         midnight = int(datetime.now(UTC).timestamp()) * SECOND // DAY * DAY
         self._noon, self._midnight = midnight - DAY // 2, midnight - DAY
@@ -151,8 +154,7 @@ class Lab:
         polls = self.scale.month.polls
         return self.month_and_more.part(0 if span == "month" else polls - POLLS_A_DAY, polls)
 
-    @functools.cache  # noqa: B019 - one lab a run
-    def filled(self, span: Span) -> Filling:
+    def _filled(self, span: Span) -> Filling:
         """Our store of this workload in PostgreSQL, filled hour by hour as it would be, with its upkeep."""
         self.say(f"filling our store: {span}")
         server = self.postgresql
@@ -170,8 +172,7 @@ class Lab:
         filler = Filler(Store.create(url), self.scale.upkeep_hours, self.say, server_pid)
         return filler.fill(workload, withheld)
 
-    @functools.cache  # noqa: B019 - as above
-    def rolled_up(self, span: Span) -> str:
+    def _rolled_up(self, span: Span) -> str:
         """Rows and roll-up of this workload, by the URL of their database."""
         self.say(f"filling rows + roll-up: {span}")
         url = self.postgresql.create_database()
@@ -180,14 +181,12 @@ class Lab:
         peer.tidy()
         return url
 
-    @functools.cache  # noqa: B019 - as above
-    def api(self, span: Span) -> Service:
+    def _api(self, span: Span) -> Service:
         """Our API on the store of this workload, a process of its own."""
         settings = {"database.url": self.filled(span).url}
         return self._closed_at_end(nephometer("api", self.new_folder(), "api.port", settings))
 
-    @functools.cache  # noqa: B019 - as above
-    def web(self, span: Span) -> Service:
+    def _web(self, span: Span) -> Service:
         """Rows and roll-up of this workload behind HTTP."""
         return self._closed_at_end(peer("web", self.new_folder(), self.rolled_up(span)))
 

@@ -6,6 +6,7 @@ for names and for what an instance was when. Every question has the best SQL we 
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 
@@ -143,7 +144,7 @@ class Rollup:
         found: list[tuple[int]] = self._all("SELECT count(*) FROM sample")
         return found[0][0]
 
-    def _all(self, statement: str, *values: object) -> list:  # type: ignore[type-arg]  # rows of the statement
+    def _all(self, statement: str, *values: object) -> list[Any]:  # Any: rows of the statement
         return self._cursor.execute(statement.encode(), values).fetchall()
 
 

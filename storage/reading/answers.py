@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import repeat
+from typing import cast
 
 import numpy as np
 
@@ -85,8 +86,7 @@ class StatisticsTable:
 
 def means(total: Numbers, counted: Integers) -> Floats:
     """The float nearest to each sum of integers divided by its count."""
-    whole: Integers | Objects = total  # type: ignore[assignment]  # no sum of floats
-    return quotients(whole, counted)
+    return quotients(cast("Integers | Objects", total), counted)  # no sum of floats
 
 
 def _spans(starts: Integers, width: int) -> Iterator[tuple[datetime, datetime]]:

@@ -166,5 +166,6 @@ def _rule(depends: object) -> _Rule | None:
     rule = depends.dependency if isinstance(depends, params.Depends) else None
     if rule is None or [*inspect.signature(rule).parameters] != ["request"]:
         return None
-    is_coroutine = any(map(inspect.iscoroutinefunction, (rule, getattr(type(rule), "__call__", None))))  # noqa: B004 - its code
+    # One written as a class is a coroutine where its `__call__` is.
+    is_coroutine = any(map(inspect.iscoroutinefunction, (rule, type(rule).__call__)))
     return rule if is_coroutine else None

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -66,12 +66,13 @@ MOUNTED = (
 class LazyGroup(TyperGroup):
     """Knows its commands by name and help; imports the module of the one that is used."""
 
-    def __init__(self, **attributes: object) -> None:
-        super().__init__(**attributes)  # type: ignore[arg-type]  # handed through as typer gave them
+    def __init__(self, **attributes: Any) -> None:  # Any: handed through as typer gave them
+        super().__init__(**attributes)
         for mounted in MOUNTED:
             self.add_command(TyperCommand(mounted.name, help=mounted.help, rich_markup_mode=None))
 
-    def resolve_command(self, ctx, args):  # type: ignore[no-untyped-def]  # typer's own types are private
+    # Any: typer's own types are private.
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command a word names, loaded, and the arguments after it."""
         name, command, rest = super().resolve_command(ctx, args)
         mounted = next((mounted for mounted in MOUNTED if mounted.name == name), None)

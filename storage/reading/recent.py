@@ -129,7 +129,9 @@ class Recent:
             page, begin = page if begin else 4 * page, 0
 
     def remember(self, names: Names, query: SampleQuery, asked: Question) -> None:
-        """What a question led to in its moment."""
+        """What a question led to in its moment; one of a single sample leads to nothing that others want."""
+        if query.message_id is not None:
+            return
         known, mids = self._known, asked.selection.mids
         if known is None or known.moment != asked.moment or len(known.statements) >= KNOWN_MAX:
             known = self._known = _Known(asked.moment)

@@ -195,6 +195,17 @@ def test_more_resources_than_a_group_holds_are_all_kept(database: Database) -> N
     assert {found.resource_id for found in kept(samples)} == {one.resource_id for one in batch}
 
 
+def test_who_asks_for_one_sample_takes_none_from_whoever_asks_for_all(database: Database) -> None:
+    samples = Samples(database)
+    samples.store([sample(resource_id=name) for name in "ab"], received_at=LATER)
+    one = Samples(database).find(ALL, 1)[0]
+
+    assert samples.get(EVERYTHING, one.message_id) == one
+
+    assert len(samples.find(ALL, 10)) == 2
+    assert len(samples.find(SampleQuery(EVERYTHING, meter="cpu"), 10)) == 2
+
+
 def test_an_absent_database_is_said_to_be_unavailable() -> None:
     database = Database(DatabaseSettings(url="postgresql+psycopg://nobody@127.0.0.1:1/none", timeout_s=2))
 

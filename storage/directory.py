@@ -83,11 +83,25 @@ class Directory:
         found: frozenset[int] | None = self._of(moment, "shape").get(mids)
         return found if found is not None and len(found) <= PARTS_MAX else None
 
+    def last_places(self, resource_id: str, project_id: str | None) -> tuple[Place, ...]:
+        """As `places` was answered last, whatever happened since; nothing where nobody asked."""
+        found: tuple[Place, ...] = self._last("resource").get((resource_id, project_id), ())
+        return found
+
+    def last_groups(self, project_id: str | None) -> frozenset[int]:
+        """The same of `groups`."""
+        found: frozenset[int] = self._last("project").get(project_id, frozenset())
+        return found
+
     def place_of(self, connection: Connection, rid: int) -> Place | None:
         """Where the resource of this number is."""
         statement = select(resource.c.gid, resource.c.rid, resource.c.slot).where(resource.c.rid == rid)
         row = connection.execute(statement).first()
         return None if row is None else (row.gid, row.rid, row.slot)
+
+    def _last(self, kind: str) -> dict[Any, Any]:
+        held = self._known.get(kind)
+        return {} if held is None else held[1]
 
     def _of(self, moment: Moment, *kinds: str) -> dict[Any, Any]:
         """What is known of some kinds of names in this moment."""

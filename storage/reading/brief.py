@@ -11,6 +11,7 @@ from contextlib import suppress
 from storage.columns import Columns, Figures, Wanted
 from storage.database import Database
 from storage.dialects.postgresql import PostgreSQL
+from storage.directory import Directory
 from storage.errors import DamagedTile, StorageError
 from storage.names import Names, Owner
 from storage.query import SampleQuery, StatisticsQuery
@@ -48,7 +49,7 @@ class Brief:
         self._moment: Moment | None = None
         self._gaps: dict[tuple[str, str | None], Gaps] = {}  # by resource and project
         self._packed: PackedStatement | None = None
-        self._places = Places()
+        self._places = Places(Directory())
         self._of_group = OF_GROUP.format(database.dialect.mark)
 
     def remember(self, moment: Moment | None) -> None:
@@ -144,6 +145,8 @@ class Brief:
                 return None
             project_id = query.scope.project_id
         gaps = self._gaps.get((resource_id, project_id), Gaps())
+        if self._places.directory is not names.directory:  # which begins anew where numbers do
+            self._places = Places(names.directory)
         place = self._places.of(resource_id, project_id)
         return Asked(moment, resource_id, project_id, mids, start, end, gaps, place)
 
@@ -171,7 +174,6 @@ class Brief:
     def _unpacked(self, names: Names, asked: Asked, packed: Packed) -> tuple[int, Found]:
         """The same of what came packed: whose it is, and what there is."""
         if packed.is_elsewhere:
-            self._places = Places()
             names.begin_anew()
             raise LookupError("the resource is not where it was")
         if packed.place is None or packed.is_over:

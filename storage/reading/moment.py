@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from storage.reading.asking import ask
+from storage.reading.asking import Value, ask
 from storage.watermarks import Watermarks, as_watermarks
 
 # Written out, because every question begins with it. It names `hot`, `late` and `delta`, so that they stay as they are
@@ -45,13 +45,25 @@ class Moment:
         )
 
 
-def this_moment(connection: Connection) -> Moment:
-    """The moment of this transaction; its first question (`Database.snapshot`)."""
+def this_moment(
+    connection: Connection, strangers: Sequence[tuple[str, Sequence[Value]]] = ()
+) -> tuple[Moment, bool]:
+    """The moment of this transaction, by its first question (`Database.snapshot`); and whether there are strangers.
+
+    Those are given as `Moment.moved` gives rows.
+    """
     found: tuple[dict[str, int], dict[str, int], dict[str, int]] = ({}, {}, {})
-    for kind, name, value in ask(connection, _STATEMENT):
+    others = "".join(
+        f"UNION ALL SELECT 2, 'strangers', count(*) FROM {source}\n"  # noqa: S608 - ours
+        for source, _ in strangers
+    )
+    values = [value for _, some in strangers for value in some]
+    has_strangers = False
+    for kind, name, value in ask(connection, _STATEMENT + others, values):
         found[kind][name] = value
+        has_strangers |= name == "strangers" and value > 0
     marks, counters, some = found
-    return Moment(as_watermarks(marks), counters, bool(some["late"]), bool(some["delta"]))
+    return Moment(as_watermarks(marks), counters, bool(some["late"]), bool(some["delta"])), has_strangers
 
 
 def _differ(named: Mapping[str, int], column: str, mark: str) -> str:

@@ -27,6 +27,7 @@ from storage.reading.moment import Moment
 from storage.reading.picked import COLUMNS, Picked, pick
 from storage.reading.selection import Selection, Value, times_of
 from storage.reading.side_by_side import Found, is_side_by_side, table
+from storage.reading.strangers import strange_groups
 from storage.reading.tiled import Piece
 from storage.tables import hot, late
 from storage.tables_tiles import STAMPS
@@ -40,7 +41,7 @@ Row = Sequence[Any]  # kind, four integers, then bytes
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A question in numbers; `named` are its groups where it is not about all of them.
+    """A question in numbers; `named` are its groups where it is not about all of them, but about one project.
 
     `is_coarse`: totals of all resources of a group will do.
     """
@@ -48,6 +49,7 @@ class _Asked:
     moment: Moment
     gids: frozenset[int]
     named: frozenset[int] | None
+    project_id: str | None
     mids: frozenset[int]
     parts: frozenset[int]
     picked: Picked
@@ -153,7 +155,7 @@ def _asked(names: Names, query: SampleQuery, wanted: Wanted, moment: Moment) -> 
     if not parts or picked is None or any(names.meter(mid).type == "delta" for mid in mids):
         return None
     named = None if project_id is None else gids
-    return _Asked(moment, gids, named, mids, parts, picked, start, end, is_coarse)
+    return _Asked(moment, gids, named, project_id, mids, parts, picked, start, end, is_coarse)
 
 
 def _is_whole(span: int, start: int, end: int | None, wanted: Wanted, moment: Moment) -> bool:
@@ -206,7 +208,7 @@ def _by_group(asked: _Asked, rows: Sequence[Row]) -> Iterator[tuple[int, Piece, 
         yield kind, Piece(gid, asked.mids, None, asked.start, asked.sealed, versions=False), some
 
 
-def _statement(asked: _Asked, mark: str, *, known: bool) -> tuple[str, list[Value]]:
+def _statement(asked: _Asked, mark: str, *, known: bool) -> tuple[str, list[Value | str]]:
     """Eleven columns of whatever there is: kind, group, meter, beginning and width, then bytes.
 
     Those are the total, or slots, head and records (not of days that are `known`); and of open hours what `Picked`
@@ -225,7 +227,7 @@ def _statement(asked: _Asked, mark: str, *, known: bool) -> tuple[str, list[Valu
         (ROLLED, "day_roll", of_days, asked.start - asked.start % DAY, sealed),
         (TILED, "tile", columns, max(asked.start - asked.start % BLOCK, marks.compacted), sealed),
     )
-    parts: list[tuple[str, Sequence[Value]]] = [
+    parts: list[tuple[str, Sequence[Value | str]]] = [
         (
             f"SELECT {kind} AS kind, gid, mid, start, {_told(told)} FROM {source} WHERE {named}",  # noqa: S608 - ours
             (*gids, *mids, start, end),
@@ -236,7 +238,8 @@ def _statement(asked: _Asked, mark: str, *, known: bool) -> tuple[str, list[Valu
     parts.append((f"SELECT {OPEN}, 0, 0, 0, 0, {asked.picked.sql()} FROM hot WHERE {condition}", values))  # noqa: S608 - ours
     condition, values = asked.selection(asked.start).sql(late, mark)
     some_late = f"(SELECT gid FROM late WHERE {condition} LIMIT 1) AS some_late"  # noqa: S608 - ours
-    for place, some in (*asked.moment.moved(mark), (some_late, values)):
+    strangers = strange_groups(asked.named, asked.project_id, mark)
+    for place, some in (*asked.moment.moved(mark), (some_late, values), *strangers):
         parts.append((f"SELECT {MOVED}, count(*), 0, 0, 0{nothing} FROM {place}", some))  # noqa: S608 - ours
     return " UNION ALL ".join(part for part, _ in parts), [value for _, some in parts for value in some]
 

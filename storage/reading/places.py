@@ -7,6 +7,8 @@ The first question about a group brings all of its resources: who asks about one
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from storage.directory import Directory
+
 MOST: Final = 100_000  # places that are kept
 
 OF_GROUP: Final = (
@@ -24,9 +26,13 @@ class Placed(NamedTuple):
 
 
 class Places:
-    """By the names of resources. Whether a name has others, too, each question has to ask for itself."""
+    """By the names of resources. Whether a name has others, too, each question has to ask for itself.
 
-    def __init__(self) -> None:
+    They are as good as what was learned together with `directory`.
+    """
+
+    def __init__(self, directory: Directory) -> None:
+        self.directory = directory
         self._places: dict[str, tuple[Placed, ...]] = {}
         self._groups = set[int]()
 

@@ -8,6 +8,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from storage.columns import Columns, Figures, Wanted
+from storage.directory import Directory
 from storage.names import Meter, Names, Owner, Version
 from storage.query import SampleQuery
 from storage.reading.counted import Uncounted, totals
@@ -18,7 +19,8 @@ from storage.reading.overdue import Overdue
 from storage.reading.picked import pick, read_picked
 from storage.reading.polled import delta_columns, explode, only, pages, polled
 from storage.reading.sealed import sealed_columns
-from storage.reading.selection import Selection, select_for
+from storage.reading.selection import Selection, select_for, wanted_project
+from storage.reading.strangers import Source, strange_groups, strange_places
 from storage.reading.tiled import Piece
 from storage.tables import delta, hot, late
 from storage.tables_tiles import day_roll, day_tile, tile
@@ -128,8 +130,10 @@ class Reader:
 
     def ask(self, connection: Connection, query: SampleQuery, *, versions: bool) -> Question | None:
         """The question in numbers, and how far maintenance is; None when nothing can match."""
-        moment = self.moment = this_moment(connection)
-        marks, directory = moment.marks, self.names.directory
+        moment, has_strangers = this_moment(connection, _doubts(query, self.names.directory))
+        if has_strangers:
+            self.names.begin_anew()
+        self.moment, marks, directory = moment, moment.marks, self.names.directory
         selection = select_for(connection, query, moment, directory)
         if selection.is_empty:
             return None
@@ -272,6 +276,15 @@ class Reader:
                 last = np.flatnonzero(np.diff(chosen.rid, append=-1))  # of each run: few numbers to look at
                 self.names.learn_owners(connection, chosen.rid[last].tolist())
                 yield chosen
+
+
+def _doubts(query: SampleQuery, directory: Directory) -> list[Source]:
+    """Where somebody would have to be for what is remembered of a question's names to be wrong."""
+    project_id = wanted_project(query)
+    if query.resource_id is None:
+        return strange_groups(directory.last_groups(project_id), project_id, "%s")
+    places = directory.last_places(query.resource_id, project_id)
+    return strange_places(places, query.resource_id, project_id, "%s")
 
 
 def sealed_part(question: Question) -> Hours:

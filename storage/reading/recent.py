@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from storage.database import Database
+from storage.directory import Directory
 from storage.names import Names
 from storage.query import SampleQuery, Scope
 from storage.reading.matching import Asked, Matching, around
 from storage.reading.moment import Moment
 from storage.reading.readings import Question
 from storage.reading.recent_rows import Familiar, Wanted
-from storage.reading.recent_statement import Statement
-from storage.reading.selection import Value, times_of
+from storage.reading.recent_statement import Statement, Value
+from storage.reading.selection import times_of
 from storage.reading.stored import FoundSample
+from storage.reading.strangers import strangers_in
 
 FIRST_PAGE: Final = 256
 SOON: Final = (
@@ -47,12 +49,13 @@ class _Page(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What questions led to, all in one moment.
+    """What questions led to, all in one moment, and by numbers that were learned together with `directory`.
 
     `reached`: how far back the last answer of so many samples to a question went, microseconds since 1970 UTC.
     """
 
     moment: Moment
+    directory: Directory
     statements: dict[_Key, Statement] = field(default_factory=dict)
     reached: dict[tuple[SampleQuery, int], int] = field(default_factory=dict)
     pages: dict[_Wanted, _Page] = field(default_factory=dict)
@@ -103,6 +106,8 @@ class Recent:
         statement = None if known is None else known.statements.get(key)
         if known is None or statement is None or query.message_id is not None:
             return None
+        if known.directory is not names.directory:
+            return None
         start, end, is_whole = _open_part(query, known.moment)
         is_endless = query.start is None and query.end is None
         if is_short and not (is_endless or is_whole):
@@ -133,10 +138,14 @@ class Recent:
         if query.message_id is not None:
             return
         known, mids = self._known, asked.selection.mids
+        if known is None or known.directory is not names.directory:
+            self._matching, self._familiar, known = Matching(), Familiar(), None
         if known is None or known.moment != asked.moment or len(known.statements) >= KNOWN_MAX:
-            known = self._known = _Known(asked.moment)
+            known = self._known = _Known(asked.moment, names.directory)
         is_polled = mids is not None and all(names.is_polled(mid) for mid in mids)
-        statement = Statement(asked.moment, asked.selection, self._database.dialect, is_polled=is_polled)
+        dialect, selection = self._database.dialect, asked.selection
+        others = strangers_in(query, selection, dialect.mark)
+        statement = Statement(asked.moment, selection, dialect, others, is_polled=is_polled)
         known.statements[_key(query)] = statement
 
     def _read(

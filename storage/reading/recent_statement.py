@@ -12,7 +12,8 @@ from storage.names import Names
 from storage.packing import READING
 from storage.reading.moment import Moment
 from storage.reading.recent_rows import Row
-from storage.reading.selection import Selection, Value
+from storage.reading.selection import Selection
+from storage.reading.strangers import Source
 from storage.tables import delta, hot, late
 
 _COLUMNS: Final = "rid, ts, part, ver, recv, vals"
@@ -25,25 +26,36 @@ _HEAD: Final = struct.Struct(">iiqqi")
 
 _ts = itemgetter(1)
 
+Value = int | str | bytes
+
 
 class Statement:
     """Written out for what a question led to in a moment; its times and how many rows it takes may differ.
 
     It finds rows of `hot`, newest first and at most a page of them, and how many times the moment is over, or late
-    readings or deltas match. PostgreSQL packs the rows into one value, which costs less than to send them.
+    readings or deltas match, or `strangers` have the selection's numbers. PostgreSQL packs the rows into one value,
+    which costs less than to send them.
     `is_polled`: no delta could match.
     """
 
-    def __init__(self, moment: Moment, selection: Selection, dialect: Dialect, *, is_polled: bool) -> None:
+    def __init__(
+        self,
+        moment: Moment,
+        selection: Selection,
+        dialect: Dialect,
+        strangers: Sequence[Source],
+        *,
+        is_polled: bool,
+    ) -> None:
         self.mids = selection.mids
         self._mark, self._packs = dialect.mark, dialect.name == PostgreSQL.name
         timeless = replace(selection, start=None, end=None)
         self._hot = timeless.sql(hot, self._mark)
         tables = (late,) if is_polled else (late, delta)
         self._others = {table.name: timeless.sql(table, self._mark) for table in tables}
-        moved = moment.moved(self._mark)
-        self._moved = [source for source, _ in moved]
-        self._moved_values = [value for _, some in moved for value in some]
+        over: list[Source] = [*moment.moved(self._mark), *strangers]
+        self._over = [source for source, _ in over]
+        self._over_values = [value for _, some in over for value in some]
         self._texts: dict[tuple[bool, int], str] = {}
 
     def put(self, start: int, end: int | None, page: int) -> tuple[str, Sequence[Value]]:
@@ -57,7 +69,7 @@ class Statement:
         for _, some in (self._hot, *self._others.values()):
             values += some
             values += times
-        return text, values + self._moved_values
+        return text, values + self._over_values
 
     def _text(self, page: int, *, has_end: bool) -> str:
         times = f"ts >= {self._mark}" + (f" AND ts < {self._mark}" if has_end else "")
@@ -66,7 +78,7 @@ class Statement:
             f"(SELECT gid FROM {table} WHERE {condition} AND {times} LIMIT 1) AS others"  # noqa: S608 - ours
             for table, (condition, _) in self._others.items()
         ]
-        sources = [*others, *self._moved]
+        sources = [*others, *self._over]
         if self._packs:
             packed = f"SELECT string_agg({_PACKED}, ''::bytea) FROM ({newest}) AS newest"  # noqa: S608 - ours
             return f"SELECT ({packed}), {' + '.join(f'(SELECT count(*) FROM {one})' for one in sources)}"  # noqa: S608 - ours

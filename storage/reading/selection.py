@@ -110,15 +110,18 @@ def times_of(query: SampleQuery) -> tuple[int | None, int | None]:
     return start, end
 
 
+def wanted_project(query: SampleQuery) -> str | None:
+    """The one project that may be told of, that of the scope before that of the question; None: all."""
+    return query.project_id if query.scope.everything else query.scope.project_id
+
+
 def _places(
     connection: Connection, query: SampleQuery, moment: Moment, directory: Directory
 ) -> tuple[frozenset[int] | None, tuple[Place, ...] | None]:
     """Groups and resources in question; None: all."""
-    wanted = query.project_id
-    if not query.scope.everything:
-        if wanted is not None and wanted != query.scope.project_id:
-            return frozenset(), ()
-        wanted = query.scope.project_id
+    wanted = wanted_project(query)
+    if not query.scope.everything and query.project_id not in (None, wanted):
+        return frozenset(), ()
     if query.resource_id is not None:
         return None, directory.places(connection, moment, query.resource_id, wanted)
     return (None if wanted is None else directory.groups(connection, moment, wanted)), None

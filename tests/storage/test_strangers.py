@@ -1,0 +1,115 @@
+"""What was remembered of names is not trusted once the database gives their numbers to others, as after a restore."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from storage.database import Database
+from storage.query import EVERYTHING, SampleQuery, Scope, StatisticsQuery
+from storage.reading.stored import as_sample
+from storage.resources import Resources
+from storage.samples import Samples
+from storage.series import Series
+from storage.statistics import Statistics
+from tests.factories import NOW, series
+from tests.storage.layers import HOUR, Maintained
+
+MINE, ALL = Scope("project-0"), EVERYTHING
+EXCHANGED = (
+    "UPDATE resource SET id = 'x' WHERE id = 'a'",
+    "UPDATE resource SET id = 'a' WHERE id = 'b'",
+    "UPDATE resource SET id = 'b' WHERE id = 'x'",
+)
+OF_ANOTHER_PROJECT = ("UPDATE resource SET pid = 3 - pid", "UPDATE resource_group SET pid = 3 - pid")
+GONE = (
+    "DELETE FROM hot WHERE rid = 1",
+    "DELETE FROM resource WHERE id = 'a'",
+    "UPDATE resource SET rid = 99, slot = 0 WHERE id = 'b'",
+)
+OF_ONE = SampleQuery(ALL, meter="cpu", resource_id="a", start=NOW)
+CASES = [
+    (EXCHANGED, OF_ONE),
+    (EXCHANGED, replace(OF_ONE, scope=MINE)),
+    (OF_ANOTHER_PROJECT, replace(OF_ONE, scope=MINE)),
+    (OF_ANOTHER_PROJECT, replace(OF_ONE, scope=MINE, resource_id=None)),
+    (GONE, OF_ONE),
+    (GONE, replace(OF_ONE, scope=MINE)),
+]
+
+Asking = Callable[[Database], Callable[[SampleQuery], object]]
+
+
+@pytest.fixture
+def store(database: Database) -> Maintained:
+    """Two resources of a project and two of another, each with its number as its readings; the older ones sealed."""
+    store = Maintained(database)
+    for number, name in enumerate("abcd"):
+        polls = series(60, resource_id=name, project_id=f"project-{number // 2}", step=HOUR / 2, metadata={})
+        store.store([replace(one, type="gauge", generation=None, volume=number) for one in polls])
+    store.seal(timedelta(hours=28))
+    store.compact()
+    return store
+
+
+def newest(database: Database) -> Callable[[SampleQuery], object]:
+    samples = Samples(database)
+    return lambda query: samples.find(replace(query, start=NOW + 29 * HOUR), 100)
+
+
+def newest_soon(database: Database) -> Callable[[SampleQuery], object]:
+    """Of a thread where the event loop cannot tell."""
+    samples = Samples(database)
+
+    def ask(query: SampleQuery) -> object:
+        question = replace(query, start=NOW + 29 * HOUR)
+        soon = asyncio.run(samples.newest_soon(question, 100))
+        return samples.find(question, 100) if soon is None else [as_sample(one) for one in soon]
+
+    return ask
+
+
+def hourly(database: Database) -> Callable[[SampleQuery], object]:
+    statistics = Statistics(database)
+    return lambda query: statistics.compute(StatisticsQuery(query, 3600, ("resource_id", "project_id")))
+
+
+def daily(database: Database) -> Callable[[SampleQuery], object]:
+    statistics = Statistics(database)
+    midnight = NOW.replace(hour=0)
+    return lambda query: statistics.compute(StatisticsQuery(replace(query, start=midnight), 86400))
+
+
+def spread(database: Database) -> Callable[[SampleQuery], object]:
+    statistics = Statistics(database)
+    return lambda query: statistics.compute(StatisticsQuery(query, groupby=("project_id",), stddev=True))
+
+
+def latest(database: Database) -> Callable[[SampleQuery], object]:
+    series = Series(database)
+    return lambda query: series.latest(query, 100)
+
+
+def listed(database: Database) -> Callable[[SampleQuery], object]:
+    resources = Resources(database)
+    return lambda query: resources.resources(query, 100)
+
+
+@pytest.mark.parametrize("asking", [newest, newest_soon, hourly, daily, spread, latest, listed])
+@pytest.mark.parametrize(("changes", "query"), CASES)
+def test_nobody_is_told_of_somebody_else(
+    database: Database, store: Maintained, asking: Asking, changes: Sequence[str], query: SampleQuery
+) -> None:
+    ask = asking(database)
+    learned = [ask(query) for _ in range(3)]
+    with database.write() as connection:
+        for change in changes:
+            connection.exec_driver_sql(change)
+
+    found = [ask(query) for _ in range(3)]
+
+    assert learned == [learned[0]] * 3
+    assert learned[0]
+    assert found == [asking(database)(query)] * 3

@@ -43,19 +43,22 @@ def check(context: typer.Context, *, config: ConfigFile = None) -> None:
 
 
 def _check_files(settings: Settings) -> None:
-    """Reads the files that settings name; raises WrongUsage for what is wrong in them."""
+    """Reads what settings name, files and the database's address; raises WrongUsage for what is wrong in them."""
     from agent.errors import InvalidPolling
     from cli.agent import polled
     from cli.outlets import configured
     from collector.errors import CollectorError
     from collector.mappings import event_mapping, meter_mapping
+    from storage.address import engines
+    from storage.errors import InvalidAddress
 
     try:
+        engines(settings.database)
         configured(settings)
         meter_mapping(settings.collector)
         event_mapping(settings.collector)
         polled(settings.agent)
-    except (CollectorError, InvalidPolling) as error:
+    except (CollectorError, InvalidAddress, InvalidPolling) as error:
         raise WrongUsage(str(error)) from error
 
 

@@ -22,7 +22,7 @@ from cli.errors import CliError, WrongUsage
 from cli.invocation import ConfigFile, Invocation, LogFormat, LogLevel
 from cli.starting import as_if_absent, without_collecting
 from collector.errors import CollectorError
-from storage.errors import StorageError
+from storage.errors import InvalidAddress, StorageError
 
 if TYPE_CHECKING:
     from cli.settings import Loaded
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(None if arguments is None else list(arguments), prog_name="nephometer")
     except CliError as error:
         _fail(error, error.exit_code)
-    except StartRefused as error:
+    except (InvalidAddress, StartRefused) as error:
         _fail(error, WrongUsage.exit_code)
     except (AgentError, CannotListen, CollectorError, StorageError) as error:
         _fail(error, FAILED)

@@ -12,15 +12,14 @@ from sqlalchemy import (
     Engine,
     ExceptionContext,
     PoolProxiedConnection,
-    create_engine,
     event,
     exc,
-    make_url,
     text,
 )
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from storage.dialects import Dialect, dialect_of
+from storage.address import engines
+from storage.dialects import Dialect
 from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch, StorageError, TookTooLong
 from storage.log import mask_url
 from storage.settings import DatabaseSettings
@@ -36,25 +35,15 @@ READ_ONLY = {"25006", 1290, 1792, 1836}
 class Database:
     """An engine for `settings.url`. Nothing is opened until the first transaction.
 
-    Raises StorageError for an address this program cannot use.
+    Raises InvalidAddress for an address this program cannot use.
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
-        try:
-            url = make_url(settings.url)
-            self.dialect: Dialect = dialect_of(url)
-            self.engine: Engine = create_engine(
-                url, hide_parameters=True, **self.dialect.engine_options(settings)
-            )
-            asking = self.dialect.asking_options(settings)
-            self._asking = (
-                self.engine
-                if asking is None
-                else create_engine(url, hide_parameters=True, pool_reset_on_return=None, **asking)
-            )
-        except (exc.ArgumentError, ValueError) as error:  # ValueError: of a port that is no number
-            raise StorageError("database.url is not a database address") from error
+        made = engines(settings)
+        self.dialect: Dialect = made.dialect
+        self.engine: Engine = made.transactions
+        self._asking = made.questions
         self._lines = self.dialect.lines(self._line, settings)
         self.dialect.prepare(self.engine)
         event.listen(self.engine, "handle_error", _leave_read_only)

@@ -1,6 +1,7 @@
 """Errors of `storage`; callers need to know one thing: try again, or never?
 
 StorageError
+├── InvalidAddress        database.url cannot be used: correct it
 ├── DatabaseUnavailable   retryable: keep the work and try it again
 │   └── TookTooLong       a statement was ended by its time limit: ask for less
 ├── SchemaMismatch        the schema is missing, older or newer than this program
@@ -14,6 +15,10 @@ class StorageError(Exception):
     """Base of every error raised on purpose by `storage`."""
 
     retryable = False
+
+
+class InvalidAddress(StorageError):
+    """`database.url` is no address, or its driver does not take what it says: correct it."""
 
 
 class DatabaseUnavailable(StorageError):

@@ -1,6 +1,6 @@
 """What differs between the databases; one file each, listed in `DIALECTS`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import URL, Connection, Engine, Table
@@ -11,7 +11,7 @@ from storage.dialects.postgresql import PostgreSQL
 from storage.dialects.postgresql_lines import Lines
 from storage.dialects.sqlite import SQLite
 from storage.dialects.texts import Texts
-from storage.errors import StorageError
+from storage.errors import InvalidAddress
 from storage.ingest.rows import Rows
 from storage.settings import DatabaseSettings
 
@@ -31,6 +31,9 @@ class Dialect(Protocol):
 
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
         """Keyword arguments of `create_engine`."""
+
+    def check(self, driver: Any, given: Mapping[str, Any], /) -> None:  # Any: its module, and what that takes
+        """Raises TypeError, ValueError or OSError for arguments the driver could never connect with."""
 
     def prepare(self, engine: Engine) -> None:
         """Sets what every session needs and engine options cannot say."""
@@ -100,9 +103,9 @@ DIALECTS: tuple[type[Dialect], ...] = (SQLite, PostgreSQL, MySQL)
 
 
 def dialect_of(url: URL) -> Dialect:
-    """The dialect of a database address; raises StorageError naming those there are."""
+    """The dialect of a database address; raises InvalidAddress naming those there are."""
     for dialect in DIALECTS:
         if url.drivername == dialect.name:
             return dialect()
     allowed = ", ".join(dialect.name for dialect in DIALECTS)
-    raise StorageError(f"database.url: {url.drivername!r} is not supported; use one of {allowed}")
+    raise InvalidAddress(f"database.url: {url.drivername!r} is not supported; use one of {allowed}")

@@ -1,4 +1,6 @@
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from inspect import signature
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -61,6 +63,16 @@ class MySQL:
                 "init_command": SESSION.format(lock_s=limit_s),
             },
         }
+
+    def check(self, driver: Any, given: Mapping[str, Any]) -> None:
+        """By making a connection that does not connect; its own words would not name a file that is not there."""
+        unknown = sorted(given.keys() - signature(driver.Connection).parameters.keys())
+        if unknown:
+            raise ValueError(f"PyMySQL has no parameter {', '.join(unknown)}")
+        files = given.get("ssl") or {}
+        for path in (files[name] for name in ("ca", "cert", "key") if name in files):
+            Path(path).open("rb").close()
+        driver.Connection(**given, defer_connect=True)
 
     def prepare(self, engine: Engine) -> None:
         """Nothing more: the session command says it all."""

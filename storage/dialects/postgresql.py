@@ -1,9 +1,10 @@
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from psycopg import Connection as PsycopgConnection
 from psycopg import Error as PsycopgError
+from psycopg.conninfo import make_conninfo
 from psycopg.errors import SerializationFailure, UniqueViolation
 from psycopg.types.numeric import Int8
 from sqlalchemy import (
@@ -30,6 +31,8 @@ LOST_RACES = {"40001", "40P01", "55P03", "23514"}
 MISSING = {"42P01", "42703"}  # undefined table, undefined column
 
 CAREFUL_BATCHES = 20
+# What psycopg takes of a connection besides libpq's options.
+OUTSIDE_LIBPQ = frozenset({"autocommit", "context", "cursor_factory", "prepare_threshold", "row_factory"})
 
 _LIMIT = "SET LOCAL statement_timeout = {}"
 
@@ -64,6 +67,14 @@ class PostgreSQL:
             "isolation_level": "READ COMMITTED",
             "connect_args": {"connect_timeout": max(2, int(settings.timeout_s)), "options": options},
         }
+
+    def check(self, _driver: Any, given: Mapping[str, Any]) -> None:
+        """By libpq's own list of names."""
+        options = {name: value for name, value in given.items() if name not in OUTSIDE_LIBPQ}
+        try:
+            make_conninfo("", **options)
+        except PsycopgError as error:
+            raise ValueError(str(error).strip()) from error
 
     def prepare(self, engine: Engine) -> None:
         """Teaches every connection to send our arrays as they are."""

@@ -1,6 +1,6 @@
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -48,6 +48,9 @@ class SQLite:
     def engine_options(self, settings: DatabaseSettings) -> dict[str, object]:
         """`timeout_s` is how long a writer waits for another one."""
         return {"connect_args": {"timeout": settings.timeout_s}, "pool_size": settings.pool_size}
+
+    def check(self, _driver: Any, _given: Mapping[str, Any]) -> None:
+        """SQLAlchemy has looked at them."""
 
     def prepare(self, engine: Engine) -> None:
         """Makes the folder, and BEGIN ours: IMMEDIATE for writers, so that two never deadlock."""

@@ -122,3 +122,11 @@ def test_check_reads_the_files_that_settings_name(tmp_path: Path) -> None:
 
     with pytest.raises(WrongUsage, match="there is no sink 'lost'"):
         run("check", "--config", str(config))
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://u:p@h:abc/db", "mysql+pymysql://u:p@h/x?ssl_ca=/nope"])
+def test_check_refuses_a_database_address_that_cannot_work(config: Path, url: str) -> None:
+    config.write_text(f"[database]\nurl = '{url}'\n")
+
+    with pytest.raises(WrongUsage, match=r"database\.url"):
+        run("check", "--config", str(config))

@@ -197,6 +197,24 @@ def test_a_wrong_setting_is_one_line(nephometer: Nephometer, monkeypatch: pytest
     assert "NEPHOMETER_AGENT__INTERVAL" in ended.err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["db", "upgrade"], ["db", "size"], ["publishers", "list"], ["collector"], ["evaluator"], ["api"]],
+    ids=" ".join,
+)
+def test_a_database_address_that_cannot_work_is_one_line_of_every_command(
+    nephometer: Nephometer, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("NEPHOMETER_DATABASE__URL", "mysql+pymysql://u:p@127.0.0.1:1/x?ssl_ca=/nope")
+    monkeypatch.setenv("NEPHOMETER_BUS__URL", "amqp://guest@127.0.0.1:1/")
+
+    ended = nephometer(*command)
+
+    assert ended.code == 2
+    assert "nephometer: database.url cannot be used: [Errno 2]" in ended.err.splitlines()[-1]
+    assert "Traceback" not in ended.err
+
+
 def test_a_reader_that_leaves_early_is_no_error(api: StubApi) -> None:
     api.answer("GET", "/v2/meters", [{"name": f"meter-{number}"} for number in range(50)])
     reading, writing = os.pipe()

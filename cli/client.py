@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx2
 
 from cli.errors import ServerRefused, ServerUnreachable, WrongUsage
+from storage.secrets import mask_url
 
 Document = Mapping[str, object]
 """One JSON object, as the API wrote it or is to read it."""
@@ -38,6 +39,7 @@ class Client:
         self, url: str, token: str | None, *, cacert: str | None = None, timeout_s: float = 60.0
     ) -> None:
         self._url = url.rstrip("/")
+        self._name = mask_url(self._url)  # as people are shown it
         headers = {"Accept": "application/json", "User-Agent": "nephometer"}
         if token:
             headers["X-Auth-Token"] = token
@@ -57,14 +59,14 @@ class Client:
         """The objects of a listing, in the server's order."""
         answer = self._ask("GET", path, parameters)
         if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
-            raise ServerRefused(f"{self._url}{path} did not answer with a list: is this a Nephometer API?")
+            raise ServerRefused(f"{self._name}{path} did not answer with a list: is this a Nephometer API?")
         return answer
 
     def texts(self, path: str) -> list[str]:
         """The names of a listing of names, in the server's order."""
         answer = self._ask("GET", path)
         if not isinstance(answer, list):
-            raise ServerRefused(f"{self._url}{path} did not answer with a list: is this a Nephometer API?")
+            raise ServerRefused(f"{self._name}{path} did not answer with a list: is this a Nephometer API?")
         return [str(item) for item in answer]
 
     def one(self, path: str) -> Document:
@@ -94,7 +96,9 @@ class Client:
 
     def _object(self, path: str, answer: object) -> Document:
         if not isinstance(answer, dict):
-            raise ServerRefused(f"{self._url}{path} did not answer with an object: is this a Nephometer API?")
+            raise ServerRefused(
+                f"{self._name}{path} did not answer with an object: is this a Nephometer API?"
+            )
         return answer
 
     def _ask(
@@ -111,9 +115,11 @@ class Client:
                 method, self._url + path, params=list(parameters) or None, content=content, headers=headers
             )
         except httpx2.TransportError as error:
-            raise ServerUnreachable(f"no answer from {self._url}: {error or type(error).__name__}") from error
+            raise ServerUnreachable(
+                f"no answer from {self._name}: {error or type(error).__name__}"
+            ) from error
         except httpx2.InvalidURL as error:
-            raise WrongUsage(f"--url {self._url}: {error}") from error
+            raise WrongUsage(f"--url {self._name}: {error}") from error
         return self._read(answer)
 
     def _read(self, answer: httpx2.Response) -> object:
@@ -125,13 +131,13 @@ class Client:
             document = None
             if answer.is_success:
                 raise ServerRefused(
-                    f"{self._url} did not answer with JSON: is this a Nephometer API?"
+                    f"{self._name} did not answer with JSON: is this a Nephometer API?"
                 ) from None
         if answer.is_success:
             return document
         reason = f"{_fault(document) or answer.reason_phrase or 'error'} (HTTP {answer.status_code})"
         if answer.status_code in NOT_READY:
-            raise ServerUnreachable(f"{self._url} is not ready: {reason}")
+            raise ServerUnreachable(f"{self._name} is not ready: {reason}")
         raise ServerRefused(reason)
 
 
@@ -155,7 +161,7 @@ def _fault(document: object) -> str:
 def _trust(url: str, cacert: str | None) -> ssl.SSLContext | bool:
     """The system's certificate authorities, or those of the file `cacert`."""
     if not url.startswith(("http://", "https://")):
-        raise WrongUsage(f"--url {url!r} does not begin with http:// or https://")
+        raise WrongUsage(f"--url {mask_url(url)!r} does not begin with http:// or https://")
     if url.startswith("http://"):
         return False
     try:

@@ -7,6 +7,7 @@ import typer
 from cli import invocation
 from cli.errors import CliError
 from storage.database import Database
+from storage.secrets import mask_url
 from storage.settings import DatabaseSettings
 
 SQLITE = "sqlite:///"
@@ -40,5 +41,5 @@ def settings_of(context: typer.Context, config: Path | None) -> DatabaseSettings
 def open_existing(settings: DatabaseSettings) -> Database:
     """As `open_database`; raises CliError when there is no SQLite file yet, instead of making one."""
     if is_absent(settings):
-        raise CliError(f"there is no database at {settings.url} yet: run `nephometer db upgrade`")
+        raise CliError(f"there is no database at {mask_url(settings.url)} yet: run `nephometer db upgrade`")
     return open_database(settings)

@@ -17,8 +17,8 @@ from cli.db_size import size
 from cli.errors import CliError
 from cli.invocation import ConfigFile
 from storage.errors import DatabaseUnavailable
-from storage.log import mask_url
 from storage.revision import state
+from storage.secrets import mask_url
 
 PAUSE_S = 1.0
 

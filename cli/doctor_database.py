@@ -11,9 +11,9 @@ from cli.finding import Finding
 from storage.database import Database
 from storage.durability import Weakness, weaknesses
 from storage.errors import StorageError
-from storage.log import mask_url
 from storage.quarantine import Quarantine
 from storage.revision import SchemaState, state
+from storage.secrets import mask_url
 from storage.settings import DatabaseSettings
 
 UPGRADE = "run `nephometer db upgrade`"

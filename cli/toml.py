@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pydantic import BaseModel, SecretStr
 
 from cli.layers import is_secret
-from storage.log import MASK, mask_url
+from storage.secrets import MASK, mask_url
 
 
 def toml(value: object, *, secret: bool = False) -> str:
-    """A value as TOML writes it; of secrets only what a URL says besides its password."""
+    """A value as TOML writes it; of secrets only what a URL says besides passwords and tokens."""
     if isinstance(value, SecretStr):
         return toml(value.get_secret_value(), secret=True)
     if isinstance(value, BaseModel):

@@ -10,11 +10,11 @@ from collector.errors import InvalidMessage
 from collector.events import fit
 from collector.instants import read_instant
 from collector.raw import LIMITS
-from collector.secrets import names_secret
 from collector.signature import is_signed
 from collector.text import tidy_metadata
 from collector.traits import trait_value
 from storage.event import Event, Trait, TraitType, TraitValue
+from storage.secrets import names_secret
 
 PUBLISHED = "event"
 

@@ -14,9 +14,10 @@ import msgspec
 
 from collector.event_types import Before, Names, Pattern, check_event_types, overlap
 from collector.expressions import Constant, Expression
-from collector.secrets import names_secret, path_names_secret
+from collector.secrets import path_names_secret
 from collector.service_files import ServiceFile, read_service_file, service_files
 from collector.values import Value, path_of, paths_in, read_value
+from storage.secrets import names_secret
 
 
 @dataclass(frozen=True, slots=True)

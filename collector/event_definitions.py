@@ -12,10 +12,11 @@ import msgspec
 
 from collector.event_types import Names, Pattern, check_event_types
 from collector.expressions import Expression
-from collector.secrets import names_secret, path_names_secret
+from collector.secrets import path_names_secret
 from collector.service_files import ServiceFile, service_files
 from collector.values import Value, path_of, paths_in, read_value
 from storage.event import TraitType
+from storage.secrets import names_secret
 
 NAME_LIMIT = 255  # characters
 

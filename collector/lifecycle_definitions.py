@@ -12,9 +12,10 @@ import msgspec
 
 from collector.event_types import Names, check_event_types
 from collector.expressions import Expression, Path, read_path
-from collector.secrets import names_secret, path_names_secret
+from collector.secrets import path_names_secret
 from collector.service_files import ServiceFile, service_files
 from collector.values import Value, path_of, paths_in, read_value
+from storage.secrets import names_secret
 
 Role = Literal["ends", "begins", "sees", "says"]
 KIND_LIMIT = 32  # characters

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
 
-from collector.secrets import names_secret, without_secrets
+from collector.secrets import without_secrets
 from storage.sample import INT64_MAX, INT64_MIN
+from storage.secrets import names_secret
 
 KEY_LIMIT_BYTES = 255
 DEPTH_LIMIT = 32

@@ -21,7 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from storage.address import engines
 from storage.dialects import Dialect
 from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch, StorageError, TookTooLong
-from storage.log import mask_url
+from storage.secrets import mask_url
 from storage.settings import DatabaseSettings
 
 T = TypeVar("T")

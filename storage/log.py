@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from storage.secrets import MASK, mask_url
+
 HANDLER = "nephometer"
-MASK = "***"
 SECRET_NAMES = re.compile(r"(?i)password|passwd|secret|token|authorization|cookie|api_?key|private_?key")
-PASSWORD_IN_URL = re.compile(r"(://[^/\s:]*):[^/\s]*@")
 # Everything that could begin a second line or drive a terminal.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # pika writes an error for every single attempt to connect; collector.bus tells the change instead.
@@ -51,11 +51,6 @@ def configure(*, json: bool, level: str) -> None:
     logging.captureWarnings(capture=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET if number <= logging.DEBUG else logging.CRITICAL)
-
-
-def mask_url(text: str) -> str:
-    """The text with the password of every URL in it replaced by ***."""
-    return PASSWORD_IN_URL.sub(rf"\1:{MASK}@", text)
 
 
 def _rendering(json: bool) -> list[Processor]:

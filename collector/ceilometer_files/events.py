@@ -13,9 +13,10 @@ import structlog
 
 from collector.ceilometer_files.fields import Written, WrittenFields, paths_in, read_fields
 from collector.event_definitions import NAME_LIMIT, EventRule, Rank, TraitRule
-from collector.secrets import names_secret, path_names_secret
+from collector.secrets import path_names_secret
 from collector.service_files import read_entries, read_yaml
 from storage.event import TraitType
+from storage.secrets import names_secret
 
 log = structlog.get_logger()
 

@@ -17,8 +17,9 @@ from collector.ceilometer_files.fields import FoundBy, Written, paths_in, read_f
 from collector.definitions import Entry, Meter
 from collector.event_types import Before
 from collector.expressions import Constant, Expression, read_path
-from collector.secrets import names_secret, path_names_secret
+from collector.secrets import path_names_secret
 from collector.service_files import read_entries, read_yaml
+from storage.secrets import names_secret
 
 log = structlog.get_logger()
 

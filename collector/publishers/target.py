@@ -6,9 +6,7 @@ from typing import TypeVar
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from collector.errors import InvalidPublisher
-from collector.secrets import names_secret
-
-SECRET_OPTIONS = frozenset({"p", "pw", "pwd", "sig", "signature"})  # and all that name a secret
+from storage.secrets import option_names_secret
 
 Number = TypeVar("Number", int, float)
 
@@ -127,7 +125,6 @@ def parse_url(url: str) -> Target:
 
 
 def _name(scheme: str, place: str, path: str, given: Mapping[str, str]) -> str:
-    is_secret = {key: names_secret(key) or key.lower() in SECRET_OPTIONS for key in given}
-    shown = {key: value for key, value in given.items() if not is_secret[key]}
+    shown = {key: value for key, value in given.items() if not option_names_secret(key)}
     query = f"?{urlencode(shown, safe='/:*')}" if shown else ""
     return f"{scheme.lower()}://{place}{path}{query}"

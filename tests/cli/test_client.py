@@ -153,3 +153,11 @@ def test_a_missing_certificate_file_is_a_usage_error() -> None:
 def test_a_file_that_holds_no_certificate_is_a_usage_error() -> None:
     with pytest.raises(WrongUsage, match="--cacert"):
         Client("https://127.0.0.1", None, cacert="/dev/null")
+
+
+def test_a_password_in_the_url_is_not_shown() -> None:
+    with (
+        Client("http://user:hunter2@127.0.0.1:1/", None) as client,
+        pytest.raises(ServerUnreachable, match=r"no answer from http://user:\*\*\*@127\.0\.0\.1:1: "),
+    ):
+        client.many("/v2/meters")

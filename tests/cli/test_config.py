@@ -23,7 +23,9 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file.write_text(
         "[database]\nurl = 'postgresql+psycopg://meter:hidden@db/meter'\n"
         "[bus]\nurl = 'amqp://guest:hidden@broker/'\nnotification_urls = ['amqp://guest:hidden@other/']\n"
-        "signing_secrets = ['hidden from all of them']\n[agent]\nsigning_key = '" + "ab" * 32 + "'\n"
+        "signing_secrets = ['hidden from all of them']\n"
+        "[collector]\npublishers = ['influx://h?token=hidden&org=o&bucket=b']\n"
+        "[agent]\nsigning_key = '" + "ab" * 32 + "'\n"
         "[auth]\nmode = 'token'\n[[auth.tokens]]\ntoken = 'hidden'\nproject_id = 'p'\n"
         "[alarms]\nsigning_secret = 'whsec_aGlkZGVuaGlkZGVuaGlkZGVuaGlkZGVu'\nallow_networks = ['10.0.0.0/8']\n"
     )
@@ -46,6 +48,7 @@ def test_show_is_toml_with_every_key_and_no_secret(config: Path) -> None:
     assert tables["auth"]["tokens"] == [{"token": "***", "project_id": "p", "roles": ["member"]}]
     assert tables["alarms"]["signing_secret"] == tables["agent"]["signing_key"] == "***"
     assert tables["bus"]["signing_secrets"] == ["***"]
+    assert tables["collector"]["publishers"] == ["influx://h?token=***&org=o&bucket=b"]
     assert tables["api"]["port"] == 8777
     assert "# definitions is not set" in shown
 
@@ -130,3 +133,11 @@ def test_check_refuses_a_database_address_that_cannot_work(config: Path, url: st
 
     with pytest.raises(WrongUsage, match=r"database\.url"):
         run("check", "--config", str(config))
+
+
+def test_show_hides_what_parameters_of_an_address_hold_of_secrets(config: Path) -> None:
+    config.write_text("[database]\nurl = 'postgresql+psycopg://u@h/x?password=hidden&sslmode=require'\n")
+
+    shown = tomllib.loads(run("show", "--config", str(config)))
+
+    assert shown["database"]["url"] == "postgresql+psycopg://u@h/x?password=***&sslmode=require"

@@ -127,3 +127,12 @@ def test_a_server_that_may_lose_commits_is_told_with_the_settings_to_change(
 
 def test_a_server_with_lasting_commits_is_ok() -> None:
     assert doctor_database.durability([]).level == "ok"
+
+
+def test_a_password_among_the_parameters_of_the_address_is_not_shown(tmp_path: Path) -> None:
+    url = f"postgresql+psycopg://u@/x?host={tmp_path}&password=hunter2"
+
+    [found] = doctor_database.examine(DatabaseSettings(url=url), NOW)
+
+    assert "password=***" in found.message
+    assert "hunter2" not in found.message

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from storage.log import configure, mask_url
+from storage.log import configure
+from storage.secrets import mask_url
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from api import documentation, health, metrics, rendering, versions
 from api.auth import Everybody
-from api.dependencies import Services, check_accept
+from api.dependencies import Services, check_accept, check_parameters
 from api.direct import Direct, Refused
 from api.faults import answer_fault
 from api.metrics import ApiMetrics
@@ -24,9 +24,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     metrics.router,
     documentation.router,
-    retention.router,
-    segments.router,
-    webhooks.router,
 )
 V2_ROUTERS: tuple[APIRouter, ...] = (
     statistics.router,
@@ -37,6 +34,7 @@ V2_ROUTERS: tuple[APIRouter, ...] = (
     alarms.router,
     events.router,
 )
+V3_ROUTERS: tuple[APIRouter, ...] = (retention.router, segments.router, webhooks.router)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -59,6 +57,8 @@ def create_app(services: Services) -> FastAPI:
     app.exception_handler(Exception)(answer_fault)
     for router in V2_ROUTERS:
         app.include_router(router, dependencies=[Depends(check_accept)])
+    for router in V3_ROUTERS:
+        app.include_router(router, dependencies=[Depends(check_parameters)])
     for router in ROUTERS:
         app.include_router(router)
     app.add_api_route(

@@ -8,11 +8,12 @@ from functools import lru_cache
 from typing import Annotated, Literal, Protocol
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
 from api.alarms.webhook import Signer
 from api.auth import Authenticator, Identity
-from api.errors import NotAcceptable, UnsupportedType
+from api.errors import NotAcceptable, UnknownArgument, UnsupportedType
 from api.headers import has_no_body, header
 from api.policy import caller
 from api.scope import scope
@@ -167,6 +168,15 @@ async def check_accept(request: Request) -> None:
     accept = header(request.scope, b"accept")
     if accept is not None and not takes_json(accept):
         raise NotAcceptable
+
+
+async def check_parameters(request: Request) -> None:
+    """Raises UnknownArgument for a parameter the route does not have: one that is mistyped would narrow nothing."""
+    route: APIRoute = request.scope["route"]
+    known = {parameter.alias for parameter in route.dependant.query_params}
+    for name in request.query_params:
+        if name not in known:
+            raise UnknownArgument(name)
 
 
 @lru_cache(1000)

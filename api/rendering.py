@@ -93,7 +93,8 @@ def _incomplete(request: Request, _: Exception) -> Response:
 def _invalid(request: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"][1:])
-    return _refused(request, BadRequest(f"{place}: {first['msg']}" if place else str(first["msg"])))
+    reason = str(first["msg"]).removeprefix("Value error, ")
+    return _refused(request, BadRequest(f"{place}: {reason}" if place else reason))
 
 
 def _database_unavailable(request: Request, _: Exception) -> Response:

@@ -4,7 +4,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, or_, select, tuple_
@@ -21,7 +21,7 @@ from storage.tables_lifecycle import life
 
 KNOWN_LIMIT = 75_000  # twice as many of each, 0.36 kB a resource: 53 MB at most
 # Two writers may miss each other's word of an end, the earlier of which then stands in `life`.
-SLACK = timedelta(hours=1)
+SLACK_MICROSECONDS = 3_600_000_000
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -186,7 +186,9 @@ def _conditions(query: SegmentQuery) -> list[ColumnElement[bool]]:
     if query.end is not None:
         found.append(life.c.began < to_microseconds(query.end))
     if query.start is not None:
-        found.append(or_(life.c.ended.is_(None), life.c.ended >= to_microseconds(query.start - SLACK)))
+        found.append(
+            or_(life.c.ended.is_(None), life.c.ended >= to_microseconds(query.start) - SLACK_MICROSECONDS)
+        )
     if query.after is not None:
         resource_id, kind = query.after
         same = (life.c.resource_id == resource_id) & (life.c.kind > kind)

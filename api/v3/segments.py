@@ -6,7 +6,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AfterValidator, AwareDatetime, BaseModel
 
 from api.dependencies import InScope, Parts, base_url
 from api.errors import NotFound
@@ -18,6 +18,17 @@ from storage.lifecycle import Segment
 from storage.segments import SegmentPage, SegmentQuery
 
 MOST_RESOURCES = 1000
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The same moment; raises ValueError where UTC has no name for it, which a zone can write."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("the time is outside the calendar") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 router = APIRouter(tags=["segments"])
 
@@ -63,8 +74,8 @@ def list_segments(
     scope: InScope,
     parts: Parts,
     *,
-    start: AwareDatetime | None = None,
-    end: AwareDatetime | None = None,
+    start: Moment | None = None,
+    end: Moment | None = None,
     kind: str | None = None,
     project_id: str | None = None,
     limit: Annotated[int, Query(ge=1, le=MOST_RESOURCES, description="resources, not segments")] = 100,

@@ -77,6 +77,12 @@ def test_a_time_can_be_asked_for(world: World) -> None:
     [
         ("/v3/resources/none/segments", "admin", 404),
         ("/v3/segments?start=2026-11-23T13:00:00", "admin", 400),
+        ("/v3/segments?start=0001-01-01T00:00:00%2B14:00", "member-a", 400),
+        ("/v3/segments?end=0001-01-01T00:00:00%2B00:01", "member-a", 400),
+        ("/v3/segments?end=9999-12-31T23:59:59-00:01", "member-a", 400),
+        ("/v3/segments?foo=1", "member-a", 400),
+        ("/v3/resources/vm-2/segments?start=2026-11-23T13:00:00Z", "member-a", 400),
+        ("/v3/retention?foo=1", "member-a", 400),
         ("/v3/segments?limit=0", "admin", 400),
         ("/v3/segments?limit=1001", "admin", 400),
         ("/v3/segments?project_id=project-b", "reader-a", 401),
@@ -90,3 +96,9 @@ def test_what_cannot_be_answered_is_a_problem(world: World, path: str, client: s
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == status
+
+
+def test_the_first_and_the_last_moment_can_be_asked_for(world: World) -> None:
+    parameters = {"start": "0001-01-01T00:00:00Z", "end": "9999-12-31T23:59:59Z"}
+
+    assert len(world.client("member-a").get("/v3/segments", params=parameters).json()) == 3

@@ -1,5 +1,7 @@
 """What came in, and what of it goes to quarantine."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -7,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from collector.draft import Draft
+from collector.masking import masked
 from collector.text import clean
 from storage.sample import Refused
 
@@ -28,9 +31,9 @@ class Message:
 
 
 def refusal(message: Message, reason: str, draft: Draft | None = None) -> Refused:
-    """What to quarantine: one reading of a message, or without a draft the message itself."""
+    """What to quarantine: one reading of a message, or without a draft the message itself; without its secrets."""
     body = message.body if draft is None else _evidence(draft)
-    return Refused(clean(reason), body, message.origin, message.received_at)
+    return Refused(clean(reason), masked(body), message.origin, message.received_at)
 
 
 def _evidence(draft: Draft) -> bytes:
@@ -44,6 +47,14 @@ def _as_json(draft: Draft) -> bytes:
     try:
         return msgspec.json.encode(fields, enc_hook=repr)
     except (ValueError, OverflowError):  # a lone surrogate, an endless number
-        return repr(fields).encode("utf-8", "backslashreplace")
+        return _as_any_json(fields)
     except RecursionError:
         return b"nested too deeply to be shown"
+
+
+def _as_any_json(fields: Mapping[str, object]) -> bytes:
+    """The same of what the fast writer can not say."""
+    try:
+        return json.dumps(fields, default=repr, skipkeys=True).encode()
+    except (ValueError, RecursionError):
+        return b"not to be shown: a number with too many digits, or nested too deeply"

@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -196,3 +197,19 @@ def test_a_database_that_goes_away_within_a_message_is_noticed() -> None:
 
     with pytest.raises(PublisherUnavailable):
         pipeline(publisher, batch_size=1).process([batch(good(1), good(2))])
+
+
+def test_what_is_quarantined_has_lost_its_secrets() -> None:
+    publisher = StubPublisher()
+    payload = {"instance_id": "i", "adminPass": "SEKRET", "password": "SEKRET"}
+    sent = notification(timestamp="soon", payload=payload, _context_auth_token="SEKRET")
+    samples = replace(SAMPLE, metadata={"auth_token": "SEKRET", "odd": "\ud800"}, volume=float("nan"))
+
+    pipeline(publisher).process(
+        [message(sent), replace(message(json.dumps(sent)[:-20].encode()), refused="too large")]
+    )
+    pipeline(publisher).accept([samples], origin="api", now=NOW)
+
+    assert [refused.origin for refused in publisher.refused] == ["notifications", "notifications", "api"]
+    assert b"SEKRET" not in b"".join(refused.body for refused in publisher.refused)
+    assert all(b"***" in refused.body for refused in publisher.refused)

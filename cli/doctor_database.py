@@ -66,9 +66,8 @@ def quarantine(kept: Quarantine) -> Finding:
         f"{count} messages could not become samples; the newest, at {newest.last_seen:%Y-%m-%d %H:%M:%S} UTC"
     )
     reason = f"{words} from {newest.origin}: {newest.reason}"
-    return Finding(
-        "quarantine", "warning", reason, "mend what sends them; table quarantine holds the originals"
-    )
+    advice = "`nephometer quarantine list` shows them: mend what sends them"
+    return Finding("quarantine", "warning", reason, advice)
 
 
 def server_clock(server: datetime, now: datetime) -> Finding:

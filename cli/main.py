@@ -49,6 +49,7 @@ MOUNTED = (
     Mounted("db", "Create, upgrade, check, maintain, measure and distribute the database."),
     Mounted("config", "Show and check the settings."),
     Mounted("publishers", "What other systems are owed: list, replay, forget."),
+    Mounted("quarantine", "Show what was refused, and why."),
     Mounted("replay", "Derive samples, events and lives again from notifications of the past."),
     Mounted("doctor", "Check database, broker, publishers, libvirt, clock and disk; say what to do."),
     Mounted("tail", "Show live notifications and what becomes of each."),

@@ -39,17 +39,22 @@ class Quarantine:
         """Keeps them; raises DatabaseUnavailable."""
         self._database.write_retrying(lambda connection: keep(connection, refused))
 
-    def newest(self, limit: int) -> list[Quarantined]:
-        """The ones seen last, newest first."""
-        statement = (
-            select(quarantine).order_by(quarantine.c.last_seen.desc(), quarantine.c.digest).limit(limit)
-        )
+    def newest(
+        self, limit: int, *, origin: str | None = None, body_bytes: int = WHOLE_BODY_BYTES
+    ) -> list[Quarantined]:
+        """The ones seen last, newest first, of all origins or of one, each with so much of its body at most."""
+        kept = quarantine.c
+        names = (kept.reason, kept.origin, kept.size, kept.first_seen, kept.last_seen, kept.times)
+        statement = select(func.substr(kept.body, 1, body_bytes).label("body"), *names)
+        if origin is not None:
+            statement = statement.where(kept.origin == origin)
+        statement = statement.order_by(kept.last_seen.desc(), kept.digest).limit(limit)
         with self._database.read() as connection:
             return [
                 Quarantined(
                     row.reason,
                     row.origin,
-                    bytes(row.body),
+                    bytes(row.body or b""),  # SQLite: nothing of nothing is NULL
                     row.size,
                     from_microseconds(row.first_seen),
                     from_microseconds(row.last_seen),

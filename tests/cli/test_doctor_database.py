@@ -62,6 +62,7 @@ def test_refused_messages_are_told_with_the_newest_reason(database_url: str) -> 
 
     assert found["quarantine"].level == "warning"
     assert "notifications: volume is no number" in found["quarantine"].message
+    assert "`nephometer quarantine list`" in found["quarantine"].advice
 
 
 def test_a_file_that_does_not_exist_is_not_created_by_looking(tmp_path: Path) -> None:

@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from collector.definitions import Entry, Meter
+from collector.draft import Draft
 from collector.envelope import Notification
 from collector.event_definitions import TraitRule
 from collector.event_mapping import EventMapping
 from collector.event_types import ByEventType
-from collector.expressions import Constant
+from collector.expressions import Constant, Expression
 from collector.mapping import FAILURES, MeterMapping, document_of, documents
 from collector.normalize import Unfit, normalize
+from collector.places import place
 from collector.traits import trait_value
 from storage.event import Event
 from storage.sample import Sample
@@ -64,11 +66,28 @@ def _meter(entry: Entry, notification: Notification, now: datetime) -> Iterator[
     for draft in drafts:
         settled = normalize(draft, now)
         if isinstance(settled, Unfit):
-            yield MeterTrial(str(draft.meter), None, f"refused: {settled.reason}", is_refused=True)
+            reason = f"refused: {settled.reason}{_missing(entry, draft)}"
+            yield MeterTrial(str(draft.meter), None, reason, is_refused=True)
         else:
             yield MeterTrial(settled.meter, settled, "")
     if not drafts:
         yield MeterTrial(_name(entry.meters[0]), None, _why_no_sample(entry, notification))
+
+
+def _missing(entry: Entry, draft: Draft) -> str:
+    """What the definition looks for in vain, as the end of a sentence."""
+    sought = {
+        "volume": (draft.volume, entry.meters[0].volume),
+        "resource": (draft.resource_id, entry.resource),
+    }
+    names = [f"{name}{_at(expression)}" for name, (found, expression) in sought.items() if found is None]
+    return f"; not in the notification: {', '.join(names)}" if names else ""
+
+
+def _at(expression: Expression) -> str:
+    """Where something is looked for, where a path says so."""
+    path = place(expression)
+    return path and f" ({path})"
 
 
 def _name(meter: Meter) -> str:
@@ -86,9 +105,12 @@ def _why_no_sample(entry: Entry, notification: Notification) -> str:
     if not found:
         return "the notification names none of what it looks for"
     if all(entry.resource.value(document) is None for document in found):
-        return "there is no resource yet"  # else it would have been refused
-    volume = entry.meters[0].volume.value(found[0])
-    return "there is no volume" if volume is None else f"the volume is {volume!r}, which says nothing"
+        return f"there is no resource yet{_at(entry.resource)}"  # else it would have been refused
+    meter = entry.meters[0]
+    volume = meter.volume.value(found[0])
+    if volume is None:
+        return f"there is no volume{_at(meter.volume)}"
+    return f"the volume is {volume!r}, which says nothing"
 
 
 def _why_no_trait(rule: TraitRule, notification: Notification) -> str:

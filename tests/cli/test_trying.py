@@ -72,7 +72,7 @@ def test_a_meter_gives_a_sample_or_the_reason_why_not(nephometer: Nephometer, fi
 
     assert [(row["meter"], row["volume"], row["reason"]) for row in found] == [
         ("thing.size", 5.0, None),
-        ("thing.load", None, "there is no volume"),
+        ("thing.load", None, "there is no volume (payload.load)"),
         ("thing.room", None, "the volume is 'unknown', which says nothing"),
         ("thing.traffic", None, "not for thing.exists, but for thing.used"),
     ]
@@ -90,6 +90,45 @@ def test_a_reading_that_would_be_refused_fails(nephometer: Nephometer, files: Pa
     found = rows(nephometer, files, "meter", "ours", "refused", code=1)
 
     assert found[0]["reason"] == "refused: volume is not a number"
+
+
+@pytest.mark.parametrize(
+    ("volume", "resource", "reason"),
+    [
+        (
+            "payload.nix",
+            "payload.id",
+            "refused: volume is not a number; not in the notification: volume (payload.nix)",
+        ),
+        (
+            "{path: 'payload.nix | payload.all[name=a b].x.*', match: a}",
+            "payload.no.1",
+            "refused: volume is not a number; not in the notification:"
+            " volume (payload.nix | payload.all[name=a b].x.*), resource (payload.no.1)",
+        ),
+        (
+            "payload.size",
+            "payload.no",
+            "refused: resource is missing; not in the notification: resource (payload.no)",
+        ),
+        ("$.payload.nix", "$.payload.id", "there is no volume (payload.nix)"),
+        ("$.payload.nix[?(@.a == 1)].b", "$.payload.id", "there is no volume"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_named(
+    nephometer: Nephometer, files: Path, volume: str, resource: str, reason: str
+) -> None:
+    if volume.startswith("$"):
+        text = METERS.replace("$.payload.size", f"'{volume}'").replace("$.payload.id", resource)
+    else:
+        meter = f"{{name: m, unit: B, volume: {volume}}}"
+        text = "service: x\nnotifications:\n- events: [thing.exists]\n"
+        text += f"  resource: {resource}\n  meters: [{meter}]\n"
+    (files / "new.yaml").write_text(text)
+
+    (found,) = rows(nephometer, files, "meter", "new", "bare", code=1)
+
+    assert found["reason"] == reason
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli import invocation, output, replay_report
 from cli.database import open_existing
-from cli.errors import CliError, WrongUsage
+from cli.errors import CliError
 from cli.invocation import ConfigFile
 from cli.output import ChosenColumns, Format, Options, OutputFormat
 from cli.process import stopped_by_signals
 from cli.replay_sources import Archive, chosen, of_events, of_stream
 from cli.settings import Settings
-from collector.instants import EARLIEST, read_instant
+from cli.times import METAVAR, moment
+from collector.instants import EARLIEST
 from collector.mappings import own_folder
 from collector.rederiving import Derivation
 from collector.replay import Original, Replay
@@ -78,8 +79,8 @@ def replay(
         Path | None,
         typer.Option(metavar="DIR", help="what made what is stored, where it is not collector.definitions"),
     ] = None,
-    start: Annotated[str | None, typer.Option(metavar="ISO8601", help="notifications from then on")] = None,
-    end: Annotated[str | None, typer.Option(metavar="ISO8601", help="notifications before then")] = None,
+    start: Annotated[str | None, typer.Option(metavar=METAVAR, help="notifications from then on")] = None,
+    end: Annotated[str | None, typer.Option(metavar=METAVAR, help="notifications before then")] = None,
     event_type: Annotated[
         list[str] | None,
         typer.Option(metavar="TYPE", help="only these; a.* means all that begin so; repeatable"),
@@ -92,7 +93,7 @@ def replay(
 ) -> None:
     """Derives samples, events and lives again, shows what differs from what is stored, and adds what is missing."""
     settings, stop = invocation.read_settings(context, config).settings, threading.Event()
-    between = _moment(start), _moment(end)
+    between = _time("--start", start), _time("--end", end)
     database = open_existing(settings.database)
     try:
         found = _source(source, settings, database, between, event_type or ())
@@ -154,11 +155,8 @@ def _source(
     return _Source(archive.originals(now), archive.total, lambda: archive.done)
 
 
-def _moment(text: str | None) -> datetime | None:
-    try:
-        return None if text is None else read_instant(text)
-    except ValueError as error:
-        raise WrongUsage(f"{text}: {error}") from error
+def _time(option: str, text: str | None) -> datetime | None:
+    return None if text is None else moment(option, text)
 
 
 @contextmanager

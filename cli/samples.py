@@ -10,6 +10,7 @@ from cli.conditions import Condition
 from cli.errors import WrongUsage
 from cli.output import columns
 from cli.session import Limit, Query, Session, verb
+from cli.times import METAVAR, moment
 
 TIMES = ("timestamp", "recorded_at")
 COLUMNS = columns(
@@ -72,7 +73,7 @@ def create_sample(
     ] = None,
     user: Annotated[str | None, typer.Option("--user", help="the owning user (default: yourself)")] = None,
     timestamp: Annotated[
-        str | None, typer.Option("--timestamp", metavar="ISO8601", help="when it was read (default: now)")
+        str | None, typer.Option("--timestamp", metavar=METAVAR, help="when it was read (default: now)")
     ] = None,
     metadata: Annotated[
         list[str] | None,
@@ -88,7 +89,8 @@ def create_sample(
         "resource_id": resource,
         "resource_metadata": dict(_pair(text) for text in metadata or ()),
     }
-    optional = {"project_id": project, "user_id": user, "timestamp": timestamp}
+    at = None if timestamp is None else moment("--timestamp", timestamp).isoformat()
+    optional = {"project_id": project, "user_id": user, "timestamp": at}
     sample |= {key: value for key, value in optional.items() if value is not None}
     created = session.client.add(path("v2", "meters", meter), [sample])
     session.show_all(CREATED, created)

@@ -126,6 +126,17 @@ def test_stored_events_are_replayed_where_their_payload_was_kept(anywhere: Place
     assert anywhere.counts(some)["thing.size"] == (0, 3, 0, 0)
 
 
+def test_days_are_times_too(place: Place) -> None:
+    days = [str((FIRST + timedelta(days=number)).date()) for number in (-1, 0, 2)]
+    source = place.archive(bodies())
+
+    before = place.replay(source, "--start", days[0], "--end", days[1], "-f", "json")
+    within = place.replay(source, "--start", days[1], "--end", days[2], "-f", "json")
+
+    assert json.loads(before.out)["messages"] == 0
+    assert json.loads(within.out)["messages"] == 4
+
+
 def test_archives_may_be_many_files_gzipped_and_hold_what_cannot_be_read(place: Place) -> None:
     sent = bodies()
     folder = place.folder / "many"
@@ -154,7 +165,8 @@ def test_a_replay_goes_on_where_another_was_interrupted(place: Place) -> None:
     [
         (["--from", "nowhere.jsonl"], "there is no nowhere.jsonl", 1),
         (["--from", "stream"], "set bus.url and bus.stream", 1),
-        (["--from", "stored", "--start", "yesterday"], "yesterday: a time", 2),
+        (["--from", "stored", "--start", "yesterday"], "--start 'yesterday': not an ISO 8601 date", 2),
+        (["--from", "stored", "--end", "1960-01-01"], "--end '1960-01-01': a time before 1970", 2),
     ],
 )
 def test_what_cannot_be_replayed_is_said(

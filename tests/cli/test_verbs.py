@@ -140,6 +140,7 @@ def test_a_sample_is_posted_with_an_exact_number(nephometer: Nephometer, api: St
     ended = nephometer(
         "samples", "create", "bytes.sent", "-r", "r-1", "-v", "9223372036854775807", "-u", "B",
         "-t", "delta", "--project", "p-1", "--metadata", "host=a=b", "-f", "value", "-c", "message_id",
+        "--timestamp", "2026-11-01",
     )  # fmt: skip
 
     assert (ended.code, ended.out) == (0, "m-1\n")
@@ -152,6 +153,7 @@ def test_a_sample_is_posted_with_an_exact_number(nephometer: Nephometer, api: St
             "resource_id": "r-1",
             "project_id": "p-1",
             "resource_metadata": {"host": "a=b"},
+            "timestamp": "2026-11-01T00:00:00+00:00",
         }
     ]
 
@@ -165,10 +167,11 @@ def test_what_is_no_sample_is_never_sent(nephometer: Nephometer, api: StubApi) -
         nephometer(*create, "-v", "1e999"),
         nephometer(*create, "-v", "1", "--metadata", "host"),
         nephometer(*create, "-v", "1", "-t", "sum"),
+        nephometer(*create, "-v", "1", "--timestamp", "1960-01-01"),
         nephometer(*create),
     ]
 
-    assert [ended.code for ended in endings] == [2, 2, 2, 2, 2, 2]
+    assert [ended.code for ended in endings] == [2, 2, 2, 2, 2, 2, 2]
     assert api.asked == []
 
 

@@ -1,6 +1,5 @@
 """A Ceilometer installation's files as settings of ours, and what of them could not be converted."""
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from agent.errors import InvalidPolling
 from agent.polling import read_polling
 from cli.ceilometer_conf import SECRETS, Conf, Value, read_conf
+from cli.copies import copy_as_tight, write_secret
 from cli.errors import WrongUsage
 from cli.outlets import Configured, Receivers
 from cli.settings import Settings, load
@@ -101,24 +101,20 @@ def text_of(imported: Imported, places: Mapping[Path, Path], *, masked: bool) ->
 def write(imported: Imported, out: Path, *, force: bool) -> Path:
     """Writes the settings and copies the definition files below `out`; returns the settings file.
 
-    Raises WrongUsage when something is there already and may not be overwritten, or cannot be written.
+    Who may read the settings may read the copies, too, unless their originals are for fewer (`cli.copies`). Raises
+    WrongUsage when something is there already, not empty, and may not be overwritten, or cannot be written.
     """
     target = out / SETTINGS_FILE
     every = [file for some in imported.files.values() for file in some]
     places = {file: out.absolute() / FOLDER / _name(every, file) for file in every}
-    there = [place for place in (target, *places.values()) if place.exists()]
+    there = [place for place in (target, *places.values()) if _holds_something(place)]
     if there and not force:
         raise WrongUsage(f"{there[0]} is there already: nothing was written (--force overwrites)")
     try:
         (out / FOLDER).mkdir(parents=True, exist_ok=True)
+        write_secret(target, text_of(imported, places, masked=False))
         for file, place in places.items():
-            if file.is_dir():
-                shutil.copytree(file, place, dirs_exist_ok=True)
-            else:
-                shutil.copyfile(file, place)
-        target.touch(mode=0o600)
-        target.chmod(0o600)
-        target.write_text(text_of(imported, places, masked=False), encoding="utf-8")
+            copy_as_tight(file, place, target.stat().st_gid)
     except OSError as error:
         raise WrongUsage(f"{out} cannot be written: {error}") from error
     return target
@@ -131,6 +127,11 @@ def check(file: Path, report: Report) -> None:
         Receivers.of(settings, Configured.of(settings))
     except (WrongUsage, CollectorError) as error:
         report.lost.append(f"{file} has to be corrected before it can be used: {error}")
+
+
+def _holds_something(place: Path) -> bool:
+    """Whether there is a folder or a file that is not empty: `install /dev/null` makes those."""
+    return place.exists() and (place.is_dir() or place.stat().st_size > 0)
 
 
 def _name(files: Sequence[Path], file: Path) -> str:

@@ -1,5 +1,6 @@
 """nephometer config import: a Ceilometer installation becomes settings, and what is lost is said."""
 
+import os
 import stat
 import tomllib
 from pathlib import Path
@@ -138,6 +139,51 @@ def test_what_is_there_is_not_overwritten_without_force(etc: Path, tmp_path: Pat
     run(str(etc), "--out", str(out), "--force")
     assert "transport" not in (out / "nephometer.toml").read_text()
     assert "[bus]" in (out / "nephometer.toml").read_text()
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {str(file.relative_to(folder)): stat.S_IMODE(file.stat().st_mode) for file in folder.rglob("*")}
+
+
+def test_copies_are_as_tight_as_their_originals(etc: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (etc / "pipeline.yaml").chmod(0o640)
+    (etc / "meters.d").chmod(0o750)
+    (etc / "meters.d" / "mine.yaml").chmod(0o600)
+    (etc / "polling.yaml").chmod(0o644)
+    expected = {"pipeline.yaml": 0o640, "meters.d": 0o750, "meters.d/mine.yaml": 0o600, "polling.yaml": 0o644}
+
+    run(str(etc), "--out", str(out))
+
+    made = modes(out / "ceilometer")
+    assert {name: made[name] for name in expected} == expected
+    (etc / "polling.yaml").chmod(0o640)
+    (out / "ceilometer" / "pipeline.yaml").chmod(0o600)
+    run(str(etc), "--out", str(out), "--force")
+    assert modes(out / "ceilometer") == made | {"pipeline.yaml": 0o600, "polling.yaml": 0o640}
+
+
+def test_a_settings_file_that_is_there_keeps_its_mode_and_group(etc: Path, tmp_path: Path) -> None:
+    """As `install -m 0640 -g nephometer /dev/null` made it: it is empty, so nothing is overwritten."""
+    file = tmp_path / "out" / "nephometer.toml"
+    file.parent.mkdir()
+    file.touch()
+    file.chmod(0o640)
+    group = next(
+        (one for one in os.getgroups() if one != os.getgid()), 12 if os.geteuid() == 0 else os.getgid()
+    )
+    os.chown(file, -1, group)
+
+    run(str(etc), "--out", str(file.parent))
+
+    assert "[bus]" in file.read_text()
+    assert (stat.S_IMODE(file.stat().st_mode), file.stat().st_gid) == (0o640, group)
+    assert (file.parent / "ceilometer" / "meters.d" / "mine.yaml").stat().st_gid == group
+    assert (file.parent / "ceilometer" / "meters.d").stat().st_gid == group
+    file.chmod(0o644)
+    run(str(etc), "--out", str(file.parent), "--force")
+    assert (stat.S_IMODE(file.stat().st_mode), file.stat().st_gid) == (0o640, group)
+    assert load(file, {"XDG_STATE_HOME": "/nowhere"}).settings.bus.url is not None
 
 
 def test_an_installation_without_losses_gives_zero(etc: Path, tmp_path: Path) -> None:

@@ -41,6 +41,12 @@ NEEDLESS: Mapping[str, str] = {
     "ipmi": "sensors come from Ironic's notifications",
 }
 NEEDLESS_OPTIONS: Mapping[Option, str] = {
+    ("database", "connection"): "what is in it is not taken over, and database.url says where ours is",
+    (
+        "database",
+        "metering_connection",
+    ): "what is in it is not taken over, and database.url says where ours is",
+    ("database", "event_connection"): "what is in it is not taken over, and database.url says where ours is",
     ("notification", "store_events"): "events are always kept",
     ("notification", "pipelines"): "samples and events are always made of notifications",
     ("notification", "workers"): "start as many collectors as you like",

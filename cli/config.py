@@ -101,16 +101,14 @@ def import_ceilometer(
 
     Without --out nothing is written: the settings are shown, secrets masked.
     """
-    from cli.importing import check as check_written
+    from cli.importing import check as check_imported
     from cli.importing import read_installation, text_of, write
 
     imported = read_installation(folder)
-    if out is None:
-        sys.stdout.write(text_of(imported, {}, masked=True))
-    else:
-        file = write(imported, out, force=force)
-        check_written(file, imported.report)
-        sys.stdout.write(f"The settings are in {file}.\n")
+    file = None if out is None else write(imported, out, force=force)
+    check_imported(imported, file)
+    said = text_of(imported, {}, masked=True) if file is None else f"The settings are in {file}.\n"
+    sys.stdout.write(said)
     for line in imported.report.lines():
         sys.stderr.write(f"{line}\n")
     if imported.report.lost:

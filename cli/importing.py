@@ -1,5 +1,6 @@
 """A Ceilometer installation's files as settings of ours, and what of them could not be converted."""
 
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from cli.ceilometer_conf import SECRETS, Conf, Value, read_conf
 from cli.copies import copy_as_tight, write_secret
 from cli.errors import WrongUsage
 from cli.outlets import Configured, Receivers
-from cli.settings import Settings, load
+from cli.settings import Settings, load, settings_of
 from cli.toml import toml
 from collector.errors import CollectorError
 from collector.mappings import event_mapping, meter_mapping
@@ -120,13 +121,19 @@ def write(imported: Imported, out: Path, *, force: bool) -> Path:
     return target
 
 
-def check(file: Path, report: Report) -> None:
-    """Notes in the report what the program would refuse of the settings that were written."""
+def check(imported: Imported, written: Path | None) -> None:
+    """Notes in the report what the program would refuse of the settings, whether they are `written` or not."""
     try:
-        settings: Settings = load(file, {}).settings
+        settings = _as_read(imported) if written is None else load(written, {}).settings
         Receivers.of(settings, Configured.of(settings))
     except (WrongUsage, CollectorError) as error:
-        report.lost.append(f"{file} has to be corrected before it can be used: {error}")
+        what = "what was converted" if written is None else written
+        imported.report.lost.append(f"{what} has to be corrected before it can be used: {error}")
+
+
+def _as_read(imported: Imported) -> Settings:
+    """The settings as they would be read once they are written."""
+    return settings_of(tomllib.loads(text_of(imported, {}, masked=False)), "what was converted")
 
 
 def _holds_something(place: Path) -> bool:

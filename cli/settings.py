@@ -105,12 +105,14 @@ def load(
     values.setdefault(
         ("database", "url"), Value(f"sqlite:///{state_dir(environ) / 'nephometer.db'}", DEFAULT)
     )
-    origins = {dotted(key): value.origin for key, value in values.items()}
-    tables = _tables({key: layers.resolve(Settings, key, value) for key, value in values.items()})
-    try:
-        return Loaded(Settings.model_validate(tables), origins, files)
-    except ValidationError as error:
-        raise WrongUsage(_explain(error.errors()[0], origins)) from None  # its text would show secrets
+    return _made(values, files)
+
+
+def settings_of(tables: Mapping[str, object], origin: str) -> Settings:
+    """What these tables alone would be in force, which come from `origin`; raises WrongUsage as `load` does."""
+    values: dict[Key, Value] = {}
+    _lay(values, layers.from_mapping(Settings, tables, origin))
+    return _made(values, ()).settings
 
 
 def state_dir(environ: Mapping[str, str]) -> Path:
@@ -131,6 +133,15 @@ def _files(config: Path | None) -> tuple[Path, ...]:
         return (main, *more) if config or main.exists() else tuple(more)
     except OSError as error:
         raise WrongUsage(f"{main.parent} cannot be read: {error.strerror}") from error
+
+
+def _made(values: Mapping[Key, Value], files: tuple[Path, ...]) -> Loaded:
+    origins = {dotted(key): value.origin for key, value in values.items()}
+    tables = _tables({key: layers.resolve(Settings, key, value) for key, value in values.items()})
+    try:
+        return Loaded(Settings.model_validate(tables), origins, files)
+    except ValidationError as error:
+        raise WrongUsage(_explain(error.errors()[0], origins)) from None  # its text would show secrets
 
 
 def _lay(values: dict[Key, Value], layer: Layer) -> None:

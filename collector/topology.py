@@ -10,6 +10,7 @@ from collector.addresses import parse_address
 from collector.gathering import Limits
 from collector.message import Origin
 from collector.settings import BusSettings, CollectorSettings
+from collector.work import AT_ONCE
 from storage.settings import age
 
 SAMPLE_ROUTING_KEY = "samples"
@@ -110,13 +111,14 @@ def prefetch(settings: BusSettings, origin: Origin) -> int:
 
 
 def limits(settings: BusSettings, options: CollectorSettings) -> dict[Origin, Limits]:
-    """When a batch is large enough: with half of what may be unacknowledged at the latest.
+    """When a batch is large enough: with a quarter of what may be unacknowledged at the latest.
 
-    So the next one is gathered while one is in work.
+    So a third one is complete while two are in work. A batch has some more than its limit, as much as is read at once:
+    with thirds of what may come, the third one would lack these and wait until nothing came for a while.
     """
 
     def limit(prefetched: int, body_bytes: int) -> Limits:
-        return Limits(max(1, prefetched // 2), options.batch_size, body_bytes)
+        return Limits(max(1, prefetched // (AT_ONCE + 2)), options.batch_size, body_bytes)
 
     return {
         "notifications": limit(settings.notification_prefetch, options.notification_limit_bytes),

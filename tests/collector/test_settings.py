@@ -64,12 +64,12 @@ def test_our_queues_never_lose_a_message_to_a_limit() -> None:
         assert queue.arguments["x-overflow"] == "reject-publish"
 
 
-def test_the_next_batch_is_gathered_while_one_is_in_work() -> None:
+def test_a_batch_is_complete_while_two_are_in_work() -> None:
     settings = BusSettings(notification_prefetch=500, sample_prefetch=1)
 
     limits = topology.limits(settings, CollectorSettings())
 
-    assert (limits["notifications"].deliveries, limits["agent"].deliveries) == (250, 1)
+    assert (limits["notifications"].deliveries, limits["agent"].deliveries) == (125, 1)
 
 
 @pytest.mark.parametrize(

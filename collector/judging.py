@@ -4,9 +4,12 @@ A few refused readings go to quarantine each on its own; where there are more, t
 metadata that a message lists once but gives to thousands of versions is written out for as many as are affordable.
 """
 
+from collections.abc import Callable, Iterable
+
 from collector.draft import Draft
 from collector.message import Message, refusal
 from collector.normalize import Unfit, normalize
+from collector.pending import Pending
 from collector.text import remembering_metadata
 from storage.ingest.arrangement import canonical
 from storage.sample import Refused, Sample
@@ -64,3 +67,18 @@ class Judging:
         self._left_bytes -= self._sizes[place]
         self._versions.add(about)
         return True
+
+
+def add_judged(
+    batch: Pending, message: Message, drafts: Iterable[Draft], relieve: Callable[[Pending], None]
+) -> None:
+    """Adds the readings of one message; `relieve` is called after each, for the batch may have grown large."""
+    judging = Judging(message)
+    for draft in drafts:
+        sample = judging.judged(draft)
+        if isinstance(sample, Unfit):
+            batch.refused += judging.refused(sample, draft)
+        else:
+            batch.add(sample, message, draft)
+        relieve(batch)
+    batch.refused += judging.rest()

@@ -1,10 +1,13 @@
 """What is on its way into one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+import structlog
 
 from collector.draft import Draft, as_draft
+from collector.errors import InvalidMessage, PublisherUnavailable
 from collector.message import Message, refusal
 from collector.publishers import Rejected
 from storage.event import Event
@@ -13,6 +16,11 @@ from storage.ingest.arranged import arrange
 from storage.ingest.batch import SampleBatch, join
 from storage.ingest.together import Together, arrange_together
 from storage.sample import Refused, Sample
+
+log = structlog.get_logger()
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 Source = tuple[Message, Draft | None]
 
@@ -37,6 +45,26 @@ class Pending:
     def __len__(self) -> int:
         """How many samples, events, facts and refusals wait."""
         return self._samples + len(self.events) + len(self.facts) + len(self.refused)
+
+    def each(
+        self, some: Iterable[tuple[Message, A]], do: Callable[[Message, A], B]
+    ) -> list[tuple[Message, B]]:
+        """What `do` makes of each; a message on which it fails is refused whole and holds up no other.
+
+        Raises PublisherUnavailable, which is no message's fault.
+        """
+        made: list[tuple[Message, B]] = []
+        for message, it in some:
+            try:
+                made.append((message, do(message, it)))
+            except InvalidMessage as error:
+                self.refused.append(refusal(message, str(error)))
+            except PublisherUnavailable:
+                raise
+            except Exception as error:
+                log.exception("message_not_understood", origin=message.origin)
+                self.refused.append(refusal(message, f"the program failed on it: {error!r}"))
+        return made
 
     def add(self, sample: Sample, message: Message, draft: Draft | None) -> None:
         """Take in one sample; without a draft it is its message that goes to quarantine if need be."""

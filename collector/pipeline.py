@@ -9,32 +9,30 @@ import dataclasses
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Protocol
+from itertools import groupby
+from typing import Literal
 
 import msgspec
 import structlog
 
 from collector import frame
-from collector.ceilometer import ceilometer_drafts, is_ceilometer
-from collector.ceilometer_events import is_events, published, published_event
 from collector.checking import Checker
-from collector.draft import Draft, Told, as_draft
-from collector.envelope import Notification, decode_drafts, decode_notification
-from collector.errors import InvalidMessage, PublisherUnavailable
-from collector.judging import Judging
+from collector.draft import Draft, as_draft
+from collector.envelope import decode_drafts
+from collector.interpreting import EventMaker, Interpreter
+from collector.judging import add_judged
 from collector.lives import Lives
 from collector.mapping import MeterMapping
 from collector.message import Message, Origin, refusal
 from collector.metrics import CollectorMetrics
-from collector.normalize import Unfit, normalize, normalize_together
+from collector.normalize import Unfit, normalize
 from collector.pending import Pending
 from collector.publishers import Keeper
 from collector.publishing import Owing, Publishing
 from collector.text import remembering_metadata
-from storage.event import Event
 from storage.ingest.batch import SampleBatch, pieces
 from storage.sample import Refused, Sample, make_id
 
@@ -42,20 +40,7 @@ __all__ = ["Message", "Origin", "Pipeline"]
 
 log = structlog.get_logger()
 
-REASONS = 5  # a refused notification names at most so many of its samples or events
-
 _Frames = list[tuple[Message, frame.Parts]]
-
-
-class EventMaker(Protocol):
-    """Makes events of notifications; `collector.event_mapping.EventMapping` is one."""
-
-    def event(self, notification: Notification, received_at: datetime) -> Event | None:
-        """The event of a notification, fit to be stored, None when none is wanted.
-
-        Raises InvalidMessage when it can be none.
-        """
-        ...
 
 
 class Pipeline:
@@ -80,12 +65,16 @@ class Pipeline:
     ) -> None:
         self._publishing = Publishing(keeper, metrics, lives=lives, owing=owing)
         self._checker = Checker()
-        self._mapping = mapping
-        self._events = events
-        self._lives = lives
+        self._interpreter = Interpreter(
+            mapping,
+            metrics,
+            self._publish_if_full,
+            events=events,
+            lives=lives,
+            telemetry_secret=telemetry_secret,
+        )
         self._metrics = metrics
         self._batch_size = batch_size
-        self._telemetry_secret = telemetry_secret
 
     def process(self, messages: Sequence[Message]) -> None:
         """Store all samples and events of these messages and quarantine the rest, in batches of about `batch_size`.
@@ -96,22 +85,15 @@ class Pipeline:
         if not messages:
             return
         batch = Pending(max(message.received_at for message in messages), is_witness=True)
-        frames: _Frames = []
-        claimed = 0
         for origin, count in Counter(message.origin for message in messages).items():
             self._metrics.messages.labels(origin).inc(count)
-        for message in messages:
-            if _is_frame(message):
-                claimed += frame.samples_in(message.body)
-                self._guarded(batch, message, lambda read: frames.append((read, frame.take_apart(read.body))))
+        for kind, some in groupby(messages, _kind):
+            if kind == "notification":
+                self._interpreter.interpret(batch, some)
+            elif kind == "frame":
+                self._take_apart(batch, some)
             else:
-                self._settle(batch, frames)
-                self._guarded(batch, message, partial(self._interpret, batch))
-                self._publish_if_full(batch)
-            if claimed >= 2 * self._batch_size:  # what is not much more stays one transaction
-                self._settle(batch, frames)
-                claimed = 0
-        self._settle(batch, frames)
+                batch.each([(message, None) for message in some], partial(self._read, batch))
         self._publishing.publish(batch)
 
     def accept(self, samples: Sequence[Sample], *, origin: Origin, now: datetime) -> list[Refused]:
@@ -135,35 +117,30 @@ class Pipeline:
         too_old = self._publishing.publish(batch)
         return [*batch.refused, *too_old]
 
-    def _guarded(self, batch: Pending, message: Message, read: Callable[[Message], None]) -> None:
-        """Reads a message; whatever fails on it, it is quarantined and holds up no other."""
-        try:
-            read(message)
-        except InvalidMessage as error:
-            batch.refused.append(refusal(message, str(error)))
-        except PublisherUnavailable:
-            raise
-        except Exception as error:
-            log.exception("message_not_understood", origin=message.origin)
-            batch.refused.append(refusal(message, f"the program failed on it: {error!r}"))
+    def _take_apart(self, batch: Pending, messages: Iterable[Message]) -> None:
+        """Takes in batches of agents in columns, as many at once as make one of our own, or not much more."""
+        frames: _Frames = []
+        claimed = 0
+        for message in messages:
+            claimed += frame.samples_in(message.body)
+            frames += batch.each([(message, message.body)], _parts)
+            if claimed >= 2 * self._batch_size:
+                self._settle(batch, frames)
+                frames, claimed = [], 0
+        self._settle(batch, frames)
 
     def _settle(self, batch: Pending, frames: _Frames) -> None:
         """Takes in the frames, all at once; where that leaves a doubt, each for itself, then reading by reading."""
-        waiting = list(frames)
-        frames.clear()
-        if not waiting:
-            return
-        settled = self._settled(waiting)
+        settled = self._settled(frames) if frames else None
         if settled is not None:
             for piece in pieces(settled, self._batch_size):
-                batch.add_columns(piece, waiting[0][0])
+                batch.add_columns(piece, frames[0][0])
                 self._publish_if_full(batch)
-        elif len(waiting) > 1:
-            for one in waiting:
+        elif len(frames) > 1:
+            for one in frames:
                 self._settle(batch, [one])
         else:
-            message, _ = waiting[0]
-            self._guarded(batch, message, partial(self._add_readings, batch, frame.drafts(message.body)))
+            batch.each(frames, partial(self._add_one_by_one, batch))
 
     def _settled(self, frames: _Frames) -> SampleBatch | None:
         first_arrival = min(message.received_at for message, _ in frames)
@@ -174,80 +151,19 @@ class Pipeline:
             self._metrics.frames_not_settled.inc()
             return None
 
-    def _interpret(self, batch: Pending, message: Message) -> None:
+    def _add_one_by_one(self, batch: Pending, message: Message, _parts: frame.Parts) -> None:
+        self._add_readings(batch, frame.drafts(message.body), message)
+
+    def _read(self, batch: Pending, message: Message, _nothing: None) -> None:
+        """What was refused unread, and agents' batches that are lists."""
         if message.refused is not None:
             batch.refused.append(refusal(message, message.refused))
-            return
-        if message.origin != "notifications":
+        else:
             self._add_readings(batch, decode_drafts(message.body), message)
-            return
-        notification = decode_notification(message.body)
-        if is_ceilometer(notification.event_type):
-            drafts = ceilometer_drafts(notification, self._telemetry_secret)
-            self._add_all(batch, message, drafts)
-            return
-        if is_events(notification.event_type):
-            take = partial(published_event, notification, self._telemetry_secret, message.received_at)
-            sent = enumerate(published(notification))
-            self._add_events(batch, message, (partial(take, number, one) for number, one in sent))
-            return
-        if self._events is not None:
-            make = partial(self._events.event, notification, message.received_at)
-            self._add_events(batch, message, (make,))
-        if self._lives is not None:
-            batch.facts += self._lives.facts(notification, message.received_at)
-        told = self._mapping.told(notification)
-        if not told:
-            self._metrics.unmapped.inc()
-        self._add_told(batch, message, told)
+        self._publish_if_full(batch)
 
     def _add_readings(self, batch: Pending, drafts: Iterable[Draft], message: Message) -> None:
-        self._add_all(batch, message, _identified(drafts, message.body))
-
-    def _add_all(self, batch: Pending, message: Message, drafts: Iterable[Draft]) -> None:
-        judging = Judging(message)
-        for draft in drafts:
-            sample = judging.judged(draft)
-            if isinstance(sample, Unfit):
-                batch.refused += judging.refused(sample, draft)
-            else:
-                batch.add(sample, message, draft)
-            self._publish_if_full(batch)
-        batch.refused += judging.rest()
-
-    def _add_told(self, batch: Pending, message: Message, told: Sequence[Told]) -> None:
-        """Add the readings of one notification, together where nothing is wrong with them.
-
-        Refused ones are quarantined as that notification, once.
-        """
-        reasons: dict[str, None] = {}
-        for one in told:
-            found = normalize_together(one, message.received_at)
-            if found is not None:
-                batch.add_together(found, message)
-            else:
-                reasons |= _add_doubtful(batch, message, one)
-        if reasons:
-            batch.refused.append(refusal(message, "; ".join(list(reasons)[:REASONS])))
-
-    def _add_events(
-        self, batch: Pending, message: Message, making: Iterable[Callable[[], Event | None]]
-    ) -> None:
-        """Add the events of one message; whatever fails on one, its samples and the others are kept."""
-        reasons: dict[str, None] = {}
-        for make in making:
-            try:
-                event = make()
-                if event is not None:
-                    batch.add_event(event, message)
-            except InvalidMessage as error:
-                reasons[f"event: {error}"] = None
-            except Exception as error:
-                log.exception("event_not_understood", origin=message.origin)
-                reasons[f"event: the program failed on it: {error!r}"] = None
-            self._publish_if_full(batch)
-        if reasons:
-            batch.refused.append(refusal(message, "; ".join(list(reasons)[:REASONS])))
+        add_judged(batch, message, _identified(drafts, message.body), self._publish_if_full)
 
     def _publish_if_full(self, batch: Pending) -> None:
         if len(batch) >= self._batch_size:
@@ -255,21 +171,16 @@ class Pipeline:
             batch.clear()
 
 
-def _is_frame(message: Message) -> bool:
-    return message.refused is None and message.origin != "notifications" and frame.is_columnar(message.body)
+def _kind(message: Message) -> Literal["notification", "frame", "other"]:
+    if message.refused is not None:
+        return "other"
+    if message.origin == "notifications":
+        return "notification"
+    return "frame" if frame.is_columnar(message.body) else "other"
 
 
-def _add_doubtful(batch: Pending, message: Message, told: Told) -> dict[str, None]:
-    """Adds those of these readings that are fit, one by one; returns what is wrong with the others."""
-    reasons: dict[str, None] = {}
-    tidy = remembering_metadata()
-    for draft in told.drafts():
-        sample = normalize(draft, message.received_at, tidy)
-        if isinstance(sample, Unfit):
-            reasons[f"{draft.meter}: {sample.reason}"] = None
-        else:
-            batch.add(sample, message, None)
-    return reasons
+def _parts(_message: Message, body: bytes) -> frame.Parts:
+    return frame.take_apart(body)
 
 
 def _identified(drafts: Iterable[Draft], body: bytes) -> Iterator[Draft]:

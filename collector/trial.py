@@ -6,10 +6,11 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 
+from collector.interpreting import EventMaker
 from collector.mapping import MeterMapping
 from collector.message import Message
 from collector.metrics import CollectorMetrics
-from collector.pipeline import EventMaker, Pipeline
+from collector.pipeline import Pipeline
 from collector.publishers import Rejected, Taken
 from storage.event import Event
 from storage.ingest.batch import SampleBatch

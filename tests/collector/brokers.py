@@ -16,7 +16,8 @@ import pika
 from pydantic import SecretStr
 
 from collector.bus import Bus, inspect
-from collector.pipeline import EventMaker, Message
+from collector.interpreting import EventMaker
+from collector.pipeline import Message
 from collector.settings import BusSettings, CollectorSettings
 from collector.topology import BrokerState, feeds
 from tests.collector.factories import StubPublisher, metrics, notification, payload, pipeline

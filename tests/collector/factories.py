@@ -11,10 +11,11 @@ from collector.definitions import load_definitions
 from collector.draft import Draft
 from collector.envelope import encode_batch
 from collector.errors import PublisherUnavailable
+from collector.interpreting import EventMaker
 from collector.listed import encode_json, lists_of
 from collector.mapping import MeterMapping
 from collector.metrics import CollectorMetrics
-from collector.pipeline import EventMaker, Message, Origin, Pipeline
+from collector.pipeline import Message, Origin, Pipeline
 from collector.publishers import Rejected, Taken
 from storage.event import Event
 from storage.ingest.batch import SampleBatch

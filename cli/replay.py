@@ -112,6 +112,8 @@ def replay(
     if stop.is_set():
         output.write(f"Interrupted: go on with --skip {skip + work.difference.messages}.\n", sys.stderr)
         raise typer.Exit(INTERRUPTED)
+    if work.difference.is_all_unreadable:
+        raise CliError("nothing of what was chosen can be read as a notification")
     if apply and work.difference.is_unresolved:
         raise CliError("what is stored otherwise stays: a reading is never replaced (docs/how-to/replay.md)")
 

@@ -9,7 +9,9 @@ from collector.replay import VERDICTS, Difference, Example, Verdict
 from storage.sample import Sample
 
 ROWS = columns("of", "name", *VERDICTS)
-WHOLE = columns("messages", "unreadable", "refused", "samples", "lives", "events", "too_old", "examples")
+WHOLE = columns(
+    "messages", "unreadable", "unreadable_at", "refused", "samples", "lives", "events", "too_old", "examples"
+)
 REASONS = 5
 
 
@@ -26,23 +28,34 @@ def show(found: Difference, options: Options) -> None:
 def words(found: Difference, *, is_applied: bool) -> str:
     """What the table cannot say: examples, what could not be read, what to do."""
     lines = [_example(example) for example in found.examples]
-    for title, reasons in (("Not read", found.unreadable), ("Refused", found.refused)):
-        lines += [f"{title}, {count}: {reason}" for reason, count in reasons.most_common(REASONS)]
+    for reason, count in found.unreadable.most_common(REASONS):
+        lines.append(f"Not read, {count}: {reason}{_places(found.unreadable_at[reason], count)}")
+    lines += [f"Refused, {count}: {reason}" for reason, count in found.refused.most_common(REASONS)]
     if found.too_old:
-        lines.append(f"Quarantined, {found.too_old}: older than samples are kept.")
-    if is_applied:
-        lines.append(
-            f"{found.messages} notifications; what was missing is stored, {found.events} events among it."
-        )
-    else:
-        lines.append(f"{found.messages} notifications; nothing was written: repeat it with --apply.")
+        lines.append(f"Too old, {found.too_old}: samples of then are not kept any more (retention.raw).")
+    lines.append(f"{found.messages} notifications; {_outcome(found, is_applied=is_applied)}.")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _places(places: Sequence[str], count: int) -> str:
+    if not places:
+        return ""
+    return f" ({', '.join(places)}{', …' if count > len(places) else ''})"
+
+
+def _outcome(found: Difference, *, is_applied: bool) -> str:
+    if not found.messages:
+        return "nothing was chosen (`stored` has what collector.store_raw kept when it came)"
+    if is_applied:
+        return f"what was missing is stored, {found.events} events among it"
+    return "nothing was written: repeat it with --apply"
 
 
 def _whole(found: Difference) -> Mapping[str, object]:
     return {
         "messages": found.messages,
         "unreadable": dict(found.unreadable),
+        "unreadable_at": found.unreadable_at,
         "refused": dict(found.refused),
         "samples": _meters(found),
         "lives": _counts(found.facts),

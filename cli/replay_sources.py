@@ -49,10 +49,10 @@ class Archive:
         for file in self.files:
             try:
                 with file.open("rb") as raw, _lines(raw, file.suffix) as lines:
-                    for line in lines:
+                    for number, line in enumerate(lines, start=1):
                         self.done = read + raw.tell()
                         if line.strip():
-                            yield _original(line, now)
+                            yield _original(line, now, f"{file}:{number}")
                     read += raw.tell()
             except (OSError, EOFError, zlib.error) as error:
                 raise CliError(f"{file} cannot be read: {error}") from error
@@ -97,11 +97,11 @@ def _lines(raw: BinaryIO, suffix: str) -> BinaryIO | gzip.GzipFile:
     return gzip.GzipFile(fileobj=raw) if suffix == ".gz" else raw
 
 
-def _original(body: bytes, now: datetime) -> Original:
+def _original(body: bytes, now: datetime, place: str = "") -> Original:
     try:
         return Original(decode_notification(body), now)
     except InvalidMessage as error:
-        return Original(None, now, str(error))
+        return Original(None, now, str(error), place)
 
 
 def _is_within(told: Notification, start: datetime | None, end: datetime | None) -> bool:

@@ -1,7 +1,7 @@
 """Notifications of the past, derived again: what is stored of them, what should be, and the difference.
 
 What is stored is never replaced: a reading is known by its resource, meter and time, and the first one wins. So a
-replay adds what is missing, and tells what it may not change.
+replay adds what is missing, and tells what it may not change. What is older than anything that is kept is only counted.
 """
 
 from collections import Counter
@@ -24,17 +24,21 @@ from storage.segments import Segments
 CHUNK = 1000  # notifications
 EXAMPLES = 3
 
-Verdict = Literal["new", "changed", "same", "gone"]
-VERDICTS: tuple[Verdict, ...] = ("new", "changed", "same", "gone")
+Verdict = Literal["new", "changed", "same", "gone", "too_old"]
+VERDICTS: tuple[Verdict, ...] = ("new", "changed", "same", "gone", "too_old")
 
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A notification as it was kept; None and the reason where it can not be read. `is_event`: it is one already."""
+    """A notification as it was kept; None and the reason where it can not be read. `is_event`: it is one already.
+
+    `place`: where it stands, "" where nothing says so.
+    """
 
     notification: Notification | None
     received_at: datetime
     reason: str = ""
+    place: str = ""
     is_event: bool = False
 
 
@@ -54,17 +58,34 @@ class Difference:
 
     messages: int = 0
     unreadable: Counter[str] = field(default_factory=Counter)  # by reason
+    unreadable_at: dict[str, list[str]] = field(default_factory=dict)  # by reason, the first few places
     refused: Counter[str] = field(default_factory=Counter)  # by reason
     samples: Counter[tuple[str, Verdict]] = field(default_factory=Counter)
     examples: list[Example] = field(default_factory=list)
     facts: Counter[Verdict] = field(default_factory=Counter)
     events: int = 0
-    too_old: int = 0
+
+    @property
+    def too_old(self) -> int:
+        """Readings older than any that are kept."""
+        return sum(count for (_, verdict), count in self.samples.items() if verdict == "too_old")
+
+    @property
+    def is_all_unreadable(self) -> bool:
+        """Whether there was something, and nothing of it could be read."""
+        return 0 < self.messages == self.unreadable.total()
 
     @property
     def is_unresolved(self) -> bool:
         """Whether something is stored that these definitions do not make."""
         return any(count for (_, verdict), count in self.samples.items() if verdict in {"changed", "gone"})
+
+    def note_unreadable(self, original: Original) -> None:
+        """Counts one that can not be read; the places of the first few of each reason are kept."""
+        self.unreadable[original.reason] += 1
+        places = self.unreadable_at.setdefault(original.reason, [])
+        if original.place and len(places) < EXAMPLES:
+            places.append(original.place)
 
     def note(self, example: Example) -> None:
         """Counts one sample; the first few of each kind stay as examples."""
@@ -130,7 +151,7 @@ class Replay:
         events: list[Event] = []
         for original in originals:
             if original.notification is None:
-                self.difference.unreadable[original.reason] += 1
+                self.difference.note_unreadable(original)
                 continue
             told, at = original.notification, original.received_at
             derived = self._derivation.derive(told, at)
@@ -149,21 +170,23 @@ class Replay:
         self._events(events, received_at)
 
     def _samples(self, now: dict[Key, Sample], was: dict[Key, Sample], received_at: datetime) -> None:
-        known = self._stores.known.of([*now.values(), *was.values()])
+        known, kept_from = (
+            self._stores.known.of([*now.values(), *was.values()]),
+            self._stores.known.kept_from(),
+        )
         new = []
         for key, sample in now.items():
             stored = known.get(key)
-            if stored is None:
+            verdict = _verdict(stored, sample, kept_from)
+            if verdict == "new":
                 new.append(sample)
-            verdict: Verdict = "new" if stored is None else "same" if _is_same(stored, sample) else "changed"
             self.difference.note(Example(sample.meter, verdict, stored, sample))
         for key in was.keys() - now.keys():
             stored = known.get(key)
             if stored is not None:
                 self.difference.note(Example(stored.meter, "gone", stored, None))
         if self._is_applied and new:
-            stored_now = self._stores.samples.store(new, received_at=received_at)
-            self.difference.too_old += len(new) - stored_now.new - stored_now.duplicates
+            self._stores.samples.store(new, received_at=received_at)
 
     def _facts(self, facts: Sequence[Fact], before: Sequence[Fact]) -> None:
         """Facts are put right: who computes chains reads all of them each time."""
@@ -183,6 +206,12 @@ class Replay:
     def _events(self, events: Sequence[Event], received_at: datetime) -> None:
         if self._is_applied and events:
             self.difference.events += self._stores.events.store(events, received_at=received_at).new
+
+
+def _verdict(stored: Sample | None, derived: Sample, kept_from: datetime) -> Verdict:
+    if stored is None:
+        return "too_old" if derived.timestamp < kept_from else "new"
+    return "same" if _is_same(stored, derived) else "changed"
 
 
 def _is_same(stored: Sample, derived: Sample) -> bool:

@@ -9,7 +9,8 @@ from storage.names import Names
 from storage.query import EVERYTHING, SampleQuery
 from storage.reading.readings import Reader
 from storage.reading.stored import FoundSample, as_sample, found_samples
-from storage.sample import Sample, to_microseconds
+from storage.sample import Sample, from_microseconds, to_microseconds
+from storage.watermarks import look
 
 HOUR = timedelta(hours=1)
 
@@ -44,6 +45,11 @@ class KnownReadings:
                 if key in keys:
                     found[key] = as_sample(one).sample
         return found
+
+    def kept_from(self) -> datetime:
+        """Readings before then are older than any that are kept: the store would take none of them."""
+        with self._database.read() as connection:
+            return from_microseconds(look(connection).raw_from)
 
     def _hour(self, meter: str, hour: datetime) -> Iterator[FoundSample]:
         reader = Reader(self._names.lent())

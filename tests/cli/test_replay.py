@@ -13,6 +13,7 @@ import pytest
 from collector.envelope import Notification
 from collector.rederiving import Derivation, Derived
 from storage.event_search import EventSearch
+from storage.quarantine import Quarantine
 from storage.query import EVERYTHING
 from storage.segments import Segments
 from storage.settings import RetentionSettings
@@ -149,6 +150,46 @@ def test_archives_may_be_many_files_gzipped_and_hold_what_cannot_be_read(place: 
     found = json.loads(ended.out)
     assert place.counts(ended)["thing.size"] == (4, 0, 0, 0)
     assert (found["messages"], sum(found["unreadable"].values())) == (6, 2)
+
+
+def test_what_cannot_be_read_is_named_by_file_and_line(place: Place) -> None:
+    source = place.archive([*bodies(1), b"", b"{", b"{", b"{", b"{"], "some.jsonl")
+    hopeless = place.archive([b"{"], "hopeless.jsonl")
+
+    some = place.replay(source)
+    nothing = place.replay(hopeless, "-f", "json")
+
+    assert some.code == 0
+    assert "Not read, 4: not JSON: " in some.err
+    assert f"({source}:3, {source}:4, {source}:5, …)" in some.err
+    assert nothing.code == 1
+    assert "nothing of what was chosen can be read" in nothing.err
+    assert list(json.loads(nothing.out)["unreadable_at"].values()) == [[f"{hopeless}:1"]]
+
+
+def test_readings_older_than_any_kept_are_counted_apart_and_not_written(anywhere: Place) -> None:
+    maintain(anywhere.database, RetentionSettings(raw="1d"), NOW + timedelta(days=3))
+    source = anywhere.archive(bodies())
+
+    seen = anywhere.replay(source, "-f", "json")
+    done = anywhere.replay(source, "--apply")
+    again = anywhere.replay(source, "--apply", "-f", "json")
+
+    for ended in (seen, again):
+        assert anywhere.counts(ended)["thing.size"] == (0, 0, 0, 0)
+        assert json.loads(ended.out)["too_old"] == 8
+        assert {row["too_old"] for row in json.loads(ended.out)["samples"]} == {4}
+    assert (done.code, "Too old, 8: samples of then are not kept" in done.err) == (0, True)
+    assert Quarantine(anywhere.database).count() == 0
+
+
+def test_where_nothing_is_stored_the_setting_that_keeps_it_is_named(place: Place) -> None:
+    ended = place.replay("stored")
+
+    assert ended.code == 0
+    assert "0 notifications; nothing was chosen" in ended.err
+    assert "collector.store_raw" in ended.err
+    assert "--apply" not in ended.err
 
 
 def test_a_replay_goes_on_where_another_was_interrupted(place: Place) -> None:

@@ -54,6 +54,8 @@ def list_segments(
     parameters = [] if kind is None else [("kind", kind)]
     found = session.client.many(path("v3", "resources", resource_id, "segments"), parameters)
     session.show_all(SEGMENT_COLUMNS, found)
+    if not found:
+        session.say(f"It has no segments: nothing that came tells of the life of {resource_id}.")
 
 
 def _meters(resource: Document) -> list[str]:

@@ -97,9 +97,10 @@ def list_segments(
 def list_segments_of_resource(
     resource_id: str, scope: InScope, parts: Parts, kind: str | None = None
 ) -> list[SegmentAnswer]:
-    """The life of one resource, oldest segment first: what of it the caller may see."""
-    found = parts.segments.of_resource(scope, clean(resource_id), kind and clean(kind))
-    if not found:
+    """The life of one resource, oldest segment first: what of it the caller may see; none if it only has meters."""
+    name = clean(resource_id)
+    found = parts.segments.of_resource(scope, name, kind and clean(kind))
+    if not found and parts.resources.resource(scope, name) is None:
         raise NotFound("Resource", resource_id)
     return [SegmentAnswer.of(segment) for segment in found]
 

@@ -5,7 +5,7 @@ import pytest
 
 from storage.fact import NOTHING, Attributes, happened
 from tests.api.world import World, empty_database
-from tests.factories import NOW
+from tests.factories import CPU, NOW
 
 HOUR = timedelta(hours=1)
 OURS = Attributes("project-a", "m1.small", 10, "active", "nova", "web", (("vcpus", 1),))
@@ -51,6 +51,16 @@ def test_a_project_sees_only_what_was_its_own(world: World) -> None:
             found = {one["project_id"] for one in world.client(client).get(path).json()}
 
             assert found == {project}
+
+
+def test_a_resource_that_has_only_meters_has_no_segments(world: World) -> None:
+    world.keep([CPU])
+    path = f"/v3/resources/{CPU.resource_id}/segments"
+
+    answer = world.client("reader-a").get(path)
+
+    assert (answer.status_code, answer.json()) == (200, [])
+    assert world.client("member-b").get(path).status_code == 404
 
 
 def test_pages_are_linked(world: World) -> None:

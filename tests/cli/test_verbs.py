@@ -245,6 +245,15 @@ def test_the_life_of_a_resource_is_shown_segment_by_segment(api: StubApi, nephom
     assert api.asked[0].parameters == [("kind", "instance")]
 
 
+def test_a_resource_without_a_life_is_said_to_have_none(api: StubApi, nephometer: Nephometer) -> None:
+    api.answer("GET", "/v3/resources/vm/segments", [])
+
+    ended = nephometer("resources", "segments", "vm")
+
+    assert (ended.code, ended.out) == (0, "")
+    assert "It has no segments: nothing that came tells of the life of vm." in ended.err
+
+
 EVENT = {
     "message_id": "m/1",
     "event_type": "image.create",

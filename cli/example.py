@@ -49,11 +49,22 @@ def _table(head: str, name: str, model: type[BaseModel]) -> Iterator[str]:
 
 def _meaning(key: str, field: FieldInfo) -> str:
     words = " ".join((field.description or "").split()).rstrip(".")
+    words += _choice(field.annotation, words)
     if is_secret(field):
         words += f". Or {key}{TWIN}: the file it stands in"
     if _default(field) == '""':
         words += ". Not set by default"
     return words + "."
+
+
+def _choice(annotation: object, said: str) -> str:
+    """The values there are, where there are only some and they are not said yet."""
+    is_one = typing.get_origin(annotation) is typing.Literal
+    kinds = (annotation,) if is_one else typing.get_args(annotation)
+    choices = next((typing.get_args(one) for one in kinds if typing.get_origin(one) is typing.Literal), ())
+    if all(str(choice) in said for choice in choices):
+        return ""
+    return f". {'One' if is_one else 'Any'} of {', '.join(map(str, choices))}"
 
 
 def _default(field: FieldInfo) -> str:

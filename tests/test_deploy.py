@@ -52,6 +52,18 @@ def test_the_example_shows_every_setting_as_it_is() -> None:
     assert (DEPLOY / "nephometer.toml.example").read_text() == example()
 
 
+def test_the_example_names_the_values_there_are() -> None:
+    text = " ".join((DEPLOY / "nephometer.toml.example").read_text().replace("\n#", "").split())
+
+    for key, values in {
+        "store_raw = []": ("audit", "info", "warn", "error", "critical"),
+        'queue_type = "quorum"': ("quorum", "classic"),
+        'level = "info"': ("debug", "info", "warning", "error"),
+    }.items():
+        said = text[text.index(key) - 200 : text.index(key)]
+        assert [value for value in values if value not in said] == [], key
+
+
 def test_every_line_of_the_example_can_be_used() -> None:
     text = re.sub(r"(?m)^#(?! |$)", "", (DEPLOY / "nephometer.toml.example").read_text())
 

@@ -63,7 +63,8 @@ def upgrade(
         head = state(database).head
     finally:
         database.dispose()
-    steps = f"applied: {', '.join(applied)}" if applied else "nothing to do"
+    steps = f"applied, each after what it needs: {', '.join(migrate.titles(applied))}"
+    steps = steps if applied else "nothing to do"
     output.write(f"The schema is at {head} ({steps}).\n", sys.stdout)
 
 

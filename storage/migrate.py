@@ -1,10 +1,12 @@
 """The schema's history: from nothing, or from any earlier release, to what this program needs."""
 
 import io
+from collections.abc import Sequence
+from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 
 from storage.database import Database
 from storage.revision import migrations, state
@@ -25,6 +27,12 @@ def upgrade(database: Database) -> list[str]:
     return applied[::-1]
 
 
+def titles(revisions: Sequence[str]) -> list[str]:
+    """Revisions with what they are about, in the same order: `0007 lifecycle`."""
+    script = ScriptDirectory.from_config(_config())
+    return [_title(script.get_revision(revision)) for revision in revisions]
+
+
 def offline_sql(url: str) -> str:
     """The statements of a whole upgrade, for an administrator to run by hand."""
     config = _config()
@@ -32,6 +40,10 @@ def offline_sql(url: str) -> str:
     config.attributes["url"] = url
     command.upgrade(config, "head", sql=True)
     return config.output_buffer.getvalue()
+
+
+def _title(step: Script) -> str:
+    return Path(step.path).stem.replace("_", " ")
 
 
 def _config() -> Config:

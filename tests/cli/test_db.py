@@ -44,7 +44,8 @@ def test_an_upgrade_creates_the_schema_and_then_has_nothing_to_do(
     )
 
     assert [first.code, second.code, checked.code] == [0, 0, 0]
-    assert "(applied: 0001" in first.out
+    steps = "0001 house, 0002 tiles, 0003 hour partitions, 0007 lifecycle, 0004 events"
+    assert f"(applied, each after what it needs: {steps}" in first.out
     assert "(nothing to do)" in second.out
     assert "as this version needs it" in checked.out
 

@@ -1,6 +1,7 @@
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 
@@ -8,6 +9,7 @@ from agent.outbox import Transport
 from cli.agent import agent, by_broker
 from cli.api import api
 from cli.collector import collector
+from cli.database import sqlite_file
 from cli.maintenance import maintenance
 from cli.parts import Server, now
 from cli.process import Part
@@ -18,6 +20,8 @@ from collector.pipeline import Message, Pipeline
 from storage.database import Database
 from storage.errors import DatabaseUnavailable
 from storage.revision import state
+from storage.secrets import mask_url
+from storage.settings import DatabaseSettings
 
 DEFAULTS: Mapping[str, Mapping[str, object]] = {
     "agent": {"interval": 10},
@@ -34,7 +38,7 @@ def run(loaded: Loaded) -> int:
     server = Server.of(settings)
     transport: Transport = Direct(server.pipeline)
     parts = [
-        api(server, _tell),
+        api(server, partial(_tell, settings.database)),
         *alarms(server),
         *server.publishers(),
         maintenance(server),
@@ -82,6 +86,8 @@ def _is_upgraded(database: Database) -> bool:
     return True
 
 
-def _tell(url: str) -> None:
-    sys.stdout.write(f"Nephometer is at {url} (API documentation: {url}/docs). Ctrl-C ends it.\n")
+def _tell(kept_in: DatabaseSettings, url: str) -> None:
+    place = sqlite_file(kept_in) or mask_url(kept_in.url)
+    said = f"Nephometer is at {url} (API documentation: {url}/docs), its database is {place}. Ctrl-C ends it."
+    sys.stdout.write(f"{said}\n")
     sys.stdout.flush()

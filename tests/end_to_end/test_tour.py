@@ -28,6 +28,10 @@ def test_the_readmes_tour_works_on_this_machine(folder: Path, port: int) -> None
         eventually(
             lambda: program.out.read_text().startswith(f"Nephometer is at {url}"), "the URL is printed"
         )
+        said = program.out.read_text()
+        assert said.startswith(
+            f"Nephometer is at {url} (API documentation: {url}/docs), its database is {folder}"
+        )
         eventually(lambda: api.status("/readyz") == 200, "ready")
         eventually(lambda: bool(api.get("/v2/samples", limit="1")), "the first sample")
         assert time.monotonic() - begun < 15

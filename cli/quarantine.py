@@ -1,5 +1,6 @@
 """nephometer quarantine: what was refused, and why."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -49,6 +50,9 @@ def list_refused(
         found = Quarantine(database).newest(limit, origin=origin, body_bytes=READ_BYTES)
     finally:
         database.dispose()
+    if not found and output_format is Format.TABLE:
+        output.write("Nothing found.\n", sys.stderr)
+        return
     output.show_many(COLUMNS, [_row(one) for one in found], Options(output_format, column or ()))
 
 

@@ -46,6 +46,8 @@ def _places(places: Sequence[str], count: int) -> str:
 def _outcome(found: Difference, *, is_applied: bool) -> str:
     if not found.messages:
         return "nothing was chosen (`stored` has what collector.store_raw kept when it came)"
+    if found.is_all_unreadable:
+        return "nothing was derived"
     if is_applied:
         return f"what was missing is stored, {found.events} events among it"
     return "nothing was written: repeat it with --apply"

@@ -50,7 +50,9 @@ def test_some_of_them_are_chosen(nephometer: Nephometer) -> None:
     one = nephometer("quarantine", "list", "--limit", "1", "-f", "value", "-c", "reason", "-c", "size")
     agents = nephometer("quarantine", "list", "--origin", "agent", "-f", "value", "-c", "reason")
     table = nephometer("quarantine", "list")
+    nobody = nephometer("quarantine", "list", "--origin", "nobody")
 
     assert one.out == "a time in the future 0\n"
     assert agents.out == "no unit\n"
     assert "| volume is no number" in table.out
+    assert (nobody.code, nobody.out, nobody.err) == (0, "", "Nothing found.\n")

@@ -158,11 +158,14 @@ def test_what_cannot_be_read_is_named_by_file_and_line(place: Place) -> None:
 
     some = place.replay(source)
     nothing = place.replay(hopeless, "-f", "json")
+    table = place.replay(hopeless)
 
     assert some.code == 0
     assert "Not read, 4: not JSON: " in some.err
     assert f"({source}:3, {source}:4, {source}:5, …)" in some.err
     assert nothing.code == 1
+    assert "1 notifications; nothing was derived.\n" in table.err
+    assert "--apply" not in table.err
     assert "nothing of what was chosen can be read" in nothing.err
     assert list(json.loads(nothing.out)["unreadable_at"].values()) == [[f"{hopeless}:1"]]
 

@@ -20,6 +20,7 @@ from collector.settings import CollectorSettings
 
 SETTINGS_FILE = "nephometer.toml"
 FOLDER = "ceilometer"
+SOME_BROKER = "amqp://broker"  # in the place of a wrong one: nobody is asked
 # What each file is called where no option says so; `meters` also beside the packaged ones of Ceilometer's own.
 NAMES: Mapping[str, tuple[str, ...]] = {
     "meters": ("meters.d", "meters.yaml"),
@@ -123,17 +124,24 @@ def write(imported: Imported, out: Path, *, force: bool) -> Path:
 
 def check(imported: Imported, written: Path | None) -> None:
     """Notes in the report what the program would refuse of the settings, whether they are `written` or not."""
+    what = str(written or "what was converted")
+    tables = tomllib.loads(text_of(imported, {}, masked=False))
+    flaws = [_flaw(lambda: settings_of(tables, what) if written is None else load(written, {}).settings)]
+    if flaws[0]:  # it shall not hide what is wrong with a sink
+        alone = {"bus": {"url": SOME_BROKER}, "collector": tables.get("collector", {})}
+        flaws.append(_flaw(lambda: settings_of(alone, what)))
+    for flaw in filter(None, dict.fromkeys(flaws)):
+        imported.report.lost.append(f"{what} has to be corrected before it can be used: {flaw}")
+
+
+def _flaw(read: Callable[[], Settings]) -> str:
+    """Why the program would refuse these settings, or a sink of the pipelines they name; "" when it would not."""
     try:
-        settings = _as_read(imported) if written is None else load(written, {}).settings
+        settings = read()
         Receivers.of(settings, Configured.of(settings))
     except (WrongUsage, CollectorError) as error:
-        what = "what was converted" if written is None else written
-        imported.report.lost.append(f"{what} has to be corrected before it can be used: {error}")
-
-
-def _as_read(imported: Imported) -> Settings:
-    """The settings as they would be read once they are written."""
-    return settings_of(tomllib.loads(text_of(imported, {}, masked=False)), "what was converted")
+        return str(error)
+    return ""
 
 
 def _holds_something(place: Path) -> bool:

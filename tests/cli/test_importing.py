@@ -240,6 +240,20 @@ def test_a_preview_finds_what_writing_finds(
         assert f"LOST: what was converted has to be corrected before it can be used: {reason}" in preview
 
 
+@pytest.mark.parametrize("is_written", [False, True])
+def test_one_fault_does_not_hide_another(etc: Path, tmp_path: Path, is_written: bool) -> None:
+    sinks = PIPELINE.replace("file://", "kafka://").replace("'notifier://'", "'notifier://?topic=mine'")
+    (etc / "pipeline.yaml").write_text(sinks)
+    (etc / "ceilometer.conf").write_text("[DEFAULT]\ntransport_url = kafka://controller:5672/\n")
+
+    _, _, report = run(str(etc), *(("--out", str(tmp_path / "out")) if is_written else ()))
+
+    corrected = [line for line in report.splitlines() if "has to be corrected" in line]
+    assert len(corrected) == 2
+    assert "before it can be used: bus.url" in corrected[0]
+    assert "before it can be used: a sink of the pipelines: kafka://" in corrected[1]
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongUsage, match="no file of Ceilometer's"):
         run(str(tmp_path))

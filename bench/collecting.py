@@ -17,7 +17,7 @@ from bench.product import Store
 from bench.queue import Queue
 from bench.rows import WrongAnswer
 
-LOOK_S, STALLED_S, GIVE_UP_S = 0.05, 60.0, 3600.0
+LOOK_S, LOOK_AT_LEAST_S, STALLED_S, GIVE_UP_S = 0.05, 1.0, 60.0, 3600.0
 COUNTED = re.compile(rb"^nephometer_collector_(?:samples|duplicates)_total (\S+)$", re.MULTILINE)
 
 Kind = Literal["batches", "notifications"]
@@ -70,15 +70,22 @@ def pace(seen: Callable[[], float], wanted: int, processor_s: Callable[[], float
 
 def _until(seen: Callable[[], float], wanted: int) -> tuple[float, float]:
     """When at least so many were seen, and how many; raises WrongAnswer when no more come."""
-    count, moved = 0.0, time.monotonic()
+    count, begun = 0.0, time.monotonic()
+    moved = begun
     while count < wanted:
-        time.sleep(LOOK_S)
+        time.sleep(_pause_s(count, wanted, moved - begun))
         before, count = count, seen()
         if count > before:
             moved = time.monotonic()
         elif time.monotonic() - moved > STALLED_S:
             raise WrongAnswer(f"{count:.0f} of {wanted} samples came to rest and no more")
     return moved, count
+
+
+def _pause_s(count: float, wanted: float, taken_s: float) -> float:
+    """Until the next look: the nearer the end the shorter, as looking costs whoever is looked at."""
+    left_s = taken_s * (wanted - count) / count if count else 0.0
+    return max(LOOK_S, min(left_s / 2, LOOK_AT_LEAST_S))
 
 
 def by_pika(queue: Queue, messages: Sequence[bytes], kind: Kind) -> tuple[float, int]:

@@ -18,6 +18,7 @@ from api.headers import has_no_body, header
 from api.policy import caller
 from api.scope import scope
 from api.settings import AlarmSettings, ApiSettings
+from api.watch import Watch
 from storage.alarms import Alarms
 from storage.deliveries import Deliveries
 from storage.event_search import EventSearch
@@ -107,19 +108,6 @@ class Intake(Protocol):
         ...
 
 
-class Check(Protocol):
-    """One thing that must be well before this server is ready."""
-
-    @property
-    def name(self) -> str:
-        """One word: database, schema, broker, lag."""
-        ...
-
-    def check(self) -> str | None:
-        """Why it is not well, for an operator (no secrets), or None."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything the API works with; built by `cli`."""
@@ -134,7 +122,7 @@ class Services:
     signer: Signer
     pipeline: Intake
     auth: Authenticator
-    readiness: tuple[Check, ...]
+    watch: Watch
     settings: ApiSettings
     alarm_settings: AlarmSettings
     registry: CollectorRegistry

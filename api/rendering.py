@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from api.dependencies import Services
 from api.errors import ApiError, BadRequest, Unavailable
 from collector.errors import PublisherUnavailable
 from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch, TookTooLong
@@ -44,7 +45,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(DatabaseUnavailable)(_database_unavailable)
     app.exception_handler(TookTooLong)(_took_too_long)
-    app.exception_handler(SchemaMismatch)(_database_unavailable)
+    app.exception_handler(SchemaMismatch)(_schema_mismatch)
     app.exception_handler(DataRefused)(_data_refused)
     app.exception_handler(PublisherUnavailable)(_database_unavailable)
 
@@ -97,8 +98,25 @@ def _invalid(request: Request, error: RequestValidationError) -> Response:
     return _refused(request, BadRequest(f"{place}: {reason}" if place else reason))
 
 
-def _database_unavailable(request: Request, _: Exception) -> Response:
+def _database_unavailable(request: Request, error: Exception) -> Response:
+    _doubt(request, error)
     return _refused(request, Unavailable("The database is not available"))
+
+
+def _schema_mismatch(request: Request, error: Exception) -> Response:
+    _doubt(request, error)
+    return _refused(
+        request,
+        Unavailable(
+            "The database has no schema, or an old one: whoever runs this server must run `nephometer db upgrade`"
+        ),
+    )
+
+
+def _doubt(request: Request, error: Exception) -> None:
+    """The caller is told what to do, the log why."""
+    parts: Services = request.app.state.services
+    parts.watch.doubt(str(error))
 
 
 def _took_too_long(request: Request, _: Exception) -> Response:

@@ -5,6 +5,7 @@ from api.app import create_app
 from api.auth import authenticator, check_exposure
 from api.dependencies import Services
 from api.server import serve
+from api.watch import Watch
 from cli import broker
 from cli.parts import Server
 from cli.process import Part
@@ -24,14 +25,15 @@ from storage.upkeep.retention import kept
 def run(loaded: Loaded) -> int:
     """The API server, until it is told to stop; returns the exit code."""
     server = Server.of(loaded.settings)
-    return server.run([api(server)], threading.Event())
+    return server.run(api(server), threading.Event())
 
 
-def api(server: Server, on_started: Callable[[str], None] | None = None) -> Part:
-    """The API server; raises StartRefused when the settings would expose it to everybody."""
+def api(server: Server, on_started: Callable[[str], None] | None = None) -> list[Part]:
+    """The API server, and its look at what it needs; raises StartRefused when strangers could call it."""
     settings, database = server.settings, server.database
     check_exposure(settings.api, settings.auth)
     deliveries = Deliveries(database)
+    watch = Watch((DatabaseCheck(database), SchemaCheck(database), *broker.checks(settings.bus)))
     services = Services(
         samples=Samples(database),
         statistics=Statistics(database),
@@ -43,11 +45,14 @@ def api(server: Server, on_started: Callable[[str], None] | None = None) -> Part
         signer=signer(server, deliveries),
         pipeline=server.pipeline,
         auth=authenticator(settings.auth),
-        readiness=(DatabaseCheck(database), SchemaCheck(database), *broker.checks(settings.bus)),
+        watch=watch,
         settings=settings.api,
         alarm_settings=settings.alarms,
         registry=server.registry,
         kept=lambda: kept(database),
     )
     app = create_app(services)
-    return Part("api", lambda stop: serve(app, settings.api, stop, on_started))
+    return [
+        Part("api", lambda stop: serve(app, settings.api, stop, on_started)),
+        Part("readiness", watch.run),
+    ]

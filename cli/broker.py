@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from api.dependencies import Check
+from api.watch import Check
 from collector.bus import inspect
 from collector.errors import BusUnavailable
 from collector.settings import BusSettings

@@ -7,7 +7,7 @@ import structlog
 
 from cli.process import Part
 from storage.database import Database
-from storage.errors import DatabaseUnavailable, SchemaMismatch
+from storage.errors import DatabaseUnavailable, SchemaMismatch, StorageError
 from storage.revision import state
 
 log = structlog.get_logger()
@@ -66,7 +66,7 @@ class DatabaseCheck:
         """The driver's words when it does not."""
         try:
             self._database.ping()
-        except DatabaseUnavailable as error:
+        except StorageError as error:
             return str(error)
         return None
 
@@ -81,4 +81,7 @@ class SchemaCheck:
 
     def check(self) -> str | None:
         """What is wrong with it."""
-        return self._find()
+        try:
+            return self._find()
+        except StorageError as error:
+            return str(error)

@@ -38,7 +38,7 @@ def run(loaded: Loaded) -> int:
     server = Server.of(settings)
     transport: Transport = Direct(server.pipeline)
     parts = [
-        api(server, partial(_tell, settings.database)),
+        *api(server, partial(_tell, settings.database)),
         *alarms(server),
         *server.publishers(),
         maintenance(server),

@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.settings import ApiSettings
+from api.watch import Watch
 from storage.errors import DatabaseUnavailable, SchemaMismatch, TookTooLong
 from storage.query import SampleQuery
 from storage.reading.stored import FoundSample
@@ -49,16 +50,39 @@ def test_a_senseless_content_length_is_413(world: World, length: str) -> None:
     assert world.client(**{"Content-Length": length}).get("/v2/meters").status_code == 413
 
 
-@pytest.mark.parametrize(
-    "error", [DatabaseUnavailable("password of db-7 is hunter2"), SchemaMismatch("no table")]
-)
-def test_without_its_database_the_api_answers_503_and_when_to_retry(world: World, error: Exception) -> None:
-    answer = World(world.database, replaced={"samples": Broken(error)}).client().get("/v2/samples")
+def test_without_its_database_the_api_answers_503_and_when_to_retry(world: World) -> None:
+    broken = Broken(DatabaseUnavailable("password of db-7 is hunter2"))
+
+    answer = World(world.database, replaced={"samples": broken}).client().get("/v2/samples")
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert answer.json()["error_message"] == {
         "debuginfo": None, "faultcode": "Server", "faultstring": "The database is not available",
     }  # fmt: skip
+
+
+def test_without_a_schema_callers_are_told_so_and_not_that_the_database_is_away(world: World) -> None:
+    broken = Broken(SchemaMismatch("no table hot on db-7"))
+
+    answer = World(world.database, replaced={"samples": broken}).client().get("/v2/samples")
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "no schema, or an old one" in fault(answer)
+    assert "nephometer db upgrade" in fault(answer)
+    assert "db-7" not in fault(answer)
+
+
+def test_why_a_request_was_not_served_is_logged(world: World) -> None:
+    watch = Watch(())
+    replaced = {"samples": Broken(DatabaseUnavailable("db-7 does not answer")), "watch": watch}
+    World(world.database, replaced=replaced).client().get("/v2/samples")
+
+    with capture_logs() as logged:
+        watch.settle()
+
+    assert logged == [
+        {"event": "away_for_a_moment", "log_level": "warning", "reason": "db-7 does not answer"}
+    ]
 
 
 def test_a_question_that_takes_too_long_is_told_to_ask_for_less(world: World) -> None:

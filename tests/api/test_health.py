@@ -1,5 +1,8 @@
 from dataclasses import dataclass
 
+import pytest
+from structlog.testing import capture_logs
+
 from tests.api.world import World
 
 
@@ -39,12 +42,26 @@ def test_a_server_is_ready_when_every_check_is_well(world: World) -> None:
 def test_a_server_is_not_ready_while_one_check_is_not_and_says_which(world: World) -> None:
     client = World(
         world.database, readiness=(Finding("database"), Finding("broker", "does not answer"))
-    ).client(None)
+    ).client()
 
     answer = client.get("/readyz")
 
     assert answer.status_code == 503
     assert answer.json()["checks"][1] == {"name": "broker", "ok": False, "reason": "does not answer"}
+
+
+@pytest.mark.parametrize("token", [None, "member-a", "nobody"])
+def test_why_a_server_is_not_ready_is_for_administrators_and_the_log(world: World, token: str | None) -> None:
+    client = World(world.database, readiness=(Finding("database", "no route to db-7"),)).client(token)
+
+    with capture_logs() as logged:
+        answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == [{"name": "database", "ok": False, "reason": None}]
+    assert [line for line in logged if line["event"] == "not_ready"] == [
+        {"event": "not_ready", "log_level": "warning", "database": "no route to db-7"}
+    ]
 
 
 def test_requests_are_counted_by_route_and_never_by_what_callers_wrote(world: World) -> None:

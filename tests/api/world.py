@@ -12,8 +12,9 @@ from starlette.testclient import TestClient
 from api.alarms.webhook import Signer
 from api.app import create_app
 from api.auth import authenticator
-from api.dependencies import Check, Services
+from api.dependencies import Services
 from api.settings import AlarmSettings, ApiSettings, AuthSettings
+from api.watch import Check, Watch
 from collector.mapping import MeterMapping
 from collector.metrics import CollectorMetrics
 from collector.pipeline import Pipeline
@@ -79,7 +80,7 @@ class World:
             "signer": Signer(deliveries, None, lambda: NOW),
             "pipeline": pipeline,
             "auth": authenticator(self.auth),
-            "readiness": self.readiness,
+            "watch": Watch(self.readiness),
             "settings": self.settings,
             "alarm_settings": AlarmSettings(),
             "registry": registry,

@@ -1,11 +1,15 @@
 """What an operator sets for the API, its callers and the alarms."""
 
 import ipaddress
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from api.alarms.secret import key_of
+
+# What docs/how-to/install.md shows.
+PLACEHOLDER = re.compile("SECRET[0-9]*")
 
 Role = Literal["reader", "member", "admin", "service"]
 
@@ -32,6 +36,15 @@ def _network(text: str) -> str:
 
 def _signing_secret(secret: SecretStr) -> SecretStr:
     key_of(secret.get_secret_value())
+    return secret
+
+
+def _token(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if PLACEHOLDER.fullmatch(text):
+        raise ValueError("this is what documentation writes in its place: make one by `openssl rand -hex 32`")
+    if not (text.isascii() and text.isprintable()) or text != text.strip():
+        raise ValueError("no header can carry it: use printable ASCII without spaces at its ends")
     return secret
 
 
@@ -69,7 +82,9 @@ class StaticToken(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    token: SecretStr = Field(min_length=1, description="The text callers send as X-Auth-Token.")
+    token: Annotated[SecretStr, AfterValidator(_token)] = Field(
+        min_length=1, description="The text callers send as X-Auth-Token."
+    )
     project_id: str | None = Field(None, min_length=1, description="Project the bearer acts in.")
     user_id: str | None = Field(None, min_length=1, description="User the bearer is.")
     roles: tuple[Role, ...] = Field(

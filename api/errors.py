@@ -16,6 +16,8 @@ StartRefused             the settings would expose the API: change them
 CannotListen             the address is taken or not of this machine
 """
 
+from collections.abc import Collection
+
 
 class ApiError(Exception):
     """A request is refused with `status`; `faultstring` is one sentence for the caller.
@@ -78,14 +80,20 @@ class NotAuthorized(ApiError):
 
 
 class Forbidden(ApiError):
-    """The caller's roles do not allow this."""
+    """The caller's roles do not allow this; any of `roles` would, if that is known."""
 
     is_text = True
 
-    def __init__(self) -> None:
+    def __init__(self, roles: Collection[str] = ()) -> None:
         super().__init__(
             403, "403 Forbidden\n\nAccess was denied to this resource.\n\n RBAC Authorization Failed"
         )
+        self.roles = roles
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The roles any of which would do, where the words are Ceilometer's and cannot say it."""
+        return {"X-Required-Roles": ", ".join(sorted(self.roles))} if self.roles else {}
 
 
 class UnknownHost(ApiError):

@@ -70,7 +70,7 @@ class Policy:
         """Raises Forbidden unless one of the caller's roles is allowed."""
         identity = await caller(request)
         if not self.roles & identity.roles:
-            raise Forbidden
+            raise Forbidden(self.roles)
 
 
 async def public() -> None:

@@ -136,9 +136,20 @@ class Client:
         if answer.is_success:
             return document
         reason = f"{_fault(document) or answer.reason_phrase or 'error'} (HTTP {answer.status_code})"
+        reason += _advice(answer)
         if answer.status_code in NOT_READY:
             raise ServerUnreachable(f"{self._name} is not ready: {reason}")
         raise ServerRefused(reason)
+
+
+def _advice(answer: httpx2.Response) -> str:
+    """What the person can do about a refusal that concerns who is asking; "" where that is not known."""
+    if "www-authenticate" in answer.headers:
+        is_sent = "x-auth-token" in answer.request.headers
+        wrong = "the server does not know this token: give another" if is_sent else "give a token"
+        return f": {wrong} by --token or NEPHOMETER_TOKEN"
+    roles = answer.headers.get("x-required-roles")
+    return "" if roles is None else f": the token needs one of the roles {roles}"
 
 
 def _encode(body: object) -> bytes:

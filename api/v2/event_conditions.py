@@ -37,7 +37,7 @@ def event_scope(identity: Identity, *, all_tenants: bool = False) -> EventScope:
             return EVERY_EVENT
         return EventScope(identity.project_id, and_nobodys=True)
     if all_tenants or not identity.project_id or not identity.user_id:
-        raise Forbidden
+        raise Forbidden(("admin",))
     return EventScope(identity.project_id, identity.user_id)
 
 

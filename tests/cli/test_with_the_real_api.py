@@ -163,3 +163,29 @@ def test_events_are_found_by_trait_and_by_id(nephometer: Nephometer, world: Worl
     assert shown["generated"] == "2026-11-23T12:00:00Z"
     assert answer(nephometer, "events", "types", "--token", "admin") == [{"event_type": "image.create"}]
     assert nephometer("events", "types").code == 1
+
+
+@pytest.mark.parametrize(
+    ("token", "command", "advice"),
+    [
+        (
+            "",
+            ("meters", "list"),
+            "Authentication required (HTTP 401): give a token by --token or NEPHOMETER_TOKEN",
+        ),
+        (
+            "nobody",
+            ("meters", "list"),
+            "does not know this token: give another by --token or NEPHOMETER_TOKEN",
+        ),
+        ("service", ("meters", "list"), "(HTTP 403): the token needs one of the roles admin, member, reader"),
+        ("member-a", ("events", "types"), "(HTTP 403): the token needs one of the roles admin"),
+    ],
+)
+def test_who_may_not_ask_is_told_what_is_missing(
+    nephometer: Nephometer, world: World, token: str, command: tuple[str, ...], advice: str
+) -> None:
+    ended = nephometer(*command, "--token", token)
+
+    assert ended.code == 1
+    assert ended.err.endswith(f"{advice}\n")

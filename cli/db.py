@@ -16,7 +16,7 @@ from cli.db_maintain import maintain
 from cli.db_size import size
 from cli.errors import CliError
 from cli.invocation import ConfigFile
-from storage.errors import DatabaseUnavailable
+from storage.errors import DatabaseUnavailable, Unusable
 from storage.revision import state
 from storage.secrets import mask_url
 
@@ -94,13 +94,16 @@ def patiently(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[str]:
-    """What `work` returns, tried again until `wait_s` seconds are over while the database is away."""
+    """What `work` returns, tried again until `wait_s` seconds are over while the database is away.
+
+    Raises Unusable at once: the database is there, and waiting cannot mend it.
+    """
     deadline, is_told = clock() + wait_s, False
     while True:
         try:
             return work()
         except DatabaseUnavailable as error:
-            if clock() + PAUSE_S > deadline:
+            if isinstance(error, Unusable) or clock() + PAUSE_S > deadline:
                 raise
             if not is_told:
                 _talk(f"The database does not answer ({error}); waiting up to {wait_s:g} s …")

@@ -20,7 +20,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.address import engines
 from storage.dialects import Dialect
-from storage.errors import DatabaseUnavailable, DataRefused, SchemaMismatch, StorageError, TookTooLong
+from storage.errors import (
+    DatabaseUnavailable,
+    DataRefused,
+    SchemaMismatch,
+    StorageError,
+    TookTooLong,
+    Unusable,
+)
 from storage.secrets import mask_url
 from storage.settings import DatabaseSettings
 
@@ -219,6 +226,8 @@ class Database:
                 return TookTooLong(reason)
             if isinstance(error, exc.ProgrammingError):
                 return StorageError(reason)
+            if self.dialect.is_unusable(error):
+                return Unusable(reason)
             return DatabaseUnavailable(reason)
         if isinstance(error, exc.StatementError):
             return DataRefused(reason)

@@ -3,7 +3,8 @@
 StorageError
 ├── InvalidAddress        database.url cannot be used: correct it
 ├── DatabaseUnavailable   retryable: keep the work and try it again
-│   └── TookTooLong       a statement was ended by its time limit: ask for less
+│   ├── TookTooLong       a statement was ended by its time limit: ask for less
+│   └── Unusable          what stands there is no database of ours, or we may not open it: waiting alone cannot help
 ├── SchemaMismatch        the schema is missing, older or newer than this program
 ├── DataRefused           the database refuses this very data: bisect, then quarantine
 ├── DamagedTile           a stored tile fails its checksum: other tiles still answer
@@ -32,6 +33,13 @@ class DatabaseUnavailable(StorageError):
 
 class TookTooLong(DatabaseUnavailable):
     """A statement was ended by its time limit, `database.timeout_s`: a question should ask for less."""
+
+
+class Unusable(DatabaseUnavailable):
+    """What stands at `database.url` is no database, is damaged or may not be opened: correct it or the address.
+
+    Whoever only can wait goes on waiting, as for any that is away; whoever has a person before him says so at once.
+    """
 
 
 class SchemaMismatch(StorageError):

@@ -98,6 +98,9 @@ class Dialect(Protocol):
     def is_missing_table(self, error: DBAPIError) -> bool:
         """Whether a table or column is not there."""
 
+    def is_unusable(self, error: DBAPIError) -> bool:
+        """Whether the database cannot be opened, and waiting alone will not change that."""
+
 
 DIALECTS: tuple[type[Dialect], ...] = (SQLite, PostgreSQL, MySQL)
 

@@ -156,6 +156,10 @@ class MySQL:
         """By error number."""
         return _code(error) in MISSING
 
+    def is_unusable(self, _error: DBAPIError) -> bool:
+        """A server may still be on its way, and so may its users and databases."""
+        return False
+
 
 def _insert(connection: Connection, table: Table, literals: Sequence[str]) -> int:
     """How many of these rows, sorted by key, were new."""

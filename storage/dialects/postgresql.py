@@ -221,6 +221,10 @@ class PostgreSQL:
         """By SQLSTATE."""
         return getattr(error.orig, "sqlstate", None) in MISSING
 
+    def is_unusable(self, _error: DBAPIError) -> bool:
+        """A server may still be on its way, and so may its users and databases."""
+        return False
+
 
 def _unnested(table: Table) -> str:
     """Rows that come as an array for each column."""

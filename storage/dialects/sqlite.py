@@ -13,6 +13,14 @@ from storage.ingest.rows import Rows
 from storage.settings import DatabaseSettings
 
 STEPS_BETWEEN_LOOKS = 100_000
+# https://www.sqlite.org/rescode.html
+UNUSABLE = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
 
 # Every commit touches a page for every few resources: so pages are large (a third less processor than with 4096
 # bytes), kept at hand, and the log is carried over into the file seldom (32 MB of it), which writes each of them once
@@ -133,6 +141,11 @@ class SQLite:
     def is_missing_table(self, error: DBAPIError) -> bool:
         """SQLite has no error code for it."""
         return any(words in str(error.orig) for words in ("no such table", "no such column", "has no column"))
+
+    def is_unusable(self, error: DBAPIError) -> bool:
+        """By primary result code: nobody else is on the way to give a file its contents or its rights."""
+        code = getattr(error.orig, "sqlite_errorcode", None)
+        return code is not None and code & 0xFF in UNUSABLE
 
 
 def _limit(driver: sqlite3.Connection, seconds: float) -> None:

@@ -1,4 +1,6 @@
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -110,6 +112,20 @@ def test_an_upgrade_waits_for_a_database_that_comes_back_and_says_so_once(
 
     assert applied == ["0001"]
     assert capsys.readouterr().err.count("does not answer") == 1
+
+
+def test_an_upgrade_does_not_wait_for_what_is_no_database(
+    nephometer: Nephometer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "notes").write_text("these are no pages of SQLite\n" * 100)
+    monkeypatch.setenv("NEPHOMETER_DATABASE__URL", f"sqlite:///{tmp_path}/notes")
+    begun = time.monotonic()
+
+    ended = nephometer("db", "upgrade")
+
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.splitlines()[1:] == ["nephometer: file is not a database"]
+    assert time.monotonic() - begun < 10
 
 
 def test_an_upgrade_does_not_wait_longer_than_it_was_told() -> None:

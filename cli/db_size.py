@@ -114,11 +114,11 @@ def _words(found: StoreSize) -> str:
     if found.bytes_a_day is None:
         lines.append("Growth is unknown: there is less than an hour of data.")
     else:
-        lines.append(f"Growth: {found.bytes_a_day / 1e6:.1f} MB a day since the oldest sample.")
+        lines.append(f"Growth: {found.bytes_a_day / 2**20:.1f} MiB a day since the oldest sample.")
     if found.free_bytes is None:
         lines.append("The disk is not on this machine: tell its room by --free-bytes.")
     else:
-        lines.append(f"Free: {found.free_bytes / 1e9:.1f} GB.")
+        lines.append(f"Free: {found.free_bytes / 2**30:.1f} GiB.")
     if found.days_until_full is not None:
         lines.append(f"At this rate the disk is full in {found.days_until_full:.0f} days.")
     return "\n".join(lines) + "\n"

@@ -28,7 +28,7 @@ def test_people_see_a_table_and_when_the_disk_is_full(nephometer: Nephometer) ->
     assert ended.code == 0
     assert "| layer      | open hours" in ended.out
     assert "| meter      | cpu" in ended.out
-    assert "Free: 1000.0 GB." in ended.err
+    assert "Free: 931.3 GiB." in ended.err
     assert "the disk is full in" in ended.err
 
 

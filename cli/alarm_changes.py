@@ -98,6 +98,12 @@ def updated(alarm: Document, changes: AlarmChanges) -> Document:
     return {**alarm, **_given(changes), RULE: {**old, **rule}}
 
 
+def check_any(changes: AlarmChanges) -> None:
+    """Raises WrongUsage when nothing is to change: that would only write an empty line of history."""
+    if not (_given(changes) or _rule(changes)):
+        raise WrongUsage("say what is to change: `nephometer alarms update --help` lists the options")
+
+
 def _given(changes: AlarmChanges) -> dict[str, object]:
     return _but_none({"name": changes.name, **asdict(changes.alarm)})
 

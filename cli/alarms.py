@@ -82,6 +82,7 @@ def update_alarm(
 ) -> None:
     """Changes what is given, keeps the rest, and shows the alarm."""
     changes = AlarmChanges(name, meter, threshold, rule, alarm)
+    alarm_changes.check_any(changes)
     where = path("v2", "alarms", alarm_id)
     whole = alarm_changes.updated(session.client.one(where), changes)
     session.show_one(DETAIL, _readable(session.client.replace(where, whole)))

@@ -91,6 +91,8 @@ def update_alarm(
         before = _get(parts, scope, alarm_id)
         after = alarm_changes.updated(before, body, caller, now, parts.alarm_settings.max_actions)
         detail = alarm_changes.difference(before, after)
+        if not detail and after.scope == before.scope:  # nothing to tell, as in Aodh
+            return before
         return parts.alarms.update(after, alarm_changes.change(after, "rule change", detail, caller, now))
 
     return answer.one(AlarmAnswer.of(_repeat(attempt, alarm_id)))

@@ -125,6 +125,14 @@ def test_an_update_changes_what_was_said_and_keeps_the_rest(nephometer: Nephomet
     }
 
 
+def test_an_update_has_to_say_what_changes(nephometer: Nephometer, api: StubApi) -> None:
+    ended = nephometer("alarms", "update", "a-1")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "say what is to change" in ended.err
+    assert api.asked == []
+
+
 def test_a_threshold_does_not_fit_an_alarm_of_another_type(nephometer: Nephometer, api: StubApi) -> None:
     api.answer("GET", "/v2/alarms/a-1", {**ALARM, "threshold_rule": None, "type": "event"})
 

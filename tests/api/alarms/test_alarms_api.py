@@ -111,6 +111,16 @@ def test_a_word_that_is_no_state_is_refused(member: TestClient, state: str) -> N
     assert (answer.status_code, fault(answer)) == (400, "state invalid")
 
 
+def test_an_update_that_changes_nothing_is_no_line_of_history(member: TestClient) -> None:
+    created = create(member)
+    path = f"/v2/alarms/{created['alarm_id']}"
+
+    answer = member.put(path, json=created)
+
+    assert (answer.status_code, answer.json()) == (200, created)
+    assert [line["type"] for line in member.get(f"{path}/history").json()] == ["creation"]
+
+
 def test_a_deleted_alarm_is_gone_but_its_history_is_not(member: TestClient) -> None:
     path = f"/v2/alarms/{create(member)['alarm_id']}"
 

@@ -36,7 +36,7 @@ class Nephometer:
         return Ended(ended.value.code or 0, written.out, written.err)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
     """Takes back what a command does to this process's logging: its handler writes to this test's stderr."""
     root = logging.getLogger()
@@ -50,7 +50,7 @@ def _own_logging() -> Iterator[None]:
 
 @pytest.fixture
 def nephometer(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, _own_logging: None
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Nephometer:
     for name in [name for name in os.environ if name.startswith("NEPHOMETER_")]:
         monkeypatch.delenv(name)

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 
 from collector.event_definitions import TraitRule
 from collector.expressions import Expression, Path, Step, unwrapped
@@ -15,6 +16,7 @@ REMEMBERED = 10_000  # which traits were there, of all types together
 Find = Callable[[object], object]
 Convert = Callable[[object], TraitValue | None]
 # What finds an object, and of each trait in it: its key there, what finds it however it is kept, what it becomes.
+Pick = Callable[[Sequence[TraitValue | None]], tuple[TraitValue, ...]]
 Group = tuple[Find, Sequence[tuple[str, Find, Convert]]]
 
 
@@ -65,8 +67,8 @@ class Plan:
         """Every trait that is there, sorted by name."""
         values = self._values(document)
         values += (user_id, project_id, project_id)  # as `_DEFAULTS`
-        kinds, places = _layout(self, tuple([value is None for value in values]))
-        return Traits(kinds, tuple([value for place in places if (value := values[place]) is not None]))
+        kinds, picked = _layout(self, tuple([value is None for value in values]))
+        return Traits(kinds, picked(values))
 
     def _values(self, document: Mapping[str, object]) -> list[TraitValue | None]:
         """A value or None for each of `traits`."""
@@ -78,10 +80,10 @@ class Plan:
                 found = [(value(document), convert) for _, value, convert in columns]
                 values += [None if one is None else convert(one) for one, convert in found]
                 continue
-            outer, inner = holder.get, held.get
+            outer, inner = holder.get, None if held is holder else held.get
             for key, _, convert in columns:
                 one = outer(key)
-                if one is None:
+                if one is None and inner is not None:
                     one = inner(key)
                 values.append(None if one is None or one == "" else convert(one))
         for value, convert in self.others:
@@ -99,15 +101,22 @@ _DEFAULTS: Sequence[tuple[str, TraitType]] = (
 
 
 @lru_cache(REMEMBERED)
-def _layout(plan: Plan, absent: tuple[bool, ...]) -> tuple[Kinds, tuple[int, ...]]:
-    """The kinds of traits that are there, and the places of their values: the first of each name counts."""
+def _layout(plan: Plan, absent: tuple[bool, ...]) -> tuple[Kinds, Pick]:
+    """The kinds of traits that are there, and what picks their values: the first of each name counts."""
     candidates = [*((rule.name, rule.type) for rule in plan.traits), *_DEFAULTS]
     places: dict[str, int] = {}
     for place, ((name, _), is_absent) in enumerate(zip(candidates, absent, strict=True)):
         if not is_absent:
             places.setdefault(name, place)
     ordered = [places[name] for name in sorted(places)]
-    return kinds_of(tuple(candidates[place] for place in ordered)), tuple(ordered)
+    return kinds_of(tuple(candidates[place] for place in ordered)), _picking(ordered)
+
+
+def _picking(places: Sequence[int]) -> Pick:
+    """What makes a tuple of the values at these places, none of which is None."""
+    if len(places) < 2:  # itemgetter makes none of one
+        return lambda values: tuple([value for place in places if (value := values[place]) is not None])
+    return itemgetter(*places)
 
 
 def _place(expression: Expression) -> tuple[tuple[Step, ...], str] | None:

@@ -47,5 +47,10 @@ def text_of(metadata: Mapping[str, object]) -> str:
         written = _write(metadata)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return canonical(metadata)
-    is_plain = _PLAIN.issuperset(map(type, metadata.values()))
-    return written.decode() if is_plain or not _FLOAT.search(written) else canonical(metadata)
+    return written.decode() if _is_plain(metadata) or not _FLOAT.search(written) else canonical(metadata)
+
+
+def _is_plain(metadata: Mapping[str, object]) -> bool:
+    """Whether there is no float in it, as far as may be seen at a glance."""
+    others = [value for value in metadata.values() if type(value) not in _PLAIN]
+    return all(isinstance(one, dict) and _PLAIN.issuperset(map(type, one.values())) for one in others)

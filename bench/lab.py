@@ -62,7 +62,7 @@ FULL = Scale(
     collections=2,
     waiting=1_000_000,
     watch_s=20,
-    notifications=20_000,
+    notifications=40_000,
 )
 # Two projects and two days: every layer there is, and over in seconds.
 SHORT = Scale(

@@ -126,7 +126,7 @@ class BusSettings(BaseModel):
         description="Put agents' batches that no node's key has signed into quarantine instead of storing them",
     )
     notification_prefetch: int = Field(
-        default=4000, ge=1, le=65535, description="Unacknowledged notifications a collector holds at most"
+        default=8000, ge=1, le=65535, description="Unacknowledged notifications a collector holds at most"
     )
     sample_prefetch: int = Field(
         default=384, ge=1, le=65535, description="Unacknowledged agent batches a collector holds at most"

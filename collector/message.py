@@ -1,5 +1,6 @@
 """What came in, and what of it goes to quarantine."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,11 +8,14 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
+import structlog
 
 from collector.draft import Draft
 from collector.masking import masked
 from collector.text import clean
 from storage.sample import Refused
+
+log = structlog.get_logger()
 
 Origin = Literal["notifications", "agent", "api"]
 
@@ -33,7 +37,18 @@ class Message:
 def refusal(message: Message, reason: str, draft: Draft | None = None) -> Refused:
     """What to quarantine: one reading of a message, or without a draft the message itself; without its secrets."""
     body = message.body if draft is None else _evidence(draft)
-    return Refused(clean(reason), masked(body), message.origin, message.received_at)
+    return Refused(clean(reason), _without_secrets(body), message.origin, message.received_at)
+
+
+def _without_secrets(body: bytes) -> bytes:
+    """The body as quarantine keeps it. Nothing that somebody sent may keep it from being refused."""
+    try:
+        return masked(body)
+    except Exception:
+        log.exception("body_not_masked", nbytes=len(body))
+        return (
+            f"not kept: its secrets could not be masked; SHA-256 {hashlib.sha256(body).hexdigest()}".encode()
+        )
 
 
 def _evidence(draft: Draft) -> bytes:

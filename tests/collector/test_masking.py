@@ -54,6 +54,50 @@ def test_what_is_wrapped_in_texts_is_masked_too(wrappings: int) -> None:
     assert found == MASKED
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"' + '[1,\\x\\"' * 1000,
+        '"' + '[1,\\x\\"' * 20_000,
+        '{"a": "' * 5000,
+        "[" * 100_000,
+        '"[' * 100_000,
+        '["' + "\\\\" * 100_000,
+    ],
+)
+def test_texts_in_texts_without_end_are_masked_in_passing(text: str) -> None:
+    begun = time.process_time()
+
+    alone = masked(text.encode())
+    within = masked(json.dumps({"display_description": text, "password": "SEKRET"}).encode())
+
+    assert time.process_time() - begun < 5  # it never came back, or not before the stack was full
+    assert len(alone) <= len(text) + 100
+    assert len(within) <= len(json.dumps(text)) + 100
+
+
+def test_what_is_wrapped_too_often_is_masked_whole() -> None:
+    text = '{"password": "SEKRET"}'
+    for _ in range(9):
+        text = json.dumps([text])
+
+    assert b"SEKRET" not in masked(text.encode())
+    assert b"***" in masked(text.encode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '\ufeff{"password": "SEKRET"}',
+        '[NaN, {"password": "SEKRET"}]',
+        '[-Infinity, {"password": "SEKRET"}]',
+        '{1: 2, "password": "SEKRET"}',
+    ],
+)
+def test_secrets_in_what_is_nearly_json_are_masked(body: str) -> None:
+    assert b"SEKRET" not in masked(body.encode())
+
+
 def test_however_much_of_it_is_left_no_secret_is() -> None:
     """What is too large is kept by its beginning: the end may be missing anywhere."""
     wrapped = json.dumps({"oslo.message": json.dumps(PLAIN)}).encode()

@@ -65,6 +65,22 @@ def test_poison_mixed_one_in_a_hundred_costs_no_good_sample() -> None:
     assert [refused.body for refused in publisher.refused] == [one.body for one in bad]
 
 
+ENDLESS = '"' + '[1,\\x\\"' * 1000  # texts in texts
+
+
+@pytest.mark.parametrize(
+    "body",
+    [ENDLESS.encode(), notification(timestamp="2150-01-01 00:00:00", payload=payload(display_name=ENDLESS))],
+)
+def test_what_can_hardly_be_looked_through_is_refused_and_costs_no_neighbour(body: bytes | object) -> None:
+    publisher = StubPublisher()
+
+    pipeline(publisher).process([message(body), message(notification())])
+
+    assert [sample.resource_id for sample in publisher.samples] == ["volume-1"]
+    assert len(publisher.refused) == 1
+
+
 def test_a_message_that_is_too_large_is_quarantined_unread_with_its_hash_and_its_beginning() -> None:
     publisher, body = StubPublisher(), json.dumps(notification(padding="x" * 2**21)).encode()
     gathering = Gathering({"notifications": Limits(10, 1000, 2**20)}, 1)

@@ -52,8 +52,16 @@ class Database:
         self.engine: Engine = made.transactions
         self._asking = made.questions
         self._lines = self.dialect.lines(self._line, settings)
+        self._breaks = 0
         self.dialect.prepare(self.engine)
         event.listen(self.engine, "handle_error", _leave_read_only)
+        for engine in {self.engine, self._asking}:
+            event.listen(engine, "invalidate", self._note_break)
+
+    @property
+    def breaks(self) -> int:
+        """How often connections were found dead. Behind the next one may be another server, or what was restored."""
+        return self._breaks + (0 if self._lines is None else self._lines.breaks)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -136,6 +144,11 @@ class Database:
             given_back_to = engine.pool
             engine.dispose()
             event.listen(given_back_to, "checkin", _close)
+
+    def _note_break(self, _driver: object, _record: object, error: BaseException | None) -> None:
+        self._breaks += (
+            error is not None
+        )  # two threads may count one: it only matters that it is another number
 
     def _line(self) -> Any:
         """The driver's connection as `ask` uses it, which no pool knows."""

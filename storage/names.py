@@ -71,6 +71,7 @@ class Names:
         self._projects: dict[int, str | None] = {}
         self.directory = Directory()
         self._lender: Names | None = None
+        self._breaks = 0
 
     def meter(self, mid: int) -> Meter:
         """The meter of this number."""
@@ -111,8 +112,14 @@ class Names:
         if len(self._slots) > CACHE_LIMIT:
             self._slots = {}
 
-    def lent(self) -> "Names":
-        """The same caches for one question: what it learns stays known to it whatever is forgotten meanwhile."""
+    def lent(self, breaks: int = 0) -> "Names":
+        """The same caches for one question: what it learns stays known to it whatever is forgotten meanwhile.
+
+        They begin anew where connections broke since (`Database.breaks`).
+        """
+        if breaks != self._breaks:
+            self.begin_anew()
+            self._breaks = breaks
         self.forget()
         lent = Names.__new__(Names)  # `copy` would ask first what kind of object it has
         lent.__dict__.update(self.__dict__)
@@ -124,7 +131,7 @@ class Names:
         names: Names | None = self
         while names is not None:
             lender = names._lender
-            names.__dict__.update(Names().__dict__, _lender=lender)
+            names.__dict__.update(Names().__dict__, _lender=lender, _breaks=names._breaks)
             names = lender
 
     def learn_meters(self, connection: Connection, mids: Iterable[int]) -> None:

@@ -41,8 +41,8 @@ class Resources:
 
         User, source and metadata conditions look at the latest sample only.
         """
-        reader = Reader(self._names.lent())
         with self._database.snapshot() as connection:
+            reader = Reader(self._names.lent(self._database.breaks))
             sightings, meters = _seen(reader, connection, query)
             found = [_resource(reader, one, meters.get(one.rid, ())) for one in sightings]
         found.sort(key=lambda one: (-one.last.timestamp(), one.resource_id, one.project_id or ""))
@@ -58,8 +58,8 @@ class Resources:
 
         User, source and metadata conditions look at the resource's latest sample only.
         """
-        reader = Reader(self._names.lent())
         with self._database.snapshot() as connection:
+            reader = Reader(self._names.lent(self._database.breaks))
             sightings, meters = _seen(reader, connection, query)
             found = {
                 meter

@@ -27,11 +27,12 @@ class Samples(Intake):
 
     def newest(self, query: SampleQuery, limit: int) -> Sequence[FoundSample]:
         """The same as the store knows them: for many samples, which take longer to become objects than to find."""
-        found = self._recent.find(self._names, query, limit)
-        if found is not None:
+        breaks = self._database.breaks
+        found = self._recent.find(self._names.lent(breaks), query, limit)
+        if found is not None and breaks == self._database.breaks:
             return found
-        names = self._names.lent()
         with self._database.snapshot() as connection:
+            names = self._names.lent(self._database.breaks)
             newest = Newest(names)
             question = newest.ask(connection, query)
             found = [] if question is None else newest.find(connection, question, limit)
@@ -44,7 +45,7 @@ class Samples(Intake):
 
         It is the same object as before where the database gave the same rows.
         """
-        return await self._recent.find_soon(self._names, query, limit)
+        return await self._recent.find_soon(self._names.lent(self._database.breaks), query, limit)
 
     def get(self, scope: Scope, message_id: str) -> StoredSample | None:
         """The sample of this id, or None when there is none in the scope."""

@@ -34,8 +34,8 @@ class Series:
         Newest first, equal times by resource, project, meter and id: the order of `Samples.find`, which also decides
         between samples of one resource, meter and time.
         """
-        names = self._names.lent()
         with self._database.snapshot() as connection:
+            names = self._names.lent(self._database.breaks)
             candidates = [_newest(one) for one in Latest(names).find(connection, query)]
         times = _times(candidates, names)
         winners: dict[tuple[int, str], FoundSample] = {}
@@ -60,8 +60,8 @@ class Series:
         if not 0 <= percent <= 100:
             raise ValueError("a percentage lies between 0 and 100")
         by_version = not {*query.groupby} <= {"resource_id", "project_id"}
-        names = self._names.lent()
         with self._database.snapshot() as connection:
+            names = self._names.lent(self._database.breaks)
             found = _columns(Reader(names), connection, query.samples, versions=by_version)
         grain = _grain(query, found, by_version=by_version)
         return list(percentiles(query, gather(found, grain), grain, names, percent))
@@ -79,8 +79,8 @@ class Series:
 
         Unknown steps count neither in `increase` nor in `seconds`. `groupby`, `cardinality` and `stddev` do not matter.
         """
-        names = self._names.lent()
         with self._database.snapshot() as connection:
+            names = self._names.lent(self._database.breaks)
             found = _columns(Reader(names), connection, query.samples, versions=True)
         return rates(found, _grain(query, found, by_version=True), names)
 

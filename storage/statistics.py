@@ -41,33 +41,39 @@ class Statistics:
 
     def table(self, query: StatisticsQuery) -> StatisticsTable:
         """The same as columns: for many rows, which take longer to become objects than to be counted."""
-        names = self._names.lent()
-        start, keys = query.samples.start, {*query.groupby, *query.cardinality}
-        if start is not None and keys <= {"resource_id", "project_id"}:
-            hours = self._brief.by_hour(names, query)
-            if hours is not None:
-                return hours.table() if isinstance(hours, Hours) else hours
-            grain = _grain(query, to_microseconds(start))
-            found = self._brief.figures(names, query.samples, grain.wanted)
-            if found is not None:
-                return count(query, gather(found, grain), grain, names)
-            table = self._overall.table(names, query, grain)
-            if table is not None:
-                return table
-        reader = Reader(names)
+        breaks = self._database.breaks
+        found = self._short(self._names.lent(breaks), query)
+        if found is not None and breaks == self._database.breaks:
+            return found
         with self._database.snapshot() as connection:
+            names = self._names.lent(self._database.breaks)
+            reader = Reader(names)
             grain, blocks = _ask(reader, connection, query)
             parts = gather(blocks, grain)
         self._brief.remember(reader.moment)
         self._overall.remember(reader.moment)
         return count(query, parts, grain, names)
 
+    def _short(self, names: Names, query: StatisticsQuery) -> StatisticsTable | None:
+        """The same by a single statement, where that will do."""
+        start, keys = query.samples.start, {*query.groupby, *query.cardinality}
+        if start is None or not keys <= {"resource_id", "project_id"}:
+            return None
+        hours = self._brief.by_hour(names, query)
+        if hours is not None:
+            return hours.table() if isinstance(hours, Hours) else hours
+        grain = _grain(query, to_microseconds(start))
+        found = self._brief.figures(names, query.samples, grain.wanted)
+        if found is not None:
+            return count(query, gather(found, grain), grain, names)
+        return self._overall.table(names, query, grain)
+
     async def soon(self, query: StatisticsQuery) -> Hours | StatisticsTable | None:
         """The same for an event loop, where one short statement tells; None where a thread has to ask for `table`."""
         keys = {*query.groupby, *query.cardinality}
         if query.samples.start is None or not keys <= {"resource_id", "project_id"}:
             return None
-        return await self._brief.by_hour_soon(self._names.lent(), query)
+        return await self._brief.by_hour_soon(self._names.lent(self._database.breaks), query)
 
 
 def _grain(query: StatisticsQuery, origin: int) -> Grain:

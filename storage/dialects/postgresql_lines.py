@@ -51,6 +51,7 @@ class Lines:
         self._count = 0
         self._is_missed = self._is_closed = False
         self._not_before_s = 0.0
+        self.breaks = 0  # lines whose server went
 
     async def ask(self, statement: str, values: Sequence[Value]) -> Sequence[Any] | None:
         """The rows of one SELECT; None when a thread has to ask: it is long, no line is free, or it failed here.
@@ -122,6 +123,7 @@ class Lines:
         line.close()
         with self._lock:
             self._count -= 1
+            self.breaks += line.is_dead
 
 
 class _Line:

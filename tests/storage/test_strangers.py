@@ -39,12 +39,21 @@ CASES = [
     (GONE, replace(OF_ONE, scope=MINE)),
 ]
 
+BREAK = (
+    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
 Asking = Callable[[Database], Callable[[SampleQuery], object]]
 
 
 @pytest.fixture
 def store(database: Database) -> Maintained:
-    """Two resources of a project and two of another, each with its number as its readings; the older ones sealed."""
+    return told(database)
+
+
+def told(database: Database) -> Maintained:
+    """Two resources of a project and two of another, each with its number as its readings; older ones sealed."""
     store = Maintained(database)
     for number, name in enumerate("abcd"):
         polls = series(60, resource_id=name, project_id=f"project-{number // 2}", step=HOUR / 2, metadata={})
@@ -113,3 +122,24 @@ def test_nobody_is_told_of_somebody_else(
     assert learned == [learned[0]] * 3
     assert learned[0]
     assert found == [asking(database)(query)] * 3
+
+
+@pytest.mark.parametrize("asking", [newest, newest_soon, hourly, spread, latest, listed])
+@pytest.mark.parametrize("resource_id", ["a", None])
+def test_nothing_is_remembered_once_connections_broke(
+    postgres: Database, asking: Asking, resource_id: str | None
+) -> None:
+    told(postgres)
+    ask, query = asking(postgres), replace(OF_ONE, resource_id=resource_id)
+    for _ in range(3):
+        ask(query)
+    restored = Database(postgres.settings)
+    with restored.write() as connection:
+        for change in (*OF_ANOTHER_PROJECT, "UPDATE version SET user_id = 'somebody'"):
+            connection.exec_driver_sql(change)
+    restored.ask(BREAK, ())
+
+    found = [ask(query) for _ in range(3)]
+
+    assert found == [asking(restored)(query)] * 3
+    restored.dispose()

@@ -52,13 +52,22 @@ class _Done:
     versions: Mapping[bytes, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Rows, whose numbers they have, and how often connections had broken before they got them."""
+
+    numbered: Numbered
+    dimensions: Dimensions
+    breaks: int
+
+
 class Intake:
     """Where samples come to rest. Whoever seals them gets its rows by `kept_rows` and need not read them then."""
 
     def __init__(self, database: Database, kept_rows: KeptRows | None = None) -> None:
         self._database = database
         self._kept_rows = kept_rows
-        self._dimensions = Dimensions(database)
+        self._dimensions, self._breaks = Dimensions(database), 0
 
     def store(
         self, samples: Sequence[Sample], refused: Sequence[Refused] = (), *, received_at: datetime
@@ -88,12 +97,16 @@ class Intake:
         too_old: tuple[Refused, ...] = ()
         kept_from: int | None = None
         while len(batch) or refused:
-            numbered = number(batch, self._dimensions, received)
+            breaks = self._database.breaks
+            dimensions = self._known(breaks)
+            numbered = _Batch(number(batch, dimensions, received), dimensions, breaks)
             reach("ingest.numbered")
-            work = partial(self._write, numbered=numbered, refused=refused, beside=beside)
+            work = partial(self._write, batch=numbered, refused=refused, beside=beside)
             stored = self._database.write_retrying(work)
+            if stored is None:
+                continue
             if isinstance(stored, _Done):
-                self._dimensions.versions.remember(stored.versions)
+                dimensions.versions.remember(stored.versions)
                 if self._kept_rows is not None and stored.opened is not None:
                     self._kept_rows.keep(stored.opened)
                 return replace(stored.stored, too_old=too_old, kept_from=kept_from)
@@ -107,8 +120,9 @@ class Intake:
 
     def identify(self, samples: Sequence[Sample]) -> list[str]:
         """The message id of each sample, in order; raises as `store` does."""
-        places = self._dimensions.places([resource_key(sample) for sample in samples])
-        mids = self._dimensions.meters([meter_key(sample) for sample in samples])
+        dimensions = self._known(self._database.breaks)
+        places = dimensions.places([resource_key(sample) for sample in samples])
+        mids = dimensions.meters([meter_key(sample) for sample in samples])
         return [
             str(uuid.UUID(bytes=sample.id))
             if sample.id is not None
@@ -116,17 +130,28 @@ class Intake:
             for sample, place, mid in zip(samples, places, mids, strict=True)
         ]
 
+    def _known(self, breaks: int) -> Dimensions:
+        """The numbers of names, learned anew where connections broke: behind the next one may be what was restored."""
+        if breaks != self._breaks:
+            self._dimensions, self._breaks = Dimensions(self._database), breaks
+        return self._dimensions
+
     def _write(
-        self, connection: Connection, numbered: Numbered, refused: Sequence[Refused], beside: Beside
-    ) -> _Done | int:
-        """What became of the rows; or where the retention begins, and nothing written, when some are older."""
+        self, connection: Connection, batch: _Batch, refused: Sequence[Refused], beside: Beside
+    ) -> _Done | int | None:
+        """What became of the rows; or where the retention begins, and nothing written, when some are older.
+
+        None, and nothing written, where connections broke since they got their numbers.
+        """
+        if self._database.breaks != batch.breaks:
+            return None
         closed, raw_from = watermarks.hold(connection)
-        if numbered.earliest < raw_from:
+        if batch.numbered.earliest < raw_from:
             return raw_from
         beside(connection)
         keep(connection, refused)
-        versions = self._dimensions.versions.write(connection, numbered.new)
-        numbered = numbered.with_versions(versions)
+        versions = batch.dimensions.versions.write(connection, batch.numbered.new)
+        numbered = batch.numbered.with_versions(versions)
         stored, opened = insert(connection, self._database.dialect, numbered, closed)
         reach("ingest.before_commit")
         return _Done(stored, opened, versions)

@@ -37,7 +37,6 @@ class Dimensions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._projects: dict[str, int] = {}
         self._places: dict[ResourceKey, Place] = {}
         self._meters: dict[MeterKey, int] = {}
         self._shapes: dict[tuple[int, ...], int] = {}

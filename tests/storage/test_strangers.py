@@ -143,3 +143,25 @@ def test_nothing_is_remembered_once_connections_broke(
 
     assert found == [asking(restored)(query)] * 3
     restored.dispose()
+
+
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_what_is_stored_once_connections_broke_is_its_own(postgres: Database, *, is_noticed: bool) -> None:
+    """Also where the batch is the first one to notice."""
+    store = told(postgres)
+    sample = replace(series(1, resource_id="a", project_id="project-0")[0], timestamp=NOW + 29 * HOUR)
+    store.store([sample])
+    restored = Database(postgres.settings)
+    with restored.write() as connection:
+        for change in EXCHANGED:
+            connection.exec_driver_sql(change)
+    restored.ask(BREAK, ())
+    if is_noticed:
+        with postgres.read():
+            pass
+
+    store.store([replace(sample, timestamp=sample.timestamp + HOUR, volume=77)])
+
+    query = replace(OF_ONE, start=sample.timestamp + HOUR)
+    assert [one.sample.volume for one in Samples(restored).find(query, 10)] == [77]
+    restored.dispose()

@@ -6,9 +6,12 @@ from typing import Protocol
 
 import structlog
 
+from storage.secrets import mask_url
+
 log = structlog.get_logger()
 
 LOOK_EVERY_S = 2.0
+END_S = 0.5  # a look that is under way may end; one that hangs is left, for its thread ends with the process
 
 
 class Check(Protocol):
@@ -36,7 +39,7 @@ class Watch:
 
     def look(self) -> Mapping[str, str | None]:
         """Why each is not well, None where it is, in the order of the checks."""
-        reasons = {check.name: check.check() for check in self._checks}
+        reasons = {check.name: self._reason(check) for check in self._checks}
         unwell = frozenset(name for name, reason in reasons.items() if reason is not None)
         with self._lock:
             is_changed, self._unwell = unwell != self._unwell, unwell
@@ -52,11 +55,15 @@ class Watch:
             self._doubt = self._doubt or reason or "no reason given"
 
     def run(self, stop: threading.Event) -> None:
-        """Looks when it begins, soon after a doubt, and every two seconds until all is well again."""
-        self.look()
-        while not stop.wait(self._pause_s):
-            if self._unwell or self._doubt:
-                self.settle()
+        """Looks when it begins, soon after a doubt, and every two seconds until all is well again.
+
+        Returns soon after `stop` is set, whatever a check waits for.
+        """
+        looking = threading.Thread(target=self._look_on, args=(stop,), name="looking", daemon=True)
+        looking.start()
+        while looking.is_alive() and not stop.wait(LOOK_EVERY_S):
+            pass
+        looking.join(END_S)
 
     def settle(self) -> None:
         """Looks once; a failure nothing is left of is told, too."""
@@ -65,3 +72,18 @@ class Watch:
         self.look()
         if doubt and was_well and not self._unwell:
             log.warning("away_for_a_moment", reason=doubt)
+
+    def _look_on(self, stop: threading.Event) -> None:
+        self.look()
+        while not stop.wait(self._pause_s):
+            if self._unwell or self._doubt:
+                self.settle()
+
+    def _reason(self, check: Check) -> str | None:
+        """What it says; that it failed is a reason, too, and no end of the server."""
+        try:
+            return check.check()
+        except Exception as error:
+            if check.name not in self._unwell:  # the traceback once, as the change
+                log.exception("check_failed", check=check.name)
+            return mask_url(f"{type(error).__name__}: {error}")

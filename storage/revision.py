@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import text
@@ -37,6 +38,7 @@ def state(database: Database) -> SchemaState:
     return SchemaState(current, needed)
 
 
+@cache  # a package upgrade takes the scripts of this program away while it runs
 def head() -> str:
     """The newest revision: the one of all scripts that no other comes after."""
     found: list[list[tuple[str, str]]] = [

@@ -1,5 +1,5 @@
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Thread
 
 from structlog.testing import capture_logs
 
@@ -43,3 +43,53 @@ def test_doubt_makes_it_look() -> None:
 
     assert [line["event"] for line in logged] == ["not_ready", "ready_again"]
     assert logged[0]["schema"] == "run `nephometer db upgrade`"
+
+
+@dataclass
+class Hanging:
+    """A check of something that does not answer before it is let go."""
+
+    name: str = "database"
+    asked: Event = field(default_factory=Event)
+    let_go: Event = field(default_factory=Event)
+
+    def check(self) -> str | None:
+        self.asked.set()
+        self.let_go.wait()
+        return None
+
+
+def test_a_check_that_hangs_does_not_hold_up_the_end() -> None:
+    hanging, stop = Hanging(), Event()
+    running = Thread(target=Watch((hanging,)).run, args=(stop,), daemon=True)
+    running.start()
+    assert hanging.asked.wait(5)
+
+    stop.set()
+    running.join(5)
+    is_running = running.is_alive()
+    hanging.let_go.set()
+
+    assert not is_running
+
+
+@dataclass
+class Broken(Script):
+    """A check that fails until it has nothing but None to say."""
+
+    def check(self) -> str | None:
+        reason = super().check()
+        if reason is not None:
+            raise FileNotFoundError(reason)
+        return None
+
+
+def test_a_check_that_fails_is_a_reason_and_logged_once() -> None:
+    broken = Broken("schema", ["no amqp://u:hidden@h/"] * 2 + [None])
+
+    with capture_logs() as logged:
+        Watch((broken,), pause_s=0).run(broken.stop)
+
+    assert [line["event"] for line in logged] == ["check_failed", "not_ready", "ready_again"]
+    assert logged[0]["exc_info"]
+    assert logged[1]["schema"] == "FileNotFoundError: no amqp://u:***@h/"

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -8,6 +9,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select
 
+from storage import revision
 from storage.database import Database
 from storage.migrate import offline_sql, upgrade
 from storage.revision import head, state
@@ -101,6 +103,17 @@ def test_the_revision_that_is_needed_is_found_without_alembic() -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
 
     assert head() == ScriptDirectory.from_config(config).get_current_head()
+
+
+def test_the_revision_that_is_needed_is_that_of_the_program_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package upgrade takes the files away under it."""
+    needed = head()
+
+    monkeypatch.setattr(revision, "migrations", lambda: tmp_path)
+
+    assert head() == needed
 
 
 def test_the_statements_can_be_printed_for_an_administrator() -> None:

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from storage.secrets import MASK, mask_url
+from storage.secrets import MASK, mask_url, names_secret
 
 HANDLER = "nephometer"
-SECRET_NAMES = re.compile(r"(?i)password|passwd|secret|token|authorization|cookie|api_?key|private_?key")
 # Everything that could begin a second line or drive a terminal.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # pika writes an error for every single attempt to connect; collector.bus tells the change instead.
@@ -88,7 +87,7 @@ def _without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 
 
 def _masked(key: str, value: object) -> object:
-    if SECRET_NAMES.search(key):
+    if names_secret(key):
         return MASK
     if isinstance(value, str):
         return mask_url(value)

@@ -4,6 +4,7 @@
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from urllib.parse import unquote
 
 MASK = "***"
 SECRET_OPTIONS = frozenset({"p", "pw", "pwd"})  # of publishers' URLs, besides all that name a secret
@@ -13,9 +14,15 @@ _SECRET = re.compile(
     "|access.?key|cookie|user.?data|^pass$|^params$"  # params: those of SQL statements in OSProfiler's traces
 )
 _USUAL_LENGTH = 255
+# Look at a character a bounded number of times, whatever a sender writes.
 _PASSWORD = re.compile(r"(://[^/\s:]*):[^/\s]*@")
-# Looks at a character a bounded number of times, whatever a sender writes.
-_PARAMETER = re.compile(r"([?&]([^?&=#\s\"']{1,80})=)[^&#\s\"']+")
+# As SQLAlchemy reads it: all up to an @, slashes and spaces, too. What still looks like a password is one, as above.
+_DATABASE_PASSWORD = re.compile(
+    r"((?<![\w+])(?:(?:postgres|mysql|mariadb)[\w+]{0,30}|\w{1,30}\+\w{1,30})://[^:/\n]{0,255}+)"
+    r":[^@\n]{0,1000}+@(?:[^?\s]*@)?",
+    re.IGNORECASE,
+)
+_PARAMETER = re.compile(r"([?&]([^?&=#\s\"']{1,80})=)[^&\s]+")
 
 
 def names_secret(key: str) -> bool:
@@ -36,15 +43,19 @@ def option_names_secret(key: str) -> bool:
 def mask_url(text: str) -> str:
     """The text with the passwords of all URLs in it, and what their parameters hold of secrets, replaced by ***."""
     if "://" in text:
+        text = _DATABASE_PASSWORD.sub(rf"\1:{MASK}@", text)
         text = _PASSWORD.sub(rf"\1:{MASK}@", text)
     return mask_parameters(text, option_names_secret)
 
 
 def mask_parameters(text: str, is_secret: Callable[[str], bool] = parameter_names_secret) -> str:
-    """The text with the values of the parameters whose names are secret replaced by ***."""
+    """The text with the values of the parameters whose names are secret, however escaped, replaced by ***.
+
+    A value ends at & or white space: quotes and # may be a part of it.
+    """
     if "=" not in text:
         return text
-    return _PARAMETER.sub(lambda found: found[1] + MASK if is_secret(found[2]) else found[0], text)
+    return _PARAMETER.sub(lambda found: found[1] + MASK if is_secret(unquote(found[2])) else found[0], text)
 
 
 def _is_found(key: str) -> bool:

@@ -75,6 +75,12 @@ def test_secrets_are_masked_wherever_they_stand(capsys: pytest.CaptureFixture[st
             url="mysql://meter:hid@den@db/x",
             auth_token="hidden",
             headers={"X-Auth-Token": "hidden", "Accept": "json"},
+            settings={
+                "credential": "hidden",
+                "psk": "hidden",
+                "passphrase": "hidden",
+                "access_key": "hidden",
+            },
             urls=["amqp://a:hidden@b"],
         )
 

@@ -33,7 +33,11 @@ def engines(settings: DatabaseSettings) -> Engines:
             if asking is None
             else _engine(url, dialect, {"pool_reset_on_return": None, **asking})
         )
-    except (exc.ArgumentError, TypeError, ValueError, OSError) as error:
+    except (AttributeError, KeyError) as error:  # of text that should be a table, as PyMySQL's ssl and conv
+        raise InvalidAddress(
+            f"database.url cannot be used: a parameter of it is not what the driver takes ({error})"
+        ) from error
+    except (exc.ArgumentError, TypeError, ValueError, OSError, NotImplementedError) as error:
         raise InvalidAddress(f"database.url cannot be used: {error}") from error
     return Engines(dialect, transactions, questions)
 

@@ -1,14 +1,17 @@
 """Files written where they may hold passwords: nobody may read them who could not read what they are made of."""
 
+import errno
 import os
-import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkstemp
 
 OWNERS = 0o600
+OWNERS_FOLDER = 0o700
 PERMISSIONS = 0o777
 OTHERS = 0o007
+NOT_REPLACED = frozenset({errno.EPERM, errno.EACCES, errno.EBUSY})
 
 
 def write_secret(file: Path, text: str) -> None:
@@ -23,34 +26,63 @@ def write_secret(file: Path, text: str) -> None:
 def copy_as_tight(source: Path, target: Path, group: int) -> None:
     """Copies a file or folder for a group: with the mode of the source, of files that are there never more than theirs.
 
-    Files that are there keep their owner and group. Raises OSError.
+    Files that are there keep their owner and group, folders also their mode. Raises OSError.
     """
-
-    def copied(one: str, other: str) -> None:
-        place, mode = Path(other), _mode(Path(one))
-        is_there = place.exists()
-        kept = mode & _mode(place) if is_there else mode
-        _write(place, Path(one).read_bytes(), kept, None if is_there else group)
-
     if not source.is_dir():
-        copied(str(source), str(target))
+        mode = _mode(source)
+        kept = mode & _mode(target) if target.exists() else mode
+        _write(target, source.read_bytes(), kept, group)
         return
-    new = [] if target.exists() else [target]
-    new += [target / one.relative_to(source) for one in source.rglob("*") if one.is_dir()]
-    new = [folder for folder in new if not folder.exists()]
-    shutil.copytree(source, target, dirs_exist_ok=True, copy_function=copied)
-    for folder in new:
-        _give(folder, group)
+    is_new = not target.exists()
+    if is_new:
+        target.mkdir(OWNERS_FOLDER)
+    for one in source.iterdir():
+        copy_as_tight(one, target / one.name, group)
+    if is_new:  # only now: its mode may be one that nobody can write with
+        _give(target, group)
+        target.chmod(_mode(source))
 
 
 def _write(file: Path, content: bytes, mode: int, group: int | None) -> None:
-    """Its mode and group are right before anything stands in it."""
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, OWNERS), "wb") as opened:
-        if group is not None:
-            _give(opened.fileno(), group)
-        os.fchmod(opened.fileno(), mode)
-        opened.truncate()
-        opened.write(content)
+    """In the place of what is there, with its owner and group, or else for `group`; a link to nothing is not followed.
+
+    Where a file may not be replaced (somebody else's, or mounted alone), it is written to.
+    """
+    if not file.exists():
+        _replace(file, content, mode, (-1, -1) if group is None else (-1, group))
+        return
+    place = file.resolve()
+    if not place.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(place))
+    before = place.stat()
+    try:
+        _replace(place, content, mode, (before.st_uid, before.st_gid))
+    except OSError as error:
+        if error.errno not in NOT_REPLACED:
+            raise
+        with place.open("r+b") as opened:
+            os.fchmod(opened.fileno(), mode)
+            opened.truncate()
+            opened.write(content)
+
+
+def _replace(place: Path, content: bytes, mode: int, owners: tuple[int, int]) -> None:
+    """Written beside it and renamed: a full disk costs nothing. Mode and group are right before anything is in it."""
+    handle, beside = mkstemp(dir=place.parent, prefix=".nephometer-")
+    try:
+        with os.fdopen(handle, "wb") as opened:
+            if owners[0] < 0:
+                _give(handle, owners[1])
+            else:
+                os.fchown(handle, *owners)
+            os.fchmod(handle, mode)
+            opened.write(content)
+            opened.flush()
+            os.fsync(handle)
+        Path(beside).replace(place)
+    except BaseException:
+        Path(beside).unlink()
+        raise
 
 
 def _give(file: Path | int, group: int) -> None:

@@ -224,7 +224,10 @@ def _yaml(value: object) -> str:
 
 
 def _csv(fields: Sequence[Column], rows: Sequence[Mapping[str, object]]) -> str:
-    """RFC 4180 with plain newlines. Text a spreadsheet would run as a formula gets an apostrophe in front."""
+    """RFC 4180 with plain newlines. Text a spreadsheet would run as a formula gets an apostrophe in front.
+
+    What is not printable is escaped, as everywhere: it may be shown by a terminal, and JSON keeps it.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in fields])
@@ -237,7 +240,7 @@ def _csv_cell(value: object) -> str:
     if isinstance(value, int | float):
         return _words(value)
     text = value if isinstance(value, str) else _words(value, flat=True)
-    return "'" + text if text.startswith(FORMULA_STARTS) else text
+    return ("'" if text.startswith(FORMULA_STARTS) else "") + printable(text)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> str:

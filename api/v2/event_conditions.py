@@ -36,8 +36,10 @@ def event_scope(identity: Identity, *, all_tenants: bool = False) -> EventScope:
         if all_tenants or not identity.project_id:
             return EVERY_EVENT
         return EventScope(identity.project_id, and_nobodys=True)
-    if all_tenants or not identity.project_id or not identity.user_id:
+    if all_tenants:
         raise Forbidden(("admin",))
+    if not identity.project_id or not identity.user_id:
+        raise Forbidden  # its role is enough: its token should be that of a user in a project
     return EventScope(identity.project_id, identity.user_id)
 
 

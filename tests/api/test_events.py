@@ -127,13 +127,16 @@ def test_nobody_else_sees_all(world: World, token: str) -> None:
     answer = world.client(token).get("/v2/events", params=conditions(ALL))
 
     assert answer.status_code == 403
+    assert answer.headers["x-required-roles"] == "admin"
 
 
 @pytest.mark.parametrize("role", ["member", "service"])
 @pytest.mark.parametrize(("user", "project"), [(None, "p"), ("", "p"), ("u", None), ("u", "")])
 def test_events_are_for_users_in_projects(role: str, user: str | None, project: str | None) -> None:
-    with pytest.raises(Forbidden):
+    with pytest.raises(Forbidden) as refused:
         event_scope(Identity(user, project, frozenset({role})))
+
+    assert not refused.value.headers  # it is no role that is missing
 
 
 def test_no_condition_shows_what_another_user_or_project_has(world: World) -> None:

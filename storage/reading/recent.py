@@ -5,6 +5,7 @@ it cannot tell (late readings, deltas, tiles, names nobody has learned) is left 
 """
 
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +18,7 @@ from storage.reading.moment import Moment
 from storage.reading.readings import Question
 from storage.reading.recent_rows import Familiar, Wanted
 from storage.reading.recent_statement import Statement, Value
-from storage.reading.selection import times_of
+from storage.reading.selection import Selection, times_of
 from storage.reading.stored import FoundSample
 from storage.reading.strangers import strangers_in
 
@@ -145,7 +146,8 @@ class Recent:
         is_polled = mids is not None and all(names.is_polled(mid) for mid in mids)
         dialect, selection = self._database.dialect, asked.selection
         others = strangers_in(query, selection, dialect.mark)
-        statement = Statement(asked.moment, selection, dialect, others, is_polled=is_polled)
+        place = _place(names, selection)
+        statement = Statement(asked.moment, selection, dialect, others, is_polled=is_polled, place=place)
         known.statements[_key(query)] = statement
 
     def _read(
@@ -168,7 +170,9 @@ class Recent:
             cut = rows[-1][1] + 1 if len(rows) == page else 0
             whole = [row for row in rows if row[1] >= cut] if cut else rows
             good = self._matching.of(query, names, {row[3] for row in whole}) if query.looks_around else None
-            found = familiar.newest(names, whole, Wanted(statement.mids, good), limit)
+            found = familiar.newest(
+                names, whole, Wanted(statement.mids, good, statement.place is not None), limit
+            )
         except KeyError:
             return None
         return None if found is None else _Page(answered, found[:limit], cut)
@@ -181,6 +185,17 @@ def _answer(end: StopIteration) -> Sequence[FoundSample] | None:
 
 def _key(query: SampleQuery) -> _Key:
     return query.scope, query.project_id, query.resource_id, query.meter
+
+
+def _place(names: Names, selection: Selection) -> int | None:
+    """Where the only wanted reading of each row stands, if all rows are of one shape that has one wanted meter."""
+    parts, mids = selection.parts, selection.mids
+    if mids is None or parts is None or len(parts) != 1:
+        return None
+    with suppress(KeyError):  # a shape that is not learned
+        wanted = [place for place, mid in enumerate(names.mids_of(*parts)) if mid in mids]
+        return wanted[0] if len(wanted) == 1 else None
+    return None
 
 
 def _open_part(query: SampleQuery, moment: Moment) -> tuple[int, int | None, bool]:

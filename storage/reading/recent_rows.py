@@ -25,10 +25,14 @@ _order = itemgetter(0)
 
 
 class Wanted(NamedTuple):
-    """What of rows is asked for: some meters, and of versions those that are `good`; None: all."""
+    """What of rows is asked for: some meters, and of versions those that are `good`; None: all.
+
+    `is_alone`: the rows hold nothing but the reading of the one wanted meter.
+    """
 
     mids: frozenset[int] | None
     good: Mapping[int, bool] | None
+    is_alone: bool = False
 
 
 class Familiar:
@@ -45,7 +49,7 @@ class Familiar:
 
         `rows` come newest first. None where rows compete for a reading. Raises KeyError for a name that is not learned.
         """
-        columns = {part: _columns(names, part, wanted.mids) for part in {row[2] for row in rows}}
+        columns = {part: _columns(names, part, wanted) for part in {row[2] for row in rows}}
         if _compete(columns, rows):
             return None
         known, good = self._known.get(wanted.mids, {}), wanted.good
@@ -68,12 +72,12 @@ class Familiar:
         return samples
 
 
-def _columns(names: Names, part: int, wanted: frozenset[int] | None) -> _Places:
+def _columns(names: Names, part: int, wanted: Wanted) -> _Places:
     """Where in a row the wanted meters stand."""
     return [
-        (place * READING, mid, names.meter(mid))
+        (0 if wanted.is_alone else place * READING, mid, names.meter(mid))
         for place, mid in enumerate(names.mids_of(part))
-        if wanted is None or mid in wanted
+        if wanted.mids is None or mid in wanted.mids
     ]
 
 

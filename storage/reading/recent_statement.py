@@ -19,9 +19,7 @@ from storage.tables import delta, hot, late
 _COLUMNS: Final = "rid, ts, part, ver, recv, vals"
 _COUNTED: Final = "SELECT count(*) AS rid, 0 AS ts, 0 AS part, 0 AS ver, 0 AS recv, NULL AS vals FROM"
 # Each || takes the server as long as to find a row: so two numbers of four bytes are one.
-_PACKED: Final = (
-    "int8send((rid::int8 << 32) + ver) || int8send(ts) || int8send(recv) || int4send(part) || vals"
-)
+_PACKED: Final = "int8send((rid::int8 << 32) + ver) || int8send(ts) || int8send(recv) || int4send(part)"
 _HEAD: Final = struct.Struct(">iiqqi")
 
 _ts = itemgetter(1)
@@ -35,7 +33,8 @@ class Statement:
     It finds rows of `hot`, newest first and at most a page of them, and how many times the moment is over, or late
     readings or deltas match, or `strangers` have the selection's numbers. PostgreSQL packs the rows into one value,
     which costs less than to send them.
-    `is_polled`: no delta could match.
+    `is_polled`: no delta could match. `place`: all rows are of one shape, of which the reading at this place is all
+    that is wanted. Without the others an answer of a hundred rows fits into one packet, and its reader wakes once.
     """
 
     def __init__(
@@ -46,9 +45,11 @@ class Statement:
         strangers: Sequence[Source],
         *,
         is_polled: bool,
+        place: int | None = None,
     ) -> None:
         self.mids = selection.mids
         self._mark, self._packs = dialect.mark, dialect.name == PostgreSQL.name
+        self.place = place if self._packs else None
         timeless = replace(selection, start=None, end=None)
         self._hot = timeless.sql(hot, self._mark)
         tables = (late,) if is_polled else (late, delta)
@@ -80,7 +81,10 @@ class Statement:
         ]
         sources = [*others, *self._over]
         if self._packs:
-            packed = f"SELECT string_agg({_PACKED}, ''::bytea) FROM ({newest}) AS newest"  # noqa: S608 - ours
+            readings = (
+                "vals" if self.place is None else f"substr(vals, {READING * self.place + 1}, {READING})"
+            )
+            packed = f"SELECT string_agg({_PACKED} || {readings}, ''::bytea) FROM ({newest}) AS newest"  # noqa: S608 - ours
             return f"SELECT ({packed}), {' + '.join(f'(SELECT count(*) FROM {one})' for one in sources)}"  # noqa: S608 - ours
         counted = (f"{_COUNTED} {one}" for one in sources)
         return " UNION ALL ".join([f"SELECT * FROM ({newest}) AS newest", *counted])  # noqa: S608 - ours
@@ -90,9 +94,22 @@ class Statement:
 
         Raises KeyError for a shape that is not learned.
         """
-        rows = _unpacked(names, *answered[0]) if self._packs else _apart(answered)
+        rows = self._unpacked(names, *answered[0]) if self._packs else _apart(answered)
         if rows is not None:
             rows.sort(key=_ts, reverse=True)
+        return rows
+
+    def _unpacked(self, names: Names, packed: bytes | None, others: int) -> list[Row] | None:
+        if others:
+            return None
+        rows: list[Row] = []
+        begin, packed = 0, packed or b""
+        while begin < len(packed):
+            rid, ver, ts, recv, part = _HEAD.unpack_from(packed, begin)
+            begin += _HEAD.size
+            end = begin + READING * (1 if self.place is not None else len(names.mids_of(part)))
+            rows.append((rid, ts, part, ver, recv, packed[begin:end]))
+            begin = end
         return rows
 
 
@@ -103,18 +120,4 @@ def _apart(answered: Iterable[Row]) -> list[Row] | None:
             rows.append(row)
         elif row[0]:
             return None
-    return rows
-
-
-def _unpacked(names: Names, packed: bytes | None, others: int) -> list[Row] | None:
-    if others:
-        return None
-    rows: list[Row] = []
-    begin, packed = 0, packed or b""
-    while begin < len(packed):
-        rid, ver, ts, recv, part = _HEAD.unpack_from(packed, begin)
-        begin += _HEAD.size
-        end = begin + READING * len(names.mids_of(part))
-        rows.append((rid, ts, part, ver, recv, packed[begin:end]))
-        begin = end
     return rows

@@ -28,7 +28,7 @@ help:
 	@echo "make bench    measure against what the machine can do (ONLY=regex: some of it; FLAME=1: where time goes)"
 	@echo "make soak     days of a small cloud through broker, collector and database (MINUTES=10): memory and answers"
 	@echo "make torture  kill what stores and maintains at random, on every database (MINUTES=10), and feed it poison"
-	@echo "make peers    ask Ceilometer 27 what it makes of every recorded notification, and compare"
+	@echo "make peers    ask Ceilometer 27 about every recorded notification, and Ceilometer 9's API, and compare"
 	@echo "make lint     only style, types and architecture"
 	@echo "make format   let ruff lay out the code"
 	@echo "make pins     pin the newest dependencies pyproject.toml allows, with hashes"
@@ -48,7 +48,7 @@ test:
 bench:
 	@.ci/packages $(PACKAGES)
 	@.ci/environment test
-	@.ci/peers
+	@.ci/peers agent
 	@mkdir -p bench/out
 	@$(if $(FLAME),$(BIN)/py-spy record --subprocesses --nonblocking --output bench/out/flame.svg -- )\
 	    $(BIN)/python -m bench --only '$(ONLY)' $(ARGS)
@@ -71,6 +71,7 @@ peers:
 	@.ci/environment test
 	@.ci/peers
 	@$(BIN)/python -m tests.peers.record
+	@$(BIN)/python -m tests.peers.record_api
 	@$(BIN)/python -m pytest -q tests/peers $(ARGS)
 
 lint:

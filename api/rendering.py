@@ -30,9 +30,9 @@ def render(error: ApiError, path: str) -> Response:
     if error.is_text:
         return _ceilometers(error.status, error.faultstring, error.headers)
     fault = {
-        "debuginfo": None,
         "faultcode": "Server" if error.status >= 500 else "Client",
         "faultstring": error.faultstring,
+        "debuginfo": None,
     }
     return _ceilometers(error.status, fault, error.headers)
 

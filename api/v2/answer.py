@@ -10,9 +10,11 @@ from api.errors import BadRequest
 from api.settings import ApiSettings
 
 
-def rows(models: Sequence[BaseModel], status: int = 200) -> Response:
-    """A bare array; keys a model was not given are left out."""
-    return _json([model.model_dump(exclude_unset=True) for model in models], status)
+def rows(
+    models: Sequence[BaseModel], status: int = 200, *, without: frozenset[str] = frozenset()
+) -> Response:
+    """A bare array; keys a model was not given are left out, and those that are named."""
+    return _json([model.model_dump(exclude_unset=True, exclude={*without}) for model in models], status)
 
 
 def text(content: str | bytes) -> Response:

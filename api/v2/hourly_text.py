@@ -31,7 +31,7 @@ def hourly(hours: Hours, bounds: Bounds) -> bytes | None:
             return None
         dot = ".0"
     unit, means = encode_basestring_ascii(hours.unit or ""), map(truediv, totals, counts)
-    head = f'{{"groupby": {_groups(hours.groups)}, "unit": {unit}, "max": '
+    head = f'{{"groupby": {_groups(hours.groups)}, "unit": {unit}, "min": '
     numbers = _numbers(
         [*means, *[(last - first) / SECOND for first, last in zip(firsts, lasts, strict=True)]]
     )
@@ -43,9 +43,8 @@ def hourly(hours: Hours, bounds: Bounds) -> bytes | None:
         begun = f"{SECONDS[since]}.{parts:06}" if parts else SECONDS[since]
         ended = f"{SECONDS[until]}.{others:06}" if others else SECONDS[until]
         texts.append(
-            f'{head}{high}{dot}, "min": {low}{dot}, "sum": {total}{dot}, "avg": {mean}, "count": {count},'
-            f' "aggregate": null, "duration": {lasted}, "duration_start": "{begin}{begun}", "duration_end": "{begin}'
-            f"{ended}{period}"
+            f'{head}{low}{dot}, "max": {high}{dot}, "avg": {mean}, "sum": {total}{dot}, "count": {count},'
+            f' "duration": {lasted}, "duration_start": "{begin}{begun}", "duration_end": "{begin}{ended}{period}'
         )
     return f"[{', '.join(texts)}]".encode()
 

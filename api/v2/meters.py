@@ -78,4 +78,4 @@ def post_samples(
         raise BadRequest(f"Invalid sample: {refused[0].reason}")
     message_ids = parts.samples.identify(samples)
     kept = [StoredSample(*pair, recorded_at=now) for pair in zip(message_ids, samples, strict=True)]
-    return answer.rows([OldSample.of(stored) for stored in kept], 201)
+    return answer.rows([OldSample.of(stored) for stored in kept], 201, without=frozenset({"recorded_at"}))

@@ -30,6 +30,7 @@ MAX_OFFSET_MINUTES: Final = 100 * 366 * 24 * 60
 
 _RANGE: Final = frozenset({"lt", "le", "ge", "gt"})
 _EQUALITY: Final = frozenset({"eq"})
+_TIMES: Final = frozenset({"timestamp", "search_offset"})
 _SYNONYMS: Final = {"user_id": "user", "project_id": "project", "resource_id": "resource"}
 _METADATA: Final = re.compile(r"(?:resource_)?metadata\.(.+)", re.DOTALL)
 _TRUE: Final = frozenset({"1", "t", "true", "on", "y", "yes"})
@@ -138,12 +139,15 @@ def _name(condition: Condition, conditions: Sequence[Condition], fields: frozens
     """The field's one name, and the key below it for metadata."""
     match = _METADATA.fullmatch(condition.field) if "." in condition.field else None
     name = "metadata" if match else _SYNONYMS.get(condition.field, condition.field)
+    if name in _TIMES - fields:
+        raise UnknownArgument(name, "not valid for this resource")
     if name not in fields or (name == "metadata" and not match):
         shown = ", ".join(
             f"<Query '{item.field}' {item.op or 'eq'} '{item.value}' {item.type}>" for item in conditions
         )
         raise UnknownArgument(
-            condition.field, f"unrecognized field in query: [{shown}], valid keys: {sorted(fields)}"
+            condition.field,
+            f"unrecognized field in query: [{shown}], valid keys: {sorted(fields - {'metadata'})}",
         )
     return name, match.group(1) if match else ""
 
@@ -186,7 +190,7 @@ def _moment(condition: Condition) -> datetime:
     try:
         return _known_time(text) if len(text) <= SHORT else times.parse(text)
     except ValueError as error:
-        raise InvalidInput("timestamp", text, f"invalid timestamp format: {error}") from error
+        raise InvalidInput("timestamp", text, "invalid timestamp format") from error
 
 
 _known_time: Final = lru_cache(4096)(times.parse)

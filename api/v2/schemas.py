@@ -10,7 +10,7 @@ from api.v2 import times
 from storage.query import MeterSummary, ResourceSummary
 from storage.sample import StoredSample, flatten
 
-STANDARD = ("max", "min", "sum", "avg", "count")
+STANDARD = ("min", "max", "avg", "sum", "count")
 
 
 class OldSample(BaseModel):
@@ -125,11 +125,11 @@ class Resource(BaseModel):
     resource_id: str
     project_id: str | None
     user_id: str | None
-    source: str | None
     first_sample_timestamp: str
     last_sample_timestamp: str
     metadata: dict[str, str]
     links: list[Link]
+    source: str | None
 
     @classmethod
     def of(cls, summary: ResourceSummary, base: str, *, with_meters: bool) -> Self:
@@ -148,11 +148,11 @@ class Resource(BaseModel):
             resource_id=summary.resource_id,
             project_id=summary.project_id,
             user_id=summary.user_id,
-            source=summary.source,
             first_sample_timestamp=times.text(summary.first),
             last_sample_timestamp=times.text(summary.last),
             metadata=flatten(summary.metadata),
             links=links,
+            source=summary.source,
         )
 
 
@@ -161,10 +161,10 @@ class Statistics(BaseModel):
 
     groupby: dict[str, str | None] | None
     unit: str
-    max: float | None = None
     min: float | None = None
-    sum: float | None = None
+    max: float | None = None
     avg: float | None = None
+    sum: float | None = None
     count: int | None = None
     aggregate: dict[str, float | None] | None = None
     duration: float | None

@@ -39,7 +39,7 @@ def rows(table: StatisticsTable, standard: Columns, aggregated: Columns, bounds:
                 name: _Value("%d", (column.tolist(),)) if name == "count" else _number(column)
                 for name, column in standard.items()
             },
-            "aggregate": _object({name: _number(column) for name, column in aggregated.items()}),
+            **({"aggregate": _object(_numbers(aggregated))} if aggregated else {}),
             **_durations(table, bounds),
             **_periods(table),
         }
@@ -54,6 +54,10 @@ def _object(values: Mapping[str, _Value]) -> _Value:
         return _NULL
     form = ", ".join([f'"{key}": {value.form}' for key, value in values.items()])
     return _Value(f"{{{form}}}", tuple(chain.from_iterable([value.columns for value in values.values()])))
+
+
+def _numbers(columns: Columns) -> dict[str, _Value]:
+    return {name: _number(column) for name, column in columns.items()}
 
 
 def _groups(groups: Mapping[Any, Labels]) -> _Value:

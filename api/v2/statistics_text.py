@@ -23,10 +23,10 @@ NULL: Final = b"null"
 FEW: Final = 64  # so many rows are written sooner one by one
 
 _STANDARD: Final[dict[str, Callable[[StatisticsTable], Any]]] = {  # Any: arrays of numbers, or of objects
-    "max": lambda table: table.maximum,
     "min": lambda table: table.minimum,
-    "sum": lambda table: table.total,
+    "max": lambda table: table.maximum,
     "avg": lambda table: table.mean,
+    "sum": lambda table: table.total,
     "count": lambda table: table.count,
 }
 
@@ -53,7 +53,7 @@ def statistics(
         "unit": [_each(table.unit, lambda unit: json.dumps(unit or ""))],
         **dict(zip(names, _numbers([standard[name] for name in names]), strict=True)),
         **({"count": [_counts(table.count)]} if "count" in standard else {}),
-        "aggregate": _aggregates(aggregated),
+        **({"aggregate": _aggregates(aggregated)} if aggregated else {}),
         **_durations(table, bounds),
         **_periods(table),
     }
@@ -138,9 +138,8 @@ def _aggregated(table: StatisticsTable, aggregates: Sequence[Aggregate]) -> dict
 
 
 def _aggregates(columns: dict[str, Any]) -> list[Part]:  # Any: as in _STANDARD
-    """All of them floats; null when none was asked for."""
-    texts = _numbers([*columns.values()])
-    return object_of(dict(zip(columns, texts, strict=True))) if columns else [NULL]
+    """All of them floats."""
+    return object_of(dict(zip(columns, _numbers([*columns.values()]), strict=True)))
 
 
 def _durations(

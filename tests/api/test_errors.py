@@ -30,7 +30,7 @@ def test_errors_have_the_shape_clients_read(world: World) -> None:
     answer = world.client().get("/v2/samples?limit=0")
 
     assert answer.text == (
-        '{"error_message": {"debuginfo": null, "faultcode": "Client", "faultstring": "Limit must be positive"}}'
+        '{"error_message": {"faultcode": "Client", "faultstring": "Limit must be positive", "debuginfo": null}}'
     )
 
 

@@ -17,7 +17,7 @@ from storage.sample import from_microseconds
 
 HOUR, SECOND = 3_600_000_000, 1_000_000
 BASE = 1_793_000_000 * SECOND // HOUR * HOUR
-FUNCTIONS = ("max", "min", "sum", "avg", "count", "stddev")
+FUNCTIONS = ("min", "max", "avg", "sum", "count", "stddev")
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -84,10 +84,10 @@ def _expected(
     table: StatisticsTable, functions: list[str], start: int | None, end: int | None
 ) -> list[dict[str, object]]:
     columns = {
-        "max": table.maximum,
         "min": table.minimum,
-        "sum": table.total,
+        "max": table.maximum,
         "avg": table.mean,
+        "sum": table.total,
         "count": table.count,
         "stddev": np.full(len(table), np.nan) if table.stddev is None else table.stddev,
     }
@@ -104,7 +104,7 @@ def _expected(
                 "unit": table.unit.name(row) or "",
                 **standard,
                 **({"count": int(table.count[row])} if "count" in standard else {}),
-                "aggregate": {name: shown[name] for name in functions} or None,
+                **({"aggregate": {name: shown[name] for name in functions}} if functions else {}),
                 "duration": (last - first) / SECOND if first <= last else None,
                 "duration_start": times.text_of(first) if first <= last else None,
                 "duration_end": times.text_of(last) if first <= last else None,

@@ -16,7 +16,7 @@ from api.metrics import ApiMetrics
 from api.middleware import BodyLimit, LoopbackHost, Tracing, TrailingSlash, ours
 from api.policy import anybody
 from api.settings import ApiSettings
-from api.v2 import alarms, capabilities, events, meters, resources, samples, statistics
+from api.v2 import alarms, capabilities, events, meters, queries, resources, samples, statistics
 from api.v3 import retention, segments, webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -33,6 +33,7 @@ V2_ROUTERS: tuple[APIRouter, ...] = (
     capabilities.router,
     alarms.router,
     events.router,
+    queries.router,
 )
 V3_ROUTERS: tuple[APIRouter, ...] = (retention.router, segments.router, webhooks.router)
 

@@ -32,6 +32,7 @@ from storage.query import (
 )
 from storage.reading.answers import StatisticsTable
 from storage.reading.hours import Hours
+from storage.reading.searching import Search
 from storage.reading.stored import FoundSample
 from storage.sample import Refused, Sample, StoredSample
 from storage.segments import SegmentPage, SegmentQuery
@@ -47,6 +48,10 @@ class SampleStore(Protocol):
 
     async def newest_soon(self, query: SampleQuery, limit: int) -> Sequence[FoundSample] | None:
         """The same, if it takes no thread to tell; None otherwise."""
+        ...
+
+    def search(self, search: Search, limit: int, now: datetime) -> list[FoundSample]:
+        """Those an expression is true of, in its order."""
         ...
 
     def get(self, scope: Scope, message_id: str) -> StoredSample | None:

@@ -165,13 +165,13 @@ class AlarmFilter:
 
 @dataclass(frozen=True, slots=True)
 class HistoryFilter:
-    """Which lines of an alarm's history are meant: of its project, made by `project_id` or `user_id`.
+    """Which lines of an alarm's history (None: of every alarm's) are meant, made by `project_id` or `user_id`.
 
     `start` and `end` are bounds of the time; `start_open` and `end_closed` as in `SampleQuery`.
     """
 
     scope: Scope
-    alarm_id: str
+    alarm_id: str | None
     type: str | None = None
     severity: str | None = None
     project_id: str | None = None

@@ -89,7 +89,7 @@ class Alarms:
             return [alarm_of(row) for row in connection.execute(statement)]
 
     def history(self, wanted: HistoryFilter, limit: int) -> list[AlarmChange]:
-        """At most `limit` lines of an alarm's history, newest first; of a deleted alarm too."""
+        """At most `limit` lines of the history of an alarm or of all, newest first; of deleted alarms too."""
         statement = (
             select(tables.alarm_change)
             .where(*_history_conditions(wanted))
@@ -189,13 +189,13 @@ def _conditions(wanted: AlarmFilter) -> list[ColumnElement[bool]]:
 
 def _history_conditions(wanted: HistoryFilter) -> list[ColumnElement[bool]]:
     pairs = (
+        (CHANGE.alarm_id, wanted.alarm_id),
         (CHANGE.type, wanted.type),
         (CHANGE.severity, wanted.severity),
         (CHANGE.project_id, wanted.project_id),
         (CHANGE.user_id, wanted.user_id),
     )
-    conditions = [CHANGE.alarm_id == wanted.alarm_id]
-    conditions += [column == value for column, value in pairs if value is not None]
+    conditions = [column == value for column, value in pairs if value is not None]
     if not wanted.scope.everything:
         conditions.append(CHANGE.on_behalf_of == wanted.scope.project_id)
     if wanted.start is not None:

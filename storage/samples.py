@@ -1,6 +1,7 @@
 """Samples go in, once each, and come out newest first."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from storage.database import Database
 from storage.intake import Intake
@@ -8,6 +9,7 @@ from storage.names import Names
 from storage.query import SampleQuery, Scope
 from storage.reading.newest import Newest
 from storage.reading.recent import Recent
+from storage.reading.searching import Search, Searching
 from storage.reading.stored import FoundSample, as_sample
 from storage.sample import StoredSample
 from storage.tiles.kept_rows import KeptRows
@@ -46,6 +48,10 @@ class Samples(Intake):
         It is the same object as before where the database gave the same rows.
         """
         return await self._recent.find_soon(self._names.lent(self._database.breaks), query, limit)
+
+    def search(self, search: Search, limit: int, now: datetime) -> list[FoundSample]:
+        """Those an expression is true of, in its order; raises TookTooLong when they are too few among too many."""
+        return Searching(self._database, self._names).find(search, limit, now)
 
     def get(self, scope: Scope, message_id: str) -> StoredSample | None:
         """The sample of this id, or None when there is none in the scope."""

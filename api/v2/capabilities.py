@@ -21,7 +21,7 @@ _API = {
     "resources:pagination": False,
     "samples:query:simple": True,
     "samples:query:metadata": True,
-    "samples:query:complex": False,
+    "samples:query:complex": True,
     "samples:pagination": False,
     "statistics:groupby": True,
     "statistics:query:simple": True,
@@ -38,9 +38,9 @@ _API = {
     "statistics:aggregation:selectable:cardinality": True,
     "statistics:aggregation:selectable:quartile": False,
     "alarms:query:simple": True,
-    "alarms:query:complex": False,
+    "alarms:query:complex": True,
     "alarms:history:query:simple": True,
-    "alarms:history:query:complex": False,
+    "alarms:history:query:complex": True,
     "events:query:simple": True,
 }
 

@@ -43,10 +43,12 @@ def test_a_public_route_says_nothing_about_tenants(world: World) -> None:
     ("role", "allowed"),
     [
         ("reader", "get_meters get_samples get_sample compute_statistics get_resources get_resource get_capabilities "
-                   "get_alarms get_alarm get_alarm_state alarm_history events:index events:show"),
+                   "get_alarms get_alarm get_alarm_state alarm_history "
+                   "query_sample query_alarm query_alarm_history events:index events:show"),
         ("member", "get_meters get_samples get_sample compute_statistics get_resources get_resource get_capabilities "
                    "get_alarms get_alarm get_alarm_state alarm_history create_samples create_alarm change_alarm "
-                   "change_alarm_state delete_alarm events:index events:show"),
+                   "change_alarm_state delete_alarm query_sample query_alarm query_alarm_history events:index "
+                   "events:show"),
         ("service", "create_samples get_capabilities"),
         ("unheard-of", ""),
     ],

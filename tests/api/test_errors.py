@@ -192,7 +192,8 @@ def test_capabilities_tell_what_is_there_and_what_is_not(world: World) -> None:
     assert told["storage"] == {"storage:production_ready": True}
     assert told["api"]["statistics:groupby"] is True
     assert told["api"]["statistics:aggregation:selectable:cardinality"] is True
-    assert told["api"]["samples:query:complex"] is False
+    assert told["api"]["samples:query:complex"] is True
+    assert told["api"]["meters:query:complex"] is False
 
 
 @pytest.mark.parametrize(

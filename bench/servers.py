@@ -12,7 +12,7 @@ import psycopg
 import pymysql
 from sqlalchemy import make_url
 
-from tests.servers import DatabaseServer, start_mariadb, start_postgresql
+from tests.servers import DatabaseServer, database_url, start_mariadb, start_postgresql
 
 POSTGRESQL = {
     "fsync": "on",
@@ -34,8 +34,8 @@ MARIADB = (
 
 
 def postgresql() -> DatabaseServer:
-    """A PostgreSQL that survives a power cut."""
-    return start_postgresql(POSTGRESQL)
+    """A PostgreSQL that survives a power cut, asked by its Unix socket, as docs/how-to/install.md advises."""
+    return start_postgresql(POSTGRESQL, by_socket=True)
 
 
 def mariadb() -> DatabaseServer:
@@ -50,13 +50,13 @@ def address(url: str) -> str:
 
 def clone(url: str, copy: str) -> str:
     """A copy of a PostgreSQL database under a name that is not there yet, by its URL; ends its connections."""
-    server, _, name = url.rpartition("/")
-    with psycopg.connect(address(f"{server}/postgres"), autocommit=True) as connection:
+    name = make_url(url).database
+    with psycopg.connect(address(database_url(url, "postgres")), autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
         )
         connection.execute(f"CREATE DATABASE {copy} TEMPLATE {name}".encode())
-    return f"{server}/{copy}"
+    return database_url(url, copy)
 
 
 def postgresql_bytes(url: str) -> int:

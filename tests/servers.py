@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pymysql
+from sqlalchemy import make_url
 
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 30.0
@@ -123,6 +124,11 @@ class Process:
             )
 
 
+def database_url(url: str, name: str) -> str:
+    """The address of another database of the same server."""
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
 class DatabaseServer:
     """A running database server; `url` is SQLAlchemy's and names no database."""
 
@@ -148,22 +154,24 @@ class DatabaseServer:
         self._made += 1
         name = f"nephometer_{self._made}"
         self._execute(f"CREATE DATABASE {name}")
-        return f"{self.url}/{name}"
+        return database_url(self.url, name)
 
     def drop_database(self, url: str) -> None:
         """Remove a database of `create_database`, whoever is still connected."""
         force = " WITH (FORCE)" if self.url.startswith("postgresql") else ""
-        self._execute(f"DROP DATABASE IF EXISTS {url.rsplit('/', 1)[1]}{force}")
+        self._execute(f"DROP DATABASE IF EXISTS {make_url(url).database}{force}")
 
     def close(self) -> None:
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def start_postgresql(more_settings: Mapping[str, str] | None = None) -> DatabaseServer:
+def start_postgresql(
+    more_settings: Mapping[str, str] | None = None, *, by_socket: bool = False
+) -> DatabaseServer:
     """A PostgreSQL server of its own. Commits survive `kill`, but not a power cut (fsync is off).
 
-    `more_settings` of the server go before those of the tests.
+    `more_settings` of the server go before those of the tests. `by_socket`: its address is that of its Unix socket.
     """
     initdb = program_of("initdb", "postgresql", "/usr/lib/postgresql/*/bin")
     owner = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
@@ -176,7 +184,7 @@ def start_postgresql(more_settings: Mapping[str, str] | None = None) -> Database
     settings = {
         "port": port,
         "listen_addresses": "127.0.0.1",
-        "unix_socket_directories": "",
+        "unix_socket_directories": str(folder) if by_socket else "",
         "fsync": "off",
         "full_page_writes": "off",
         "max_connections": 100,
@@ -195,7 +203,8 @@ def start_postgresql(more_settings: Mapping[str, str] | None = None) -> Database
     answers = _quietly(lambda: execute("SELECT 1"), psycopg.Error)
     process = Process(command, answers, folder, owner=owner, stop_signal=signal.SIGINT)
     process.start()
-    return DatabaseServer(process, folder, f"postgresql+psycopg://postgres@127.0.0.1:{port}", execute)
+    place = f"/?host={folder}&port={port}" if by_socket else f"127.0.0.1:{port}"
+    return DatabaseServer(process, folder, f"postgresql+psycopg://postgres@{place}", execute)
 
 
 def start_mariadb(more_options: Sequence[str] = ()) -> DatabaseServer:
